@@ -1,0 +1,79 @@
+# Works with GNU Make 3.81: no .ONESHELL, no .SHELLFLAGS, no `!=`.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PYTEST_ARGS ?=
+
+comma := ,
+BIN := $(VENV)/bin
+CREATED := $(VENV)/.created
+RUNTIME := $(VENV)/.installed
+TESTING := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help quickstart test lint format typecheck build clean same-python
+
+help: ## this list
+	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [ARGS=...] [PYTEST_ARGS=...]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" goes to its command line
+	$(BIN)/python -m visionthink_pl fit --config configs/quickstart.yaml $(ARGS)
+
+test: lint typecheck ## lint, check types, run the tests; PYTEST_ARGS="-k loss" goes to pytest
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(TESTING) ## check style and formatting, change nothing
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+format: $(TESTING) ## fix what ruff can fix, then format
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+typecheck: $(TESTING) ## mypy on src/
+	$(BIN)/python -m mypy
+
+build: $(TESTING) ## sdist and wheel into dist/
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove built files and caches; .venv and runs/ stay
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment is made once; a newer pyproject.toml installs into it again.
+
+$(CREATED):
+	@$(PYTHON) -c pass >/dev/null 2>&1 || { \
+	  echo "error: PYTHON=$(PYTHON) does not run here. Install Python 3.11 or newer, or name one that runs: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: PYTHON=$(PYTHON) is `$(PYTHON) -V 2>&1`; 3.11 or newer is needed. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || { \
+	  echo "error: PYTHON=$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Creating $(VENV) with `$(PYTHON) -V`"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# A PYTHON on the command line that differs from what made the environment is not passed over.
+same-python: $(CREATED)
+ifeq ($(origin PYTHON),command line)
+	@test "`$(PYTHON) -V 2>&1`" = "`$(BIN)/python -V`" || { \
+	  echo "error: $(VENV) has `$(BIN)/python -V`, not PYTHON=$(PYTHON). Remove $(VENV), or add VENV=.venv-other" >&2; exit 1; }
+endif
+
+# Of what pip prints, the large downloads are shown. A pipe hides its exit status: the stamp tells.
+define install
+@echo "Installing $(1) into $(VENV): a few minutes, some GB of downloads the first time"
+@rm -f $@
+@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --editable '$(1)' && touch $@; } \
+  | grep --line-buffered -E 'Downloading .*([0-9]{2}\.[0-9]+ M|G)B' ; test -f $@
+endef
+
+$(RUNTIME): pyproject.toml $(CREATED) | same-python
+	$(call install,.)
+
+$(TESTING): pyproject.toml $(CREATED) | same-python
+	$(call install,.[test$(comma)lint])
+	@touch $(RUNTIME)

@@ -1,0 +1,15 @@
+"""Callbacks: rollouts, their log, checkpoints, what the terminal shows."""
+
+from visionthink_pl.callbacks.adapter_checkpoint import AdapterCheckpoint
+from visionthink_pl.callbacks.comparison import ComparisonTable
+from visionthink_pl.callbacks.progress import PhaseProgressBar
+from visionthink_pl.callbacks.rollout import RolloutCallback
+from visionthink_pl.callbacks.rollout_log import RolloutLog
+
+__all__ = [
+    "AdapterCheckpoint",
+    "ComparisonTable",
+    "PhaseProgressBar",
+    "RolloutCallback",
+    "RolloutLog",
+]

@@ -1,0 +1,185 @@
+"""Fills ``batch.rollouts``: engine, then rewards, before any step sees the batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+
+from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
+from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_group
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
+from visionthink_pl.visual_tools import ResizeImage, VisualTool
+
+
+class RolloutCallback(Callback):
+    """Samples grouped multi-turn trajectories and scores them.
+
+    In training each prompt is rolled out ``group_size`` times; in validation, test and
+    prediction once, greedily.
+
+    Args:
+        group_size: G, rollouts of one prompt in training; at least 2.
+        max_turns: assistant turns a trajectory may have.
+        max_new_tokens: tokens that one turn may have.
+        temperature: of sampling, above 0 (paper: 1.0).
+        rewards: parts of the reward, in order; by default accuracy by rules, format, and the
+            resize penalty as in Eq. 5.
+        tools: what the model may call; by default the paper's ``resize_image``.
+        prompt: system prompt where a tool is on offer: the name of one that ships, or a text
+            file, with the slot {tools}.
+        prompt_without_tools: system prompt where none is.
+        first_view: what the model is shown first; by default half the width and height.
+        limits: pixel limits of the full image, the same in every stage.
+        rows: trajectories generated at once; memory grows with it, what is sampled does not
+            depend on it.
+        seed: of sampling. Set from ``seed_everything`` on the command line.
+    """
+
+    def __init__(
+        self,
+        group_size: int = 8,
+        max_turns: int = 2,
+        max_new_tokens: int = 512,
+        temperature: float = 1.0,
+        rewards: list[Reward] | None = None,
+        tools: list[VisualTool] | None = None,
+        prompt: str = "look_closer",
+        prompt_without_tools: str = "one_look",
+        first_view: FirstView | None = None,
+        limits: PixelLimits = PixelLimits(),  # noqa: B008 (frozen)
+        rows: int = 64,
+        seed: int = 0,
+    ) -> None:
+        if group_size < 2:
+            raise ConfigError(
+                f"rollout.group_size: at least 2, not {group_size}: an advantage is measured "
+                "against the rest of the group"
+            )
+        for name, value in (
+            ("max_turns", max_turns),
+            ("max_new_tokens", max_new_tokens),
+            ("rows", rows),
+        ):
+            if value < 1:
+                raise ConfigError(f"rollout.{name}: at least 1, not {value}")
+        if temperature <= 0:
+            raise ConfigError(
+                f"rollout.temperature: above 0, not {temperature}; evaluation is greedy anyway"
+            )
+        default = [RuleAccuracy(), FormatReward(), ResizePenalty()]
+        self.rewards = default if rewards is None else rewards
+        self.tools = [ResizeImage()] if tools is None else tools
+        self.first_view = HalfView() if first_view is None else first_view
+        self.prompt, self.prompt_without_tools = read_prompt(prompt), read_prompt(prompt_without_tools)
+        _check_rewards(self.rewards)
+        _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
+        self.group_size, self.limits = group_size, limits
+        self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
+        self.draw = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"draw": self.draw}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.draw = state_dict["draw"]
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
+    ) -> None:
+        batch.rollouts = self._roll_out(trainer, pl_module, batch, self.group_size)
+        self.draw += 1
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: PromptBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        batch.rollouts = self._roll_out(trainer, pl_module, batch, None)
+
+    on_test_batch_start = on_validation_batch_start
+    on_predict_batch_start = on_validation_batch_start
+
+    def _roll_out(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: PromptBatch,
+        group_size: int | None,
+    ) -> RolloutBatch:
+        """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them.
+
+        Hooks run outside the precision context: without entering it, what is sampled and what is
+        trained on would be computed differently.
+        """
+        started = time.perf_counter()
+        for bad in batch.unreadable:
+            rank_zero_warn(f"sample {bad.id} is left out: {bad.reason}")
+        engine = self._engine(pl_module)
+        greedy = group_size is None
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            groups = engine.rollout(batch.samples, group_size or 1, self.draw, greedy)
+        for group in groups:
+            score_group(group, self.rewards)
+        return RolloutBatch(groups, self.draw, time.perf_counter() - started)
+
+    def _engine(self, pl_module: LightningModule) -> RolloutEngine:
+        assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
+        conversation = Conversation(
+            pl_module.family,
+            self.tools,
+            self.prompt,
+            self.prompt_without_tools,
+            self.first_view,
+            self.limits,
+        )
+        return RolloutEngine(pl_module.policy, conversation, self.sampling)
+
+
+def _check_rewards(rewards: Sequence[Reward]) -> None:
+    names = [reward.name for reward in rewards]
+    if not names:
+        raise ConfigError("rollout.rewards: at least one reward")
+    for index, reward in enumerate(rewards):
+        if reward.name in names[:index]:
+            raise ConfigError(f"rollout.rewards: two rewards are named {reward.name!r}")
+        for needed in reward.needs:
+            if needed not in names[:index]:
+                raise ConfigError(
+                    f"rollout.rewards: {reward.name!r} needs a reward named {needed!r} before it"
+                )
+
+
+def _check_tools(
+    tools: Sequence[VisualTool],
+    prompt_name: str,
+    prompt: str,
+    first_view: FirstView,
+    max_turns: int,
+) -> None:
+    """A tool must be on offer somewhere, and a slot for tools must be filled."""
+    names = ", ".join(tool.name for tool in tools)
+    if tools and TOOLS_SLOT not in prompt:
+        raise ConfigError(
+            f"rollout.prompt: {prompt_name!r} has no slot {TOOLS_SLOT}, so it would never offer "
+            f"{names}"
+        )
+    if tools and isinstance(first_view, FullView):
+        raise ConfigError(
+            f"rollout.tools: {names} would never be offered, since rollout.first_view shows the "
+            "full image at once; set tools to [] or first_view to HalfView"
+        )
+    if tools and max_turns < 2:
+        raise ConfigError(
+            f"rollout.max_turns: at least 2 where tools ({names}) are offered, not {max_turns}"
+        )

@@ -1,0 +1,93 @@
+"""A few trajectories in TensorBoard: what was shown, what was said, what it was worth."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
+
+from visionthink_pl.types import ConfigError, Group, PromptBatch
+
+LOOKS = ("first", "second", "third", "fourth")
+
+
+class RolloutLog(Callback):
+    """Logs trajectories of training batches: their images, text and reward parts.
+
+    Args:
+        every_n_steps: rollout steps between two entries.
+        trajectories: how many of a batch, each from another prompt.
+        max_side: images are shrunk to at most this many pixels in width and height. With the
+            defaults a thousand steps stay under 50 MB.
+    """
+
+    def __init__(
+        self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 256
+    ) -> None:
+        if min(every_n_steps, trajectories, max_side) < 1:
+            raise ConfigError("RolloutLog: every_n_steps, trajectories and max_side: at least 1")
+        self._every, self._count, self._max_side = every_n_steps, trajectories, max_side
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: PromptBatch,
+        batch_idx: int,
+    ) -> None:
+        rollouts = batch.rollouts
+        if rollouts is None or rollouts.draw % self._every:
+            return
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                self._write(logger, rollouts.groups[: self._count], rollouts.draw)
+
+    def _write(self, logger: TensorBoardLogger, groups: Sequence[Group], step: int) -> None:
+        for index, group in enumerate(groups):
+            images = group.trajectories[0].images
+            for look, image in zip(LOOKS, images, strict=False):
+                name = f"rollout_{index}/{look}_look"
+                logger.experiment.add_image(name, self._array(image), step, dataformats="HWC")
+            logger.experiment.add_text(f"rollout_{index}", describe(group, 0), step)
+
+    def _array(self, image: Image.Image) -> np.ndarray[Any, Any]:
+        small = image.copy()
+        small.thumbnail((self._max_side, self._max_side))
+        return np.asarray(small)
+
+
+def describe(group: Group, index: int) -> str:
+    """One trajectory in Markdown: the question, each turn, and the parts of its reward."""
+    trajectory, sample = group.trajectories[index], group.sample
+    turns = "\n\n".join(
+        f"**turn {number}**\n\n{_code(turn.text)}"
+        for number, turn in enumerate(trajectory.turns, 1)
+    )
+    parts = [(name, values[index]) for name, values in group.parts.items()]
+    rows = "\n".join(f"| {name} | {_number(value)} |" for name, value in _with_total(parts, group, index))
+    return (
+        f"**{sample.id}** ({sample.kind}), ended: {trajectory.stop}\n\n"
+        f"{_code(sample.question)}\n\nground truth:\n\n{_code(sample.answer)}\n\n{turns}\n\n"
+        f"| reward | value |\n|---|---|\n{rows}"
+    )
+
+
+def _with_total(
+    parts: list[tuple[str, float | None]], group: Group, index: int
+) -> Iterable[tuple[str, float | None]]:
+    return [*parts, ("sum", group.rewards[index])]
+
+
+def _code(text: str) -> str:
+    """Shown as it is: TensorBoard would take tags and asterisks for markup."""
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+def _number(value: float | None) -> str:
+    return "not computed" if value is None else f"{value:.2f}"

@@ -1,0 +1,81 @@
+"""``python -m visionthink_pl fit|validate|test|predict --config X.yaml``: Lightning's own CLI."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentError, Namespace
+from lightning import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
+from visionthink_pl.data import PromptDataModule
+def explain(e):
+    return repr(e)
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.types import ConfigError
+
+LINKS = (
+    ("rollout.temperature", "model.temperature"),
+    ("seed_everything", "rollout.seed"),
+    ("seed_everything", "data.seed"),
+)
+
+
+class VisionThinkCLI(LightningCLI):
+    """The trainer, the module, the data, and ``rollout``: the callback that samples."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(PhaseProgressBar, "progress")
+        parser.add_lightning_class_args(RolloutCallback, "rollout")
+        for source, target in LINKS:
+            compute = int if source == "seed_everything" else None
+            parser.link_arguments(source, target, compute_fn=compute)
+        parser.link_arguments("data.kinds", "model.kinds", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        config: Namespace = self.config[self.subcommand]
+        if config.trainer.inference_mode is not False:
+            raise ConfigError(
+                "trainer.inference_mode: must be false; tensors made in inference mode by the "
+                "validation before training could not be trained on"
+            )
+
+    def before_fit(self) -> None:
+        """Validate once before training, for the "before" of the comparison; a resumed run has
+        had its own."""
+        resumed = self.config.fit.ckpt_path is not None
+        if not resumed and self.datamodule.validation_source is not None:
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def build_cli(args: ArgsType = None) -> VisionThinkCLI:
+    """Parse ``args`` (the command line by default), and run the verb they name."""
+    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False}
+    return VisionThinkCLI(
+        VisionThinkModule,
+        PromptDataModule,
+        trainer_class=Trainer,
+        trainer_defaults={
+            "callbacks": [ComparisonTable()],
+            "inference_mode": False,
+            "num_sanity_val_steps": 0,
+        },
+        seed_everything_default=0,
+        save_config_kwargs={"overwrite": True},
+        auto_configure_optimizers=False,
+        parser_kwargs=parser_kwargs | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
+        args=args,
+    )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; a mistake of the user's ends in one line and exit code 2."""
+    try:
+        build_cli(None if args is None else list(args))
+    except (ArgumentError, ConfigError, MisconfigurationException) as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 2
+    return 0

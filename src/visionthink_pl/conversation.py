@@ -1,0 +1,208 @@
+"""What the model is told: the prompt, its tools, and the answer to a call.
+
+Messages are rendered by the model's own chat template. What follows a call is that template's
+delta, so that the history stays the ids that were sampled: nothing is decoded and re-encoded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+from PIL import Image
+
+from visionthink_pl.families import Family, Message
+from visionthink_pl.images import FirstView, PixelLimits
+from visionthink_pl.types import ConfigError, ToolCall, Trajectory, VQASample
+from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool
+
+PROMPTS = Path(__file__).parent / "prompts"
+TOOLS_SLOT = "{tools}"
+
+CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+BOXED = re.compile(r"\\boxed\s*\{")
+
+
+class InvalidCall(ValueError):
+    """A call that was attempted and can't be carried out; the message is told to the model."""
+
+
+def read_prompt(name: str) -> str:
+    """Read a prompt: the name of one that ships (``look_closer``), or a path to a text file.
+
+    Raises:
+        ConfigError: there is no such prompt.
+    """
+    shipped = PROMPTS / f"{name}.txt"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in PROMPTS.glob("*.txt")))
+        raise ConfigError(f"prompt: no file {name!r}; the prompts that ship are {names}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+@dataclass
+class Opening:
+    """A conversation before the model's first word.
+
+    Attributes:
+        trajectory: the prompt's ids and the first look, no turns yet.
+        high: the full image within the limits, which a tool may show.
+        full_look_tokens: visual tokens of one look at ``high``.
+        messages: the prompt as messages, from which the template's deltas are rendered.
+    """
+
+    trajectory: Trajectory
+    high: Image.Image
+    full_look_tokens: int
+    messages: list[Message]
+
+
+class Conversation:
+    """Renders prompts and tool responses for one model family.
+
+    Args:
+        family: whose template and tokenizer are used.
+        tools: what the model may call.
+        prompt: system prompt where a tool is on offer; holds the slot ``{tools}``.
+        prompt_without_tools: system prompt where none is.
+        first_view: what is shown first.
+        limits: pixel limits of the full image.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        tools: Sequence[VisualTool],
+        prompt: str,
+        prompt_without_tools: str,
+        first_view: FirstView,
+        limits: PixelLimits,
+    ) -> None:
+        self._family = family
+        self._tools = {tool.name: tool for tool in tools}
+        signatures = "\n".join(signature(tool) for tool in tools)
+        self._prompt = prompt.replace(TOOLS_SLOT, signatures)
+        self._prompt_without_tools = prompt_without_tools
+        self._first_view = first_view
+        self._limits = limits
+
+    def open(self, sample: VQASample) -> Opening:
+        """Build the prompt. A tool is offered only where the second look could add pixels."""
+        high = self._limits.apply(sample.image)
+        low = self._first_view.first(high)
+        full_tokens = self._family.visual_tokens(high)
+        offer = bool(self._tools) and self._family.visual_tokens(low) < full_tokens
+        first = low if offer or not self._tools else high
+        messages: list[Message] = [
+            {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
+            {
+                "role": "user",
+                "content": [{"type": "image"}, {"type": "text", "text": sample.question}],
+            },
+        ]
+        ids = self._family.encode(self._family.render(messages, True), [first])
+        tools = tuple(self._tools) if offer else ()
+        trajectory = Trajectory(ids, [first], self._family.visual_tokens(first), tools)
+        return Opening(trajectory, high, full_tokens, messages)
+
+    def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
+        """Read the tool call of a turn; ``None`` where it attempts none.
+
+        Raises:
+            InvalidCall: not exactly one call, not JSON, no such tool, or arguments that its
+                schema refuses.
+        """
+        if "<tool_call>" not in text:
+            return None
+        return parse_call(text, [self._tools[name] for name in offered])
+
+    def run(self, call: ToolCall, state: ViewState) -> ToolResult:
+        """Carry out a valid call.
+
+        Raises:
+            InvalidCall: the tool can't do it now.
+        """
+        try:
+            return self._tools[call.name].run(state, call.arguments)
+        except ToolError as error:
+            raise InvalidCall(str(error)) from error
+
+    def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
+        """The ids given after a turn that called: the template's delta, from behind the
+        end-of-turn token to the next generation prompt."""
+        turn = "\x00turn\x00"  # stands for the sampled ids, which are never rendered again
+        content: list[Message] = [{"type": "text", "text": "<tool_response>\n" + result.text}]
+        content += [{"type": "image"} for _ in result.images]
+        content += [{"type": "text", "text": "\n</tool_response>"}]
+        after = [{"role": "assistant", "content": turn}, {"role": "user", "content": content}]
+        delta = self._family.render([*messages, *after], True).split(turn)[1]
+        end = self._family.tokenizer.decode([self._family.end_of_turn_id])
+        if not delta.startswith(end):
+            raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")
+        return self._family.encode(delta.removeprefix(end), result.images)
+
+
+def signature(tool: VisualTool) -> str:
+    """The tool's signature as the prompt shows it: JSON without spaces, which saves tokens."""
+    return json.dumps(tool.signature, separators=(",", ":"))
+
+
+def parse_call(text: str, tools: Sequence[VisualTool]) -> ToolCall:
+    """Parse the one ``<tool_call>`` block of a turn and check it against the tools' schemas.
+
+    Raises:
+        InvalidCall: with what was wrong, in words that the model is told.
+    """
+    if not tools:
+        raise InvalidCall("No tool is on offer.")
+    blocks = CALL.findall(text)
+    if len(blocks) != 1 or text.count("<tool_call>") != 1:
+        raise InvalidCall("Write exactly one <tool_call>...</tool_call>.")
+    try:
+        call = json.loads(blocks[0])
+    except json.JSONDecodeError as error:
+        raise InvalidCall("The call is not valid JSON.") from error
+    if not isinstance(call, dict) or set(call) != {"name", "arguments"}:
+        raise InvalidCall("The call needs a name and arguments, and nothing else.")
+    tool = next((tool for tool in tools if tool.name == call["name"]), None)
+    if tool is None:
+        raise InvalidCall(f"There is no such tool. Tools: {', '.join(t.name for t in tools)}.")
+    try:
+        jsonschema.validate(call["arguments"], tool.parameters)
+    except jsonschema.ValidationError as error:
+        raise InvalidCall("The arguments do not match the tool's parameters.") from error
+    return ToolCall(tool.name, call["arguments"])
+
+
+def extract_answer(text: str) -> str | None:
+    """The answer of a turn: inside the last ``<answer>``, else inside ``\\boxed{}``.
+
+    A ``\\boxed{}`` within the answer block is unwrapped. ``None`` where there is neither:
+    a chain of thought is never taken for an answer.
+    """
+    blocks = ANSWER.findall(text)
+    inner = blocks[-1] if blocks else text
+    boxed = _boxed(inner)
+    if boxed is not None:
+        return boxed.strip()
+    return inner.strip() if blocks else None
+
+
+def _boxed(text: str) -> str | None:
+    """The contents of the last ``\\boxed{...}``, braces balanced."""
+    starts = list(BOXED.finditer(text))
+    if not starts:
+        return None
+    start = starts[-1].end()
+    depth = 1
+    for index in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return text[start:index]
+    return None

@@ -1,0 +1,8 @@
+"""Where prompts come from."""
+
+from visionthink_pl.data.datamodule import PromptDataModule
+from visionthink_pl.data.folder import ImageFolder
+from visionthink_pl.data.lookcloser import LookCloser
+from visionthink_pl.data.source import Source
+
+__all__ = ["ImageFolder", "LookCloser", "PromptDataModule", "Source"]

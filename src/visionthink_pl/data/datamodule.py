@@ -1,0 +1,125 @@
+"""Loaders of prompt batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import Sampler
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from visionthink_pl.data.source import Source
+from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
+
+
+class Shuffled(Sampler[int]):
+    """A permutation that depends on (seed, epoch) alone, so that a resumed run goes on in it."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self._length, self._seed, self.epoch = length, seed, 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.epoch)
+        yield from torch.randperm(self._length, generator=generator).tolist()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch."""
+        self.epoch = epoch
+
+
+def collate_prompts(rows: Sequence[VQASample | UnreadableSample]) -> PromptBatch:
+    """One draw: the samples that could be read, and the ids of those that could not."""
+    return PromptBatch(
+        samples=[row for row in rows if isinstance(row, VQASample)],
+        unreadable=[row for row in rows if isinstance(row, UnreadableSample)],
+    )
+
+
+class PromptDataModule(LightningDataModule):
+    """Prompts for training, validation, test and prediction.
+
+    Args:
+        train: source of training prompts; reshuffled each epoch.
+        validation: source for validation, in order; also used by test and predict unless they
+            have their own.
+        test: source for ``test``.
+        predict: source for ``predict``.
+        prompts_per_step: B, prompts in a rollout batch. A last batch that would be smaller is
+            left for the next epoch's shuffle.
+        validation_prompts: prompts in a batch of validation, test and predict; the remainder is
+            kept.
+        seed: of the shuffle.
+    """
+
+    def __init__(
+        self,
+        train: Source | None = None,
+        validation: Source | None = None,
+        test: Source | None = None,
+        predict: Source | None = None,
+        prompts_per_step: int = 16,
+        validation_prompts: int = 64,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("prompts_per_step", prompts_per_step),
+            ("validation_prompts", validation_prompts),
+        ):
+            if value < 1:
+                raise ConfigError(f"data.{name}: at least 1, not {value}")
+        if train is not None and len(train) < prompts_per_step:
+            raise ConfigError(
+                f"data.prompts_per_step: {prompts_per_step} prompts a step, but data.train has "
+                f"only {len(train)}"
+            )
+        self.train_source, self.validation_source = train, validation
+        self.test_source, self.predict_source = test or validation, predict or validation
+        self.prompts_per_step, self.validation_prompts = prompts_per_step, validation_prompts
+        self.seed = seed
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind that any source can yield, each once."""
+        sources = (
+            self.train_source,
+            self.validation_source,
+            self.test_source,
+            self.predict_source,
+        )
+        return tuple(dict.fromkeys(k for source in sources if source for k in source.kinds))
+
+    def train_dataloader(self) -> StatefulDataLoader:
+        source = _required(self.train_source, "train")
+        return StatefulDataLoader(
+            source,
+            batch_size=self.prompts_per_step,
+            sampler=Shuffled(len(source), self.seed),
+            drop_last=True,
+            collate_fn=collate_prompts,
+        )
+
+    def val_dataloader(self) -> StatefulDataLoader | list[StatefulDataLoader]:
+        """Nothing to validate on is no error: training then runs without validation."""
+        return [] if self.validation_source is None else self._in_order(self.validation_source)
+
+    def test_dataloader(self) -> StatefulDataLoader:
+        return self._in_order(_required(self.test_source, "test"))
+
+    def predict_dataloader(self) -> StatefulDataLoader:
+        return self._in_order(_required(self.predict_source, "predict"))
+
+    def _in_order(self, source: Source) -> StatefulDataLoader:
+        return StatefulDataLoader(
+            source, batch_size=self.validation_prompts, collate_fn=collate_prompts
+        )
+
+
+def _required(source: Source | None, name: str) -> Source:
+    if source is None:
+        raise ConfigError(f"data.{name}: no source is set")
+    return source

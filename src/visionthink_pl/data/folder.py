@@ -1,0 +1,113 @@
+"""Your own images: a folder with a JSONL file of questions about them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionthink_pl.data.source import Source
+from visionthink_pl.images import ImageDecodeError, decode
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+REQUIRED = ("image", "question", "answer")
+OPTIONAL = ("id", "kind")
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: str
+    image: Path
+    question: str
+    answer: str
+    kind: str
+
+
+class ImageFolder(Source):
+    """A folder of images and a JSONL file with one question a line.
+
+    Each line is an object with ``image`` (a path within the folder), ``question``, ``answer``
+    and, if wanted, ``kind`` (what metrics are split by) and ``id``. An image that can't be
+    decoded is reported by its id when it is drawn; a line that makes no sense stops the run
+    before training.
+
+    Args:
+        folder: the folder that paths are relative to.
+        questions: name of the JSONL file in that folder.
+
+    Raises:
+        ConfigError: no such file, a line that is not such an object, a path outside the folder,
+            or an id that occurs twice.
+    """
+
+    def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
+        self._root = Path(folder).resolve()
+        file = self._root / questions
+        if not file.is_file():
+            raise ConfigError(f"folder: there is no file {questions!r} in {folder!r}")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        self._rows = [
+            self._read(line, f"{questions}:{number}")
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ]
+        if not self._rows:
+            raise ConfigError(f"folder: {questions!r} in {folder!r} holds no question")
+        _refuse_repeated_ids([row.id for row in self._rows])
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.kind for row in self._rows))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        row = self._rows[index]
+        try:
+            image = decode(row.image)
+        except ImageDecodeError as error:
+            return UnreadableSample(row.id, str(error))
+        return VQASample(row.id, row.question, row.answer, image, row.kind)
+
+    def _read(self, line: str, where: str) -> _Row:
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{where}: not JSON: {error}") from error
+        values = _check_record(record, where)
+        image = (self._root / values["image"]).resolve()
+        if not image.is_relative_to(self._root):
+            raise ConfigError(f"{where}: the image {values['image']!r} lies outside the folder")
+        return _Row(
+            id=values.get("id", where),
+            image=image,
+            question=values["question"],
+            answer=values["answer"],
+            kind=values.get("kind", self._root.name),
+        )
+
+
+def _check_record(record: Any, where: str) -> dict[str, str]:
+    if not isinstance(record, dict):
+        raise ConfigError(f"{where}: an object with {', '.join(REQUIRED)} is expected")
+    for key in REQUIRED:
+        if key not in record:
+            raise ConfigError(f"{where}: {key!r} is missing")
+    for key, value in record.items():
+        if key not in REQUIRED + OPTIONAL:
+            raise ConfigError(
+                f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}"
+            )
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
+    return record
+
+
+def _refuse_repeated_ids(ids: list[str]) -> None:
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise ConfigError(f"id {name!r} occurs twice")
+        seen.add(name)

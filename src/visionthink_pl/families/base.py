@@ -1,0 +1,102 @@
+"""What the rest of the house needs to know of a model family, and nothing more."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images as a vision tower takes them.
+
+    Attributes:
+        values: (sum of P over the images, patch width), normalised.
+        grid_thw: (images, 3), patches in time, height and width.
+    """
+
+    values: Tensor
+    grid_thw: Tensor
+
+    def to(self, device: torch.device) -> Pixels:
+        return Pixels(self.values.to(device), self.grid_thw.to(device))
+
+
+class Family(ABC):
+    """One kind of vision-language model: its processor, placeholders, positions and syntax.
+
+    Attributes:
+        lora_targets: regular expression (full match on module names) of the linear layers of
+            the language model; it stays out of the vision tower, so that image features
+            remain those of the frozen model.
+        frozen_modules: name prefixes of the modules that adapters leave alone.
+    """
+
+    lora_targets: ClassVar[str]
+
+    def __init__(self, processor: ProcessorMixin) -> None:
+        self.processor = processor
+        self.tokenizer: PreTrainedTokenizerBase = processor.tokenizer
+
+    @classmethod
+    @abstractmethod
+    def from_pretrained(cls, path: str | Path) -> Family:
+        """Load the processor (never the weights) from a hub id or a local folder."""
+
+    @abstractmethod
+    def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
+        """Load the weights, in eval mode, all frozen."""
+
+    @property
+    @abstractmethod
+    def end_of_turn_id(self) -> int:
+        """The id with which the model ends its turn."""
+
+    @property
+    @abstractmethod
+    def pad_id(self) -> int:
+        """The id that fills up a row of a batch."""
+
+    @property
+    @abstractmethod
+    def image_token_id(self) -> int:
+        """The placeholder: one for each visual token."""
+
+    @abstractmethod
+    def never_sampled(self, vocab_size: int) -> Tensor:
+        """Mask of shape (V,): ids that are given probability 0 wherever a distribution is formed.
+
+        Vision and padding tokens, and ids that the tokenizer lacks.
+        """
+
+    @abstractmethod
+    def render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
+        """Apply the chat template; each image is one placeholder in the text."""
+
+    @abstractmethod
+    def encode(self, text: str, images: Sequence[Image.Image]) -> list[int]:
+        """Tokenize rendered text, each image's placeholder expanded to its visual tokens."""
+
+    @abstractmethod
+    def visual_tokens(self, image: Image.Image) -> int:
+        """How many visual tokens the image takes in the language model."""
+
+    @abstractmethod
+    def pixels(self, images: Sequence[Image.Image]) -> Pixels:
+        """Preprocess images for the vision tower."""
+
+    @abstractmethod
+    def positions(
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor
+    ) -> Tensor:
+        """Rotary positions, shape (3, N, T); ``grid_thw`` lists the images row by row."""

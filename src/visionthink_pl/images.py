@@ -1,0 +1,110 @@
+"""Images: decoded once, upright and RGB; then limited; then halved for the first look."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from visionthink_pl.types import ConfigError
+
+
+class ImageDecodeError(ValueError):
+    """An image that can't be decoded; the message says why."""
+
+
+def decode(source: Path | bytes | Image.Image) -> Image.Image:
+    """Return the image upright (EXIF orientation applied) and in RGB.
+
+    Transparent pixels are put on white; of an animation the first frame is taken; 16-bit
+    greyscale is scaled to 8 bits.
+
+    Raises:
+        ImageDecodeError: the file is missing, is not an image, or is a decompression bomb.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if isinstance(source, Image.Image):
+                image = source
+            else:
+                image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except (
+        OSError,
+        RuntimeError,  # Pillow's AVIF decoder
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ImageDecodeError(f"can't decode the image: {error}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 or 32 bits a pixel: Pillow would clip at 255
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class PixelLimits:
+    """How large the full image may be, in pixels (width times height).
+
+    Args:
+        min_pixels: a smaller image is enlarged to this many pixels.
+        max_pixels: a larger image is shrunk to this many pixels.
+    """
+
+    min_pixels: int = 56 * 56
+    max_pixels: int = 1280 * 28 * 28
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_pixels <= self.max_pixels:
+            raise ConfigError(
+                f"limits: min_pixels ({self.min_pixels}) must be above 0 and at most max_pixels "
+                f"({self.max_pixels})"
+            )
+
+    def apply(self, image: Image.Image) -> Image.Image:
+        """Return the high-resolution image: the original, scaled to lie within the limits."""
+        pixels = image.width * image.height
+        if self.min_pixels <= pixels <= self.max_pixels:
+            return image
+        shrink = pixels > self.max_pixels
+        scale = math.sqrt((self.max_pixels if shrink else self.min_pixels) / pixels)
+        rounded = math.floor if shrink else math.ceil
+        width, height = (max(1, rounded(side * scale)) for side in image.size)
+        return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+class FirstView(ABC):
+    """What the model is shown first, made from the high-resolution image."""
+
+    @abstractmethod
+    def first(self, high: Image.Image) -> Image.Image:
+        """Return the first view of ``high``."""
+
+
+class HalfView(FirstView):
+    """Half the width and half the height: a quarter of the pixels (paper, Sec. 3.2)."""
+
+    def first(self, high: Image.Image) -> Image.Image:
+        width, height = (max(1, side // 2) for side in high.size)
+        return high.resize((width, height), Image.Resampling.BICUBIC)
+
+
+class FullView(FirstView):
+    """The whole image at once: the paper's General recipe. No second look is offered."""
+
+    def first(self, high: Image.Image) -> Image.Image:
+        return high

@@ -1,0 +1,6 @@
+"""Losses."""
+
+from visionthink_pl.losses.base import Loss, LossInputs
+from visionthink_pl.losses.grpo import GRPOLoss
+
+__all__ = ["GRPOLoss", "Loss", "LossInputs"]

@@ -1,0 +1,48 @@
+"""A policy loss, as sums over tokens: whoever calls it decides how many trajectories share it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """One micro-batch. K counts the generated tokens of all its trajectories, one after another.
+
+    Attributes:
+        logprobs_K: under the policy, with gradient.
+        old_logprobs_K: under the policy that sampled.
+        reference_logprobs_K: under the frozen reference; ``None`` where the KL is not needed.
+        advantages_K: the advantage of the trajectory that each token belongs to.
+        lengths_K: how many generated tokens that trajectory has.
+        trajectories: how many trajectories share the optimizer step, over all its micro-batches
+            and ranks.
+    """
+
+    logprobs_K: Tensor
+    old_logprobs_K: Tensor
+    reference_logprobs_K: Tensor | None
+    advantages_K: Tensor
+    lengths_K: Tensor
+    trajectories: int
+
+
+class Loss(ABC):
+    """Turns log-probabilities and advantages into something to minimise.
+
+    Attributes:
+        kl_coefficient: above 0 where reference log-probabilities are needed.
+    """
+
+    kl_coefficient: float
+
+    @abstractmethod
+    def __call__(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return this micro-batch's share of the loss, and its share of each logged figure.
+
+        Shares of the micro-batches of one optimizer step add up to the whole, however it is
+        split.
+        """

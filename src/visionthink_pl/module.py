@@ -1,0 +1,260 @@
+"""The training step: advantages -> loss -> one optimizer step over micro-batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from visionthink_pl.advantages import group_advantages, has_signal
+from visionthink_pl.families import load_family
+from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
+from visionthink_pl.metrics import (
+    Tally,
+    evaluation_names,
+    tally_evaluation,
+    tally_rollouts,
+    train_names,
+)
+from visionthink_pl.optimizer import AdamW
+from visionthink_pl.policy import Lora, Policy, load_policy
+from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch, Trajectory
+
+BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A trajectory with the advantage it has over its group."""
+
+    trajectory: Trajectory
+    advantage: float
+
+
+class VisionThinkModule(LightningModule):
+    """Policy and frozen reference, trained by GRPO on the rollouts that it is handed.
+
+    Args:
+        pretrained: ``embedded``, a local folder, or a hub id.
+        lora: the adapters; what is trained.
+        loss: the policy loss.
+        std_floor: least std that the rewards of a group are divided by, in units of reward; 0 is
+            the paper's.
+        optimizer: AdamW's settings.
+        micro_batch_size: trajectories in one forward and backward pass; memory grows with it,
+            the gradient does not depend on it.
+        max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
+        temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
+            ``rollout.temperature`` on the command line.
+        kinds: every kind of sample that metrics are split by. Set from the data on the command
+            line.
+    """
+
+    def __init__(
+        self,
+        pretrained: str = "embedded",
+        lora: Lora = Lora(),  # noqa: B008 (frozen)
+        loss: Loss | None = None,
+        std_floor: float = 0.0,
+        optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
+        micro_batch_size: int = 8,
+        max_grad_norm: float = 1.0,
+        temperature: float = 1.0,
+        kinds: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        if micro_batch_size < 1:
+            raise ConfigError(f"model.micro_batch_size: at least 1, not {micro_batch_size}")
+        if std_floor < 0 or max_grad_norm < 0:
+            raise ConfigError("model.std_floor and model.max_grad_norm: at least 0")
+        self.automatic_optimization = False
+        self.strict_loading = False  # checkpoints hold the adapters alone
+        self.pretrained, self.lora, self.adamw = pretrained, lora, optimizer
+        self.loss_function = GRPOLoss() if loss is None else loss
+        self.std_floor, self.max_grad_norm = std_floor, max_grad_norm
+        self.micro_batch_size, self.temperature = micro_batch_size, temperature
+        self.kinds = tuple(kinds)
+        self.family = load_family(pretrained)
+        self.policy: Policy | None = None
+        self._evaluated: Tally | None = None
+
+    def setup(self, stage: str) -> None:
+        """Refuse, before any weights are loaded, what would train something else."""
+        if self.trainer.precision not in BASE_DTYPES:
+            raise ConfigError(
+                f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {self.trainer.precision}: "
+                "adapters stay in fp32"
+            )
+        if self.trainer.world_size > 1:
+            raise ConfigError("trainer.devices: one device for now")
+
+    def configure_model(self) -> None:
+        """Load the weights, once."""
+        if self.policy is None:
+            dtype = BASE_DTYPES[str(self.trainer.precision)]
+            self.policy = load_policy(
+                self.pretrained, self.family, self.lora, self.temperature, dtype
+            )
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.adamw.build(trainable, total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is trained; the base is loaded from where it came."""
+        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
+        checkpoint["state_dict"] = {
+            name: value for name, value in checkpoint["state_dict"].items() if name in trainable
+        }
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Prompts are text and images: the policy moves what it computes with."""
+        return batch
+
+    def on_train_start(self) -> None:
+        self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
+
+    def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
+        """Take one optimizer step on the groups with signal; without any, take none."""
+        rollouts = _rollouts(batch)
+        started = time.perf_counter()
+        kept = [group for group in rollouts.groups if has_signal(group.scored()[1])]
+        figures = self._update(kept) if kept else {}
+        figures["time/update_s"] = time.perf_counter() - started
+        figures["time/rollout_s"] = rollouts.rollout_s
+        figures["rollout_step"] = rollouts.draw
+        figures["train/unreadable"] = len(batch.unreadable)
+        figures |= self._rollout_metrics(rollouts.groups, kept)
+        self.log_dict(figures, batch_size=1)
+        shown = {"reward": "train/reward", "resize": "train/resize_rate"}
+        bar = {short: figures[name] for short, name in shown.items() if name in figures}
+        self.log_dict(bar, prog_bar=True, logger=False, batch_size=1)
+
+    def _update(self, groups: Sequence[Group]) -> dict[str, float]:
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        optimizer.zero_grad()
+        figures = self.accumulate(self._advantages(groups))
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        limit = self.max_grad_norm or float("inf")
+        figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
+        optimizer.step()
+        schedule.step()
+        return figures
+
+    def _advantages(self, groups: Sequence[Group]) -> list[Scored]:
+        """Longest first, so that a micro-batch pads little."""
+        out = []
+        for group in groups:
+            trajectories, rewards = group.scored()
+            advantages_G = group_advantages(torch.tensor(rewards), self.std_floor)
+            out += [Scored(t, a) for t, a in zip(trajectories, advantages_G.tolist(), strict=True)]
+        return sorted(out, key=lambda scored: -len(scored.trajectory.ids))
+
+    def accumulate(self, scored: Sequence[Scored]) -> dict[str, float]:
+        """Add the gradient of the loss over ``scored``, micro-batch by micro-batch.
+
+        Returns:
+            The figures under ``loss/``, and how far log-probabilities as sampled lie from those
+            recomputed here (mean and largest, in nats), which tells of numerical drift.
+        """
+        sums: dict[str, Tensor] = {}
+        differences: list[Tensor] = []
+        for micro in self._micro_batches(scored):
+            inputs = self._loss_inputs(micro, len(scored))
+            loss, figures = self.loss_function(inputs)
+            self.manual_backward(loss)
+            for name, value in figures.items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+            sampled = [value for s in micro for value in s.trajectory.logprobs]
+            difference_K = torch.tensor(sampled, device=self.device) - inputs.old_logprobs_K
+            differences.append(difference_K.abs())
+        difference_K = torch.cat(differences)
+        return {f"loss/{name}": value.item() for name, value in sums.items()} | {
+            "train/logprob_difference_mean": difference_K.mean().item(),
+            "train/logprob_difference_max": difference_K.max().item(),
+        }
+
+    def _micro_batches(self, scored: Sequence[Scored]) -> Iterator[Sequence[Scored]]:
+        for start in range(0, len(scored), self.micro_batch_size):
+            yield scored[start : start + self.micro_batch_size]
+
+    def _loss_inputs(self, micro: Sequence[Scored], trajectories: int) -> LossInputs:
+        """One step a rollout batch: the policy that sampled is the one before the step."""
+        policy = self._policy()
+        rows = [s.trajectory for s in micro]
+        with self.trainer.precision_plugin.forward_context():
+            logprobs_K = policy(rows)
+            needs_reference = self.loss_function.kl_coefficient > 0
+            reference_K = policy.reference_logprobs(rows) if needs_reference else None
+        lengths_N = torch.tensor([t.response_tokens for t in rows], device=logprobs_K.device)
+        advantages_N = torch.tensor([s.advantage for s in micro], device=logprobs_K.device)
+        return LossInputs(
+            logprobs_K=logprobs_K,
+            old_logprobs_K=logprobs_K.detach(),
+            reference_logprobs_K=reference_K,
+            advantages_K=advantages_N.repeat_interleave(lengths_N),
+            lengths_K=lengths_N.repeat_interleave(lengths_N),
+            trajectories=trajectories,
+        )
+
+    def _rollout_metrics(self, groups: Sequence[Group], kept: Sequence[Group]) -> dict[str, float]:
+        parts = list(groups[0].parts) if groups else []
+        tally = Tally(train_names(self.kinds, parts))
+        tally_rollouts(tally, groups, kept)
+        return tally.means()
+
+    def on_validation_epoch_start(self) -> None:
+        self._evaluated = Tally(evaluation_names("val", self.kinds))
+
+    def on_test_epoch_start(self) -> None:
+        self._evaluated = Tally(evaluation_names("test", self.kinds))
+
+    def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
+        tally_evaluation(self._tally(), "val", _rollouts(batch).groups)
+
+    def test_step(self, batch: PromptBatch, batch_idx: int) -> None:
+        tally_evaluation(self._tally(), "test", _rollouts(batch).groups)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self._tally().means())
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self._tally().means())
+
+    def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
+        """One row a sample: what was answered, and whether a second look was taken."""
+        return [
+            {
+                "id": group.sample.id,
+                "question": group.sample.question,
+                "answer": trajectory.answer,
+                "second_look": trajectory.high,
+                "visual_tokens": trajectory.visual_tokens,
+                "stop": str(trajectory.stop),
+                "turns": [turn.text for turn in trajectory.turns],
+            }
+            for group in _rollouts(batch).groups
+            for trajectory in group.trajectories
+        ]
+
+    def _policy(self) -> Policy:
+        assert self.policy is not None, "configure_model has not run"
+        return self.policy
+
+    def _tally(self) -> Tally:
+        assert self._evaluated is not None, "no evaluation is under way"
+        return self._evaluated
+
+
+def _rollouts(batch: PromptBatch) -> RolloutBatch:
+    if batch.rollouts is None:
+        raise RuntimeError("the batch has no rollouts: add a RolloutCallback to the trainer")
+    return batch.rollouts

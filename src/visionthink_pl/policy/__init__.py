@@ -1,0 +1,9 @@
+"""The model as it is trained: loading, adapters, inputs, log-probabilities."""
+
+from visionthink_pl.policy.adapter import Lora, add_adapter
+from visionthink_pl.policy.distribution import log_distribution
+from visionthink_pl.policy.inputs import ModelInputs, collate
+from visionthink_pl.policy.load import load_policy
+from visionthink_pl.policy.policy import Policy
+
+__all__ = ["Lora", "ModelInputs", "Policy", "add_adapter", "collate", "load_policy", "log_distribution"]

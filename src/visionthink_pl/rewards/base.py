@@ -1,0 +1,61 @@
+"""A reward scores a whole group, since the resize penalty is a property of the group."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from visionthink_pl.types import Group
+
+Scores = list[float | None]
+
+
+class Reward(ABC):
+    """One part of the reward.
+
+    Args:
+        weight: factor of this part in the sum.
+
+    Attributes:
+        name: under which the part is logged, and by which later parts look it up.
+        needs: names of rewards that must stand before this one in the list.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+
+    @abstractmethod
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        """Return one value for each trajectory of the group.
+
+        Args:
+            group: the sample and its trajectories.
+            parts: the unweighted values of the rewards that stand before this one.
+
+        Returns:
+            A value for each trajectory, ``None`` where it could not be computed: such a
+            trajectory leaves its group, and is never a zero.
+        """
+
+
+def score_group(group: Group, rewards: Sequence[Reward]) -> None:
+    """Fill ``group.parts`` and ``group.rewards``, the weighted sum (paper, Eq. 4)."""
+    for reward in rewards:
+        group.parts[reward.name] = reward.score(group, group.parts)
+    group.rewards = [
+        _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)
+        for i in range(len(group.trajectories))
+    ]
+
+
+def _weighted_sum(values: Scores, rewards: Sequence[Reward]) -> float | None:
+    total = 0.0
+    for value, reward in zip(values, rewards, strict=True):
+        if value is None:
+            return None
+        total += reward.weight * value
+    return total

@@ -1,0 +1,46 @@
+"""The format reward (paper, Sec. 3.3): half a point for turns that can be read by a machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.types import Group, StopReason, Trajectory
+
+WELL_FORMED = 0.5
+TAG = re.compile(r"</?(?:think|answer|tool_call)>")
+
+
+class FormatReward(Reward):
+    """0.5 where every turn is well formed, else 0.
+
+    Every turn is one ``<think>`` block and then one block of another kind: the last turn an
+    ``<answer>``, each turn before it a ``<tool_call>`` that was valid and could be carried out.
+    Between the blocks and around them stands nothing but white space. No tag is repeated or
+    nested. A trajectory that ended without an answer scores 0. What a block holds is not
+    judged: an empty thought is well formed.
+    """
+
+    name = "format"
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        return [WELL_FORMED if well_formed(t) else 0.0 for t in group.trajectories]
+
+
+def well_formed(trajectory: Trajectory) -> bool:
+    """Whether all turns are, and the last one answers."""
+    if trajectory.stop is not StopReason.ANSWERED:
+        return False
+    *earlier, last = trajectory.turns
+    calls = all(turn.call is not None and turn.call_error is None for turn in earlier)
+    shapes = all(has_shape(turn.text, "tool_call") for turn in earlier)
+    return calls and shapes and has_shape(last.text, "answer")
+
+
+def has_shape(text: str, block: Literal["answer", "tool_call"]) -> bool:
+    """Whether the text is one thought, then one such block, and nothing else."""
+    tags = ["<think>", "</think>", f"<{block}>", f"</{block}>"]
+    shape = rf"\s*<think>.*</think>\s*<{block}>.*</{block}>\s*"
+    return TAG.findall(text) == tags and re.fullmatch(shape, text, re.DOTALL) is not None

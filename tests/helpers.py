@@ -1,0 +1,77 @@
+"""Groups as the rollout engine would make them, without a model."""
+
+import json
+from collections.abc import Sequence
+
+from PIL import Image
+
+from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory, Turn, VQASample
+
+CALL = ToolCall("resize_image", {"action": "resize"})
+CALL_TEXT = json.dumps({"name": CALL.name, "arguments": dict(CALL.arguments)})
+CALL_TURN = f"<think>Too small.</think>\n<tool_call>\n{CALL_TEXT}\n</tool_call>"
+
+
+def answer_turn(answer: str) -> str:
+    """The text of a well-formed last turn."""
+    return f"<think>I see it.</think>\n<answer>{answer}</answer>"
+
+
+def make_turn(text: str, call: ToolCall | None = None, call_error: str | None = None) -> Turn:
+    """A turn of which only the text and the call matter."""
+    return Turn(generated_ids=[], logprobs=[], text=text, call=call, call_error=call_error)
+
+
+def make_trajectory(
+    answer: str | None = None,
+    turns: Sequence[Turn] = (),
+    stop: StopReason = StopReason.ANSWERED,
+    high: bool = False,
+    offered: bool = True,
+) -> Trajectory:
+    """A trajectory without ids or images."""
+    return Trajectory(
+        prompt_ids=[],
+        images=[],
+        visual_tokens=0,
+        tools_offered=(CALL.name,) if offered else (),
+        turns=list(turns),
+        stop=stop,
+        high=high,
+        answer=answer,
+    )
+
+
+def direct() -> Trajectory:
+    """Answered from the first look."""
+    return make_trajectory("seen small")
+
+
+def high() -> Trajectory:
+    """Answered after the full image."""
+    return make_trajectory("seen large", high=True)
+
+
+def high_truncated() -> Trajectory:
+    """Was shown the full image and never answered."""
+    return make_trajectory(high=True, stop=StopReason.OUT_OF_TOKENS)
+
+
+def neither_truncated() -> Trajectory:
+    """Never answered, and was never shown the full image."""
+    return make_trajectory(stop=StopReason.OUT_OF_TOKENS)
+
+
+def neither_not_offered() -> Trajectory:
+    """Answered, but had no second look to ask for."""
+    return make_trajectory("seen whole", offered=False)
+
+
+def make_sample(answer: str = "7", size: tuple[int, int] = (112, 112)) -> VQASample:
+    """A question about a grey image; ``size`` in pixels."""
+    return VQASample("sample-0", "Which digit?", answer, Image.new("RGB", size, "grey"), "digit")
+
+
+def make_group(trajectories: Sequence[Trajectory], truth: str = "7") -> Group:
+    """A group that nothing has scored yet."""
+    return Group(make_sample(truth), list(trajectories), full_look_tokens=16)

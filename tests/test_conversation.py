@@ -1,0 +1,242 @@
+"""What the model is told, and how its turns are read."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample
+from visionthink_pl.conversation import (
+    Conversation,
+    InvalidCall,
+    Opening,
+    extract_answer,
+    parse_call,
+    read_prompt,
+)
+from visionthink_pl.data.lookcloser import QUESTIONS
+from visionthink_pl.families import Family, load_family
+from visionthink_pl.images import FullView, HalfView, PixelLimits
+from visionthink_pl.types import ConfigError, VQASample
+from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
+
+MAX_TEXT_TOKENS = 150  # of a prompt on the embedded model: longer ones slow every rollout
+
+
+@pytest.fixture(scope="module")
+def family() -> Family:
+    return load_family("embedded")
+
+
+@pytest.fixture
+def conversation(family: Family) -> Conversation:
+    return talk(family, PixelLimits())
+
+
+def talk(family: Family, limits: PixelLimits) -> Conversation:
+    """The Efficient recipe: half the image first, one tool."""
+    prompts = read_prompt("look_closer"), read_prompt("one_look")
+    return Conversation(family, [ResizeImage()], *prompts, HalfView(), limits)
+
+
+def call_text(call: object) -> str:
+    return f"<think>t</think><tool_call>{json.dumps(call)}</tool_call>"
+
+
+VALID = [
+    (CALL_TURN, "as the prompt shows it"),
+    (f"<tool_call>{CALL_TEXT}</tool_call>", "no thought: the format reward minds, not this"),
+    (f"a {CALL_TURN} b", "text around"),
+    (call_text({"arguments": {"action": "resize"}, "name": "resize_image"}), "keys swapped"),
+]
+
+ONCE = "exactly one"
+JSON = "not valid JSON"
+KEYS = "a name and arguments"
+TOOL = "no such tool. Tools: resize_image"
+ARGUMENTS = "arguments do not match"
+INVALID = [
+    (f"{CALL_TURN}{CALL_TURN}", ONCE, "two calls"),
+    (f"<tool_call>{CALL_TEXT}", ONCE, "unclosed"),
+    (f"<tool_call>{CALL_TURN}", ONCE, "opened twice"),
+    ("<tool_call></tool_call>", JSON, "empty"),
+    ("<tool_call>resize_image</tool_call>", JSON, "a bare name"),
+    (f"<tool_call>{CALL_TEXT[:-1]}</tool_call>", JSON, "a brace short"),
+    (f"<tool_call>{CALL_TEXT} {CALL_TEXT}</tool_call>", JSON, "two objects"),
+    (call_text([{"name": "resize_image", "arguments": {}}]), KEYS, "a list"),
+    (call_text("resize_image"), KEYS, "a string"),
+    (call_text({"name": "resize_image"}), KEYS, "no arguments"),
+    (call_text({"arguments": {"action": "resize"}}), KEYS, "no name"),
+    (call_text({"name": "resize_image", "arguments": {}, "id": 1}), KEYS, "a key too many"),
+    (call_text({"name": "crop", "arguments": {"action": "resize"}}), TOOL, "another tool"),
+    (call_text({"name": ["resize_image"], "arguments": {}}), TOOL, "a name that is a list"),
+    (call_text({"name": "resize_image", "arguments": {"action": "crop"}}), ARGUMENTS, "value"),
+    (call_text({"name": "resize_image", "arguments": {}}), ARGUMENTS, "a missing argument"),
+    (
+        call_text({"name": "resize_image", "arguments": {"action": "resize", "x": 1}}),
+        ARGUMENTS,
+        "an argument too many",
+    ),
+    (call_text({"name": "resize_image", "arguments": "resize"}), ARGUMENTS, "a string"),
+    (call_text({"name": "resize_image", "arguments": None}), ARGUMENTS, "null"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), VALID)
+def test_valid_call(text: str, why: str) -> None:
+    assert parse_call(text, [ResizeImage()]) == CALL, why
+
+
+@pytest.mark.parametrize(("text", "message", "why"), INVALID)
+def test_invalid_call(text: str, message: str, why: str) -> None:
+    with pytest.raises(InvalidCall, match=message):
+        parse_call(text, [ResizeImage()])
+        pytest.fail(why)
+
+
+EXTRACTED = [
+    ("<think>t</think><answer>7</answer>", "7", "an answer"),
+    ("<answer>\n red car \n</answer>", "red car", "white space around"),
+    ("<answer>two\nlines</answer>", "two\nlines", "two lines"),
+    ("<answer>1</answer> no, <answer>2</answer>", "2", "the last of several"),
+    ("<answer></answer>", "", "an empty answer is an answer"),
+    (r"<answer>\boxed{B}</answer>", "B", "boxed within the answer"),
+    (r"<answer>It is \boxed{ B }.</answer>", "B", "boxed within a sentence"),
+    (r"\boxed{1} <answer>2</answer>", "2", "boxed outside the answer"),
+    (r"<think>t</think> \boxed{7}", "7", "boxed alone"),
+    (r"so \boxed{\frac{1}{2}} it is", r"\frac{1}{2}", "nested braces"),
+    (r"\boxed{1}, or rather \boxed{2}", "2", "the last boxed of several"),
+    (r"\boxed {7}", "7", "a space before the brace"),
+    (r"<answer>\boxed{7</answer>", r"\boxed{7", "a brace short within the answer"),
+    (r"\boxed{7", None, "a brace short alone"),
+    ("<answer>7", None, "unclosed"),
+    ("7</answer>", None, "unopened"),
+    ("<think>It is 7.</think>", None, "a chain of thought"),
+    ("7", None, "no tags"),
+    ("", None, "nothing"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer", "why"), EXTRACTED)
+def test_extract_answer(text: str, answer: str | None, why: str) -> None:
+    assert extract_answer(text) == answer, why
+
+
+def test_read_prompt(tmp_path: Path) -> None:
+    assert "{tools}" in read_prompt("look_closer")
+    assert "{tools}" not in read_prompt("one_look")
+    path = tmp_path / "mine.txt"
+    path.write_text("\n Wörter \n", encoding="utf-8")
+    assert read_prompt(str(path)) == "Wörter"
+
+
+def test_unknown_prompt_names_those_that_ship(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'look_closr'.*look_closer, one_look"):
+        read_prompt("look_closr")
+    with pytest.raises(ConfigError, match="no file"):
+        read_prompt(str(tmp_path))  # a folder is no prompt
+
+
+def placeholders(family: Family, ids: list[int]) -> int:
+    return ids.count(family.image_token_id)
+
+
+def system_text(opening: Opening) -> str:
+    return opening.messages[0]["content"]
+
+
+def test_opening_shows_a_quarter_of_the_tokens(family: Family, conversation: Conversation) -> None:
+    opening = conversation.open(make_sample(size=(112, 112)))
+    start = opening.trajectory
+    assert placeholders(family, start.prompt_ids) == start.visual_tokens == 4
+    assert opening.full_look_tokens == 16
+    assert [image.size for image in start.images] == [(56, 56)]
+    assert opening.high.size == (112, 112)
+    assert start.tools_offered == ("resize_image",)
+    assert start.turns == [] and start.stop is None and not start.high
+    text = family.tokenizer.decode(start.prompt_ids)
+    assert '"name":"resize_image"' in text and "{tools}" not in text
+    assert "Which digit?" in text
+    assert text.endswith("<|im_start|>assistant\n")
+
+
+def test_no_tool_where_nothing_is_saved(family: Family) -> None:
+    opening = talk(family, PixelLimits(min_pixels=1)).open(make_sample(size=(20, 20)))
+    start = opening.trajectory
+    assert start.visual_tokens == opening.full_look_tokens == 1
+    assert start.tools_offered == ()
+    assert start.images == [opening.high] and opening.high.size == (20, 20)
+    assert system_text(opening) == read_prompt("one_look")
+
+
+def test_limits_come_before_the_first_view(family: Family) -> None:
+    opening = talk(family, PixelLimits(max_pixels=112 * 112)).open(make_sample(size=(448, 448)))
+    assert opening.high.size == (112, 112)  # the high resolution is what the limits leave
+    assert opening.trajectory.images[0].size == (56, 56)
+
+
+def test_without_tools_the_first_view_is_all_there_is(family: Family) -> None:
+    prompts = read_prompt("look_closer"), read_prompt("one_look")
+    for view, size in ((FullView(), (112, 112)), (HalfView(), (56, 56))):
+        conversation = Conversation(family, [], *prompts, view, PixelLimits())
+        opening = conversation.open(make_sample(size=(112, 112)))
+        assert opening.trajectory.images[0].size == size
+        assert opening.trajectory.tools_offered == ()
+        assert system_text(opening) == read_prompt("one_look")
+
+
+def test_response_is_the_delta_of_the_template(family: Family, conversation: Conversation) -> None:
+    opening = conversation.open(make_sample())
+    ids = conversation.response_ids(opening.messages, ToolResult(images=[opening.high]))
+    assert placeholders(family, ids) == 16
+    text = family.tokenizer.decode(ids)
+    assert text.startswith("\n<|im_start|>user\n<tool_response>\n")
+    assert text.endswith("\n</tool_response><|im_end|>\n<|im_start|>assistant\n")
+    assert "Which digit?" not in text  # the history is not told again
+
+
+def test_response_tells_what_was_wrong(family: Family, conversation: Conversation) -> None:
+    opening = conversation.open(make_sample())
+    ids = conversation.response_ids(opening.messages, ToolResult(text="Not like that."))
+    assert placeholders(family, ids) == 0
+    text = family.tokenizer.decode(ids)
+    assert "<tool_response>\nNot like that.\n</tool_response>" in text
+
+
+def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversation) -> None:
+    # Prompt, a turn and the response, joined id by id, against the template over all of it.
+    opening = conversation.open(make_sample())
+    turn = [*family.tokenizer.encode(CALL_TURN), family.end_of_turn_id]
+    response = conversation.response_ids(opening.messages, ToolResult(images=[opening.high]))
+    user = [{"type": "text", "text": "<tool_response>\n"}, {"type": "image"}]
+    user += [{"type": "text", "text": "\n</tool_response>"}]
+    after = [{"role": "assistant", "content": CALL_TURN}, {"role": "user", "content": user}]
+    whole = family.render([*opening.messages, *after], True)
+    images = [*opening.trajectory.images, opening.high]
+    assert opening.trajectory.prompt_ids + turn + response == family.encode(whole, images)
+
+
+def test_call_of_a_turn(conversation: Conversation) -> None:
+    offered = ["resize_image"]
+    assert conversation.call(CALL_TURN, offered) == CALL
+    assert conversation.call(answer_turn("7"), offered) is None
+    with pytest.raises(InvalidCall, match=ONCE):
+        conversation.call("<tool_call>", offered)
+    with pytest.raises(InvalidCall, match="No tool is on offer"):
+        conversation.call(CALL_TURN, [])  # where no second look was on offer
+
+
+def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conversation) -> None:
+    state = ViewState(Image.new("RGB", (112, 112)))
+    assert conversation.run(CALL, state).images == [state.high]
+    with pytest.raises(InvalidCall, match="already"):
+        conversation.run(CALL, state)
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_prompts_stay_short(family: Family, conversation: Conversation, kind: str) -> None:
+    image = Image.new("RGB", (112, 112))
+    start = conversation.open(VQASample("0", QUESTIONS[kind], "7", image, kind)).trajectory
+    assert start.tools_offered
+    assert len(start.prompt_ids) - start.visual_tokens < MAX_TEXT_TOKENS
