@@ -12,8 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.data import PromptDataModule
-def explain(e):
-    return repr(e)
+from visionthink_pl.errors import config_error, explain
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
@@ -27,7 +26,18 @@ LINKS = (
 class VisionThinkCLI(LightningCLI):
     """The trainer, the module, the data, and ``rollout``: the callback that samples."""
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            raise ConfigError(explain(str(error), self._keys())) from error
+
+    def _keys(self) -> list[str]:
+        """Every key that a config may have; the verbs share them."""
+        return list(self._verb_parser.get_defaults(skip_validation=True).keys())
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        self._verb_parser = parser
         parser.add_lightning_class_args(PhaseProgressBar, "progress")
         parser.add_lightning_class_args(RolloutCallback, "rollout")
         for source, target in LINKS:
@@ -75,7 +85,16 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; a mistake of the user's ends in one line and exit code 2."""
     try:
         build_cli(None if args is None else list(args))
-    except (ArgumentError, ConfigError, MisconfigurationException) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        return 2
+    except MisconfigurationException as error:
+        return _fail(error)
+    except ValueError as error:
+        mistake = config_error(error)
+        if mistake is None:
+            raise
+        return _fail(mistake)
     return 0
+
+
+def _fail(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 2

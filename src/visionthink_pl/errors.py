@@ -1,3 +1,77 @@
-"""One line that says what was wrong with a config, where, and what would be right."""
+"""One line that says what was wrong with a config, and the nearest right key."""
 
 from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable
+
+from visionthink_pl.types import ConfigError
+
+UNKNOWN_KEY = (  # how jsonargparse words it, on the command line and in a file
+    re.compile(r"unrecognized arguments: --(?P<key>[\w.]+)"),
+    re.compile(r"does not accept option '(?P<key>[\w.]+)'"),
+    re.compile(r'Key "(?P<key>[\w.]+)" is not expected'),
+)
+CLASS_PROBLEM = re.compile(
+    r"Problem with given class_path '(?P<path>[\w.]+)':\s*(?P<why>.+?)"
+    r"(?=\n\s*- Expected|\n\s*Given value type|$)",
+    re.DOTALL,
+)
+NO_OPTION = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
+NO_ATTRIBUTE = re.compile(r"has no attribute")
+WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
+
+
+def config_error(error: BaseException | None) -> ConfigError | None:
+    """The config error behind an exception, if there is one: jsonargparse wraps what a class
+    raises while it is built."""
+    while error is not None and not isinstance(error, ConfigError):
+        error = error.__cause__
+    return error
+
+
+def explain(message: str, keys: Iterable[str]) -> str:
+    """Turn a parser's message into one line.
+
+    Args:
+        message: what jsonargparse, or one of our own checks, says.
+        keys: every key that a config may have, dotted.
+    """
+    where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
+    if where and problem:
+        return _class_problem(where["key"], problem["path"], problem["why"].strip())
+    for pattern in UNKNOWN_KEY:
+        if match := pattern.search(message):
+            return _unknown_key(match["key"], keys)
+    if where:
+        return f"{where['key']}: {_one_line(where['why'])}"
+    return _one_line(message)
+
+
+def _unknown_key(key: str, keys: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+    return f"unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+
+
+def _class_problem(key: str, path: str, why: str) -> str:
+    """A class that isn't there, or an option that it does not have."""
+    module, _, name = path.rpartition(".")
+    if option := NO_OPTION.search(why):
+        options = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+        prefix = f"{key}.init_args."
+        return _unknown_key(prefix + option["key"], [prefix + known for known in options])
+    if NO_ATTRIBUTE.search(why):
+        nearest = difflib.get_close_matches(name, dir(importlib.import_module(module)), n=1)
+        hint = f"; did you mean {module}.{nearest[0]}?" if nearest else ""
+        return f"{key}: there is no class {path}{hint}"
+    if value := WRONG_VALUE.search(why):
+        return f"{key}.init_args.{value['key']}: {_one_line(value['why'])}"
+    return f"{key}: {path}: {_one_line(why)}"
+
+
+def _one_line(text: str) -> str:
+    """Join lines, and write types as a person would."""
+    return re.sub(r"<class '(\w+)'>", r"\1", " ".join(text.split()))

@@ -37,6 +37,16 @@ PINNED = [
     (9, "letter", "K", (216.8, 224.6, 235.2)),
     (12, "print", "7", (240.9, 241.3, 244.6)),
     (13, "print", "9", (237.3, 240.4, 241.1)),
+    (19, "shape", "cross", (221.0, 217.9, 180.5)),
+    (66, "shape", "triangle", (217.0, 192.2, 182.4)),
+]
+
+# index, bounding box of the glyph's dark pixels (left, upper, right, lower): what and where.
+GLYPHS = [
+    (6, (13, 91, 19, 99)),  # small print on a tag
+    (9, (10, 13, 16, 22)),
+    (12, (50, 25, 78, 63)),  # large print on a card
+    (13, (91, 90, 97, 99)),  # small print on a card
 ]
 
 
@@ -50,6 +60,13 @@ def test_pinned(index: int, kind: str, answer: str, mean: tuple[float, float, fl
     assert (sample.kind, sample.answer) == (kind, answer)
     # Another FreeType may shade the edge of a glyph differently, never by this much.
     assert ImageStat.Stat(sample.image).mean == pytest.approx(mean, abs=0.15)
+
+
+@pytest.mark.parametrize(("index", "box"), GLYPHS)
+def test_pinned_glyphs(index: int, box: tuple[int, int, int, int]) -> None:
+    grey = LookCloser()[index].image.convert("L")
+    found = grey.point(lambda value: 255 if value < 70 else 0).getbbox()
+    assert found == pytest.approx(box, abs=1)
 
 
 def test_pinned_large_and_small_print_are_one_of_each() -> None:

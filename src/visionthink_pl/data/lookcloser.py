@@ -82,7 +82,7 @@ class LookCloser(Source):
         if unknown:
             raise ConfigError(f"mix: no kind {unknown[0]!r}; the kinds are {', '.join(QUESTIONS)}")
         if length < 1 or min(self._mix.values(), default=0) < 0 or not any(self._mix.values()):
-            raise ConfigError("length must be at least 1, and mix must hold counts, one above 0")
+            raise ConfigError("LookCloser: length must be at least 1, and mix must hold counts, one above 0")
         self._length = length
         self._split = split
         self._seed = seed
