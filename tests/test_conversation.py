@@ -240,3 +240,14 @@ def test_prompts_stay_short(family: Family, conversation: Conversation, kind: st
     start = conversation.open(VQASample("0", QUESTIONS[kind], "7", image, kind)).trajectory
     assert start.tools_offered
     assert len(start.prompt_ids) - start.visual_tokens < MAX_TEXT_TOKENS
+
+
+def test_an_answer_within_the_thought_is_none() -> None:
+    assert extract_answer("<think>\\boxed{3} or <answer>4</answer></think>") is None
+    assert extract_answer("<think><answer>4</answer></think><answer>5</answer>") == "5"
+
+
+@pytest.mark.parametrize("call", ["[" * 100_000, '{"name": ' + "9" * 5000 + "}"])
+def test_json_beyond_measure_is_an_invalid_call(call: str) -> None:
+    with pytest.raises(InvalidCall, match=JSON):
+        parse_call(f"<tool_call>{call}</tool_call>", [ResizeImage()])

@@ -211,3 +211,9 @@ def test_half_view(size: tuple[int, int], expected: tuple[int, int], why: str) -
 def test_full_view_is_the_image() -> None:
     image = Image.new("RGB", (5, 5))
     assert FullView().first(image) is image
+
+
+def test_a_strip_that_no_family_takes_is_refused_and_the_narrowest_allowed_is_not() -> None:
+    assert decode(Image.new("RGB", (100, 2))).size == (100, 2)
+    with pytest.raises(ImageDecodeError, match="101 x 2 pixels"):
+        decode(Image.new("RGB", (101, 2)))

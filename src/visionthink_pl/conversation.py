@@ -166,7 +166,7 @@ def parse_call(text: str, tools: Sequence[VisualTool]) -> ToolCall:
         raise InvalidCall("Write exactly one <tool_call>...</tool_call>.")
     try:
         call = json.loads(blocks[0])
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers and nesting beyond measure
         raise InvalidCall("The call is not valid JSON.") from error
     if not isinstance(call, dict) or set(call) != {"name", "arguments"}:
         raise InvalidCall("The call needs a name and arguments, and nothing else.")
@@ -183,11 +183,12 @@ def parse_call(text: str, tools: Sequence[VisualTool]) -> ToolCall:
 def extract_answer(text: str) -> str | None:
     """The answer of a turn: inside the last ``<answer>``, else inside ``\\boxed{}``.
 
-    A ``\\boxed{}`` within the answer block is unwrapped. ``None`` where there is neither:
-    a chain of thought is never taken for an answer.
+    A ``\\boxed{}`` within the answer block is unwrapped. ``None`` where there is neither behind
+    the last ``</think>``: a chain of thought is never taken for an answer.
     """
-    blocks = ANSWER.findall(text)
-    inner = blocks[-1] if blocks else text
+    spoken = text.rpartition("</think>")[2]
+    blocks = ANSWER.findall(spoken)
+    inner = blocks[-1] if blocks else spoken
     boxed = _boxed(inner)
     if boxed is not None:
         return boxed.strip()

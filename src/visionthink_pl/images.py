@@ -14,6 +14,9 @@ from PIL import Image, ImageOps
 from visionthink_pl.types import ConfigError
 
 
+MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
+
+
 class ImageDecodeError(ValueError):
     """An image that can't be decoded; the message says why."""
 
@@ -25,7 +28,8 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     greyscale is scaled to 8 bits.
 
     Raises:
-        ImageDecodeError: the file is missing, is not an image, or is a decompression bomb.
+        ImageDecodeError: the file is missing, is not an image, is a decompression bomb, or has
+            one side more than 50 times the other.
     """
     try:
         with warnings.catch_warnings():
@@ -35,7 +39,7 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
             else:
                 image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
             image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        upright = _to_rgb(ImageOps.exif_transpose(image))
     except (
         OSError,
         RuntimeError,  # Pillow's AVIF decoder
@@ -45,6 +49,12 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
         Image.DecompressionBombError,
     ) as error:
         raise ImageDecodeError(f"can't decode the image: {error}") from error
+    if max(upright.size) > MAX_ASPECT_RATIO * min(upright.size):
+        raise ImageDecodeError(
+            f"{upright.width} x {upright.height} pixels: one side is more than {MAX_ASPECT_RATIO} "
+            "times the other"
+        )
+    return upright
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,32 @@
+"""The embedded model, loaded once for all tests, with an adapter that does something."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from model_helpers import embedded_policy
+
+from visionthink_pl.families import Family, load_family
+from visionthink_pl.policy import Policy
+
+
+@pytest.fixture(scope="session")
+def family() -> Family:
+    return load_family("embedded")
+
+
+@pytest.fixture(scope="session")
+def shared_policy(family: Family) -> Policy:
+    return embedded_policy(family)
+
+
+@pytest.fixture
+def policy(shared_policy: Policy) -> Iterator[Policy]:
+    """The shared policy, its weights, gradients and mode as they were before the test."""
+    before = {name: p.detach().clone() for name, p in shared_policy.named_parameters()}
+    yield shared_policy
+    with torch.no_grad():
+        for name, p in shared_policy.named_parameters():
+            p.copy_(before[name])
+            p.grad = None
+    shared_policy.eval()

@@ -1,0 +1,87 @@
+"""The loss against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from visionthink_pl.losses import GRPOLoss, LossInputs
+from visionthink_pl.losses.grpo import kl_k3
+from visionthink_pl.types import ConfigError
+
+
+def inputs(ratios, advantages, lengths, reference_gaps=None, trajectories=2) -> LossInputs:
+    """Tokens given by their probability ratio and by how far the reference lies from the policy."""
+    old_K = torch.full((len(ratios),), -1.0, dtype=torch.float64)
+    logprobs_K = (old_K + torch.tensor(ratios, dtype=torch.float64).log()).requires_grad_()
+    reference_K = None
+    if reference_gaps is not None:
+        reference_K = logprobs_K.detach() + torch.tensor(reference_gaps, dtype=torch.float64)
+    return LossInputs(
+        logprobs_K,
+        old_K,
+        reference_K,
+        torch.tensor(advantages, dtype=torch.float64),
+        torch.tensor(lengths),
+        trajectories,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gain", "why"),
+    [
+        (1.0, 2.0, 2.0, "inside the range nothing is clipped"),
+        (1.5, 1.0, 1.3, "a good action can't gain beyond 1 + clip_high"),
+        (1.5, -1.0, -1.5, "a bad action that became likelier pays in full"),
+        (0.5, 1.0, 0.5, "a good action that became less likely is not propped up"),
+        (0.5, -1.0, -0.8, "a bad action gains nothing below 1 - clip_low"),
+    ],
+)
+def test_clipping(ratio: float, advantage: float, gain: float, why: str) -> None:
+    loss = GRPOLoss(clip_low=0.2, clip_high=0.3, kl_coefficient=0)
+    value, _ = loss(inputs([ratio], [advantage], [1], trajectories=1))
+    assert value.item() == pytest.approx(-gain), why
+
+
+def test_the_mean_is_taken_per_trajectory_and_then_over_trajectories() -> None:
+    loss = GRPOLoss(kl_coefficient=0)
+    value, figures = loss(inputs([1, 1, 1, 1], [3, 3, 3, -1], [3, 3, 3, 1]))
+    assert value.item() == pytest.approx(-(3 + -1) / 2)  # not -(3 * 3 - 1) / 4
+    assert figures["clip_fraction"].item() == 0
+
+
+def test_clip_fraction_counts_tokens_whose_gain_was_cut() -> None:
+    loss = GRPOLoss(clip_low=0.2, clip_high=0.2, kl_coefficient=0)
+    _, figures = loss(inputs([1.5, 1.0, 0.5], [1, 1, -1], [2, 2, 1]))
+    assert figures["clip_fraction"].item() == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_kl_is_k3_and_enters_with_its_coefficient() -> None:
+    d = math.log(2)
+    value, figures = GRPOLoss(kl_coefficient=0.1)(inputs([1.0], [0.0], [1], [d], trajectories=1))
+    assert figures["kl"].item() == pytest.approx(2 - d - 1)
+    assert value.item() == pytest.approx(0.1 * (2 - d - 1))
+
+
+def test_kl_is_never_negative_and_zero_only_where_the_two_agree() -> None:
+    gaps_K = torch.linspace(-3, 3, 13, dtype=torch.float64)
+    values_K = kl_k3(torch.zeros(13, dtype=torch.float64), gaps_K)
+    assert (values_K >= 0).all()
+    assert torch.equal(values_K == 0, gaps_K == 0)
+
+
+def test_gradient_of_an_unclipped_token_is_minus_its_advantage_over_both_counts() -> None:
+    batch = inputs([1.0, 1.0, 1.0], [2.0, 2.0, -1.0], [2, 2, 1])
+    GRPOLoss(kl_coefficient=0)(batch)[0].backward()
+    assert batch.logprobs_K.grad is not None
+    torch.testing.assert_close(
+        batch.logprobs_K.grad, torch.tensor([-0.5, -0.5, 0.5], dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"clip_low": 0}, {"clip_low": 1}, {"clip_high": 0}, {"kl_coefficient": -1}]
+)
+def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        GRPOLoss(**wrong)

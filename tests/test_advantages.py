@@ -1,0 +1,52 @@
+"""Advantages against values worked out by hand."""
+
+import pytest
+import torch
+
+from visionthink_pl.advantages import EPSILON, group_advantages, has_signal
+
+
+def test_hand_computed_with_the_unbiased_std() -> None:
+    rewards_G = torch.tensor([1.5, 0.5, 0.5, 0.5], dtype=torch.float64)
+    # mean 0.75, squared deviations 0.5625 + 3 * 0.0625 = 0.75, over 3: std 0.5
+    expected_G = torch.tensor([1.5, -0.5, -0.5, -0.5], dtype=torch.float64) * 0.5 / (0.5 + EPSILON)
+    torch.testing.assert_close(group_advantages(rewards_G), expected_G)
+
+
+def test_a_penalty_alone_weighs_as_much_as_correctness_unless_the_std_has_a_floor() -> None:
+    by_penalty_G = torch.tensor([1.5, 1.4], dtype=torch.float64)
+    by_accuracy_G = torch.tensor([1.5, 0.5], dtype=torch.float64)
+    plain = group_advantages(by_penalty_G)[0] / group_advantages(by_accuracy_G)[0]
+    assert plain.item() == pytest.approx(1, abs=1e-4)
+    floored_G = group_advantages(by_penalty_G, std_floor=0.5)
+    assert floored_G[0].item() == pytest.approx(0.05 / 0.5, abs=1e-6)
+    above_G = group_advantages(by_accuracy_G, std_floor=0.5)
+    torch.testing.assert_close(above_G, group_advantages(by_accuracy_G))
+
+
+def test_advantages_sum_to_zero_and_do_not_move_with_the_rewards_offset() -> None:
+    rewards_G = torch.rand(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    advantages_G = group_advantages(rewards_G)
+    assert advantages_G.sum().item() == pytest.approx(0, abs=1e-9)
+    torch.testing.assert_close(group_advantages(rewards_G + 3), advantages_G)
+
+
+@pytest.mark.parametrize("shape", [(1,), (0,), (2, 2)])
+def test_what_is_no_group_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="rewards of one group"):
+        group_advantages(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("rewards", "signal", "why"),
+    [
+        ([1.5, 0.5], True, "they differ"),
+        ([1.5, 1.4], True, "the penalty alone is a signal"),
+        ([1.5, 1.5, 1.5], False, "all equal"),
+        ([0.1 + 0.2, 0.3], False, "equal but for rounding"),
+        ([1.5], False, "nobody to compare with"),
+        ([], False, "nobody left"),
+    ],
+)
+def test_has_signal(rewards: list[float], signal: bool, why: str) -> None:
+    assert has_signal(rewards) is signal, why
