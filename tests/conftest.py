@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from model_helpers import embedded_policy
 
+from model_helpers import embedded_policy
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.policy import Policy
 

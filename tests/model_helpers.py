@@ -1,9 +1,9 @@
 """Policies and two-turn trajectories on the embedded model."""
 
 import torch
-from helpers import CALL, CALL_TURN, answer_turn
 from torch import Tensor
 
+from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family

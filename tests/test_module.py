@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from helpers import make_group
 from lightning import Trainer
-from model_helpers import mixed_trajectories, plain_logprobs
 
+from helpers import make_group
+from model_helpers import mixed_trajectories, plain_logprobs
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.losses.grpo import kl_k3

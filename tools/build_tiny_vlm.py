@@ -1,6 +1,6 @@
 """Rebuild the embedded model from nothing: tokenizer, template, processor, trained weights.
 
-    python tools/build_tiny_vlm.py --out src/visionthink_pl/assets/tiny_vlm
+python tools/build_tiny_vlm.py --out src/visionthink_pl/assets/tiny_vlm
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import torch
+
 from tiny_vlm.files import build_untrained
 from tiny_vlm.vision import pretrain_vision
 from tiny_vlm.warm_up import warm_up
-
 from visionthink_pl.families import Qwen2_5VL
 
 

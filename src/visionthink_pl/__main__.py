@@ -1,8 +1,37 @@
 """``python -m visionthink_pl``."""
 
+import logging
 import sys
+import warnings
 
-from visionthink_pl.cli import main
+NOISE = ("litlogger", "TPU available")  # said at every start, and nothing to act on
+
+
+def quieten() -> None:
+    """Keep what other packages say about themselves off the terminal; our warnings stay."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(
+            lambda record: not any(noise in record.getMessage() for noise in NOISE)
+        )
+    for package in ("transformers", "torchdata", "lightning"):
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", category=category, module=package)
+    warnings.filterwarnings("ignore", message=".*set_vital")
+    warnings.filterwarnings("ignore", message=".*does not have many workers")
+    warnings.filterwarnings("ignore", message=".*LeafSpec")
+
+
+def main() -> int:
+    """Run the command line. The packages are loaded late, so that they start quietly."""
+    quieten()
+    from transformers.utils.logging import disable_progress_bar
+
+    from visionthink_pl.cli import main as run
+
+    disable_progress_bar()
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

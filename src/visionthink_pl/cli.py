@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain
+from visionthink_pl.errors import config_error, explain, one_line
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
@@ -46,12 +47,28 @@ class VisionThinkCLI(LightningCLI):
         parser.link_arguments("data.kinds", "model.kinds", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        config: Namespace = self.config[self.subcommand]
+        config: Namespace = self.config[str(self.subcommand)]
         if config.trainer.inference_mode is not False:
             raise ConfigError(
                 "trainer.inference_mode: must be false; tensors made in inference mode by the "
                 "validation before training could not be trained on"
             )
+        _refuse_replaced(config.trainer)
+        _refuse_missing_checkpoint(config.ckpt_path)
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse here what would else come out after loading, or in a second process."""
+        if self.trainer.world_size > 1:
+            raise ConfigError("trainer.devices: one device for now")
+        sources = {
+            "fit": ("train", self.datamodule.train_source),
+            "validate": ("validation", self.datamodule.validation_source),
+            "test": ("test", self.datamodule.test_source),
+            "predict": ("predict", self.datamodule.predict_source),
+        }
+        name, source = sources[str(self.subcommand)]
+        if source is None:
+            raise ConfigError(f"data.{name}: {self.subcommand} needs a source of samples")
 
     def before_fit(self) -> None:
         """Validate once before training, for the "before" of the comparison; a resumed run has
@@ -61,9 +78,26 @@ class VisionThinkCLI(LightningCLI):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
+def _refuse_replaced(trainer: Namespace) -> None:
+    """Lightning refuses these too, but after the validation before training."""
+    if trainer.gradient_clip_val:
+        raise ConfigError("trainer.gradient_clip_val: set model.max_grad_norm in its place")
+    if trainer.accumulate_grad_batches != 1:
+        raise ConfigError(
+            "trainer.accumulate_grad_batches: must be 1; data.prompts_per_step says how much a "
+            "step sees, model.micro_batch_size how much at once"
+        )
+
+
+def _refuse_missing_checkpoint(path: str | None) -> None:
+    """Words such as ``last``, and addresses, are Lightning's to find."""
+    if path and path.endswith(".ckpt") and "://" not in path and not Path(path).is_file():
+        raise ConfigError(f"ckpt_path: there is no file {path!r}")
+
+
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
     """Parse ``args`` (the command line by default), and run the verb they name."""
-    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False}
+    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
     return VisionThinkCLI(
         VisionThinkModule,
         PromptDataModule,
@@ -96,5 +130,5 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: Exception) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(str(error))}", file=sys.stderr)
     return 2

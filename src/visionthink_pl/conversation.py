@@ -137,12 +137,12 @@ class Conversation:
         """The ids given after a turn that called: the template's delta, from behind the
         end-of-turn token to the next generation prompt."""
         turn = "\x00turn\x00"  # stands for the sampled ids, which are never rendered again
-        content: list[Message] = [{"type": "text", "text": "<tool_response>\n" + result.text}]
+        content = [{"type": "text", "text": "<tool_response>\n" + result.text}]
         content += [{"type": "image"} for _ in result.images]
         content += [{"type": "text", "text": "\n</tool_response>"}]
-        after = [{"role": "assistant", "content": turn}, {"role": "user", "content": content}]
+        after: list[Message] = [{"role": "assistant", "content": turn}, {"role": "user", "content": content}]
         delta = self._family.render([*messages, *after], True).split(turn)[1]
-        end = self._family.tokenizer.decode([self._family.end_of_turn_id])
+        end = self._family.decode([self._family.end_of_turn_id])
         if not delta.startswith(end):
             raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")
         return self._family.encode(delta.removeprefix(end), result.images)

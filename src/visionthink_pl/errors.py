@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterable
 
 from visionthink_pl.types import ConfigError
@@ -22,6 +23,11 @@ CLASS_PROBLEM = re.compile(
 )
 NO_OPTION = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
 NO_ATTRIBUTE = re.compile(r"has no attribute")
+NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\w+)")
+NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't null says nothing
+    r"Errors:\s*- (?P<why>.+?)(?=\n\s*- Expected a <class 'NoneType'>|\n\s*Given value type|$)",
+    re.DOTALL,
+)
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
@@ -47,31 +53,46 @@ def explain(message: str, keys: Iterable[str]) -> str:
         if match := pattern.search(message):
             return _unknown_key(match["key"], keys)
     if where:
-        return f"{where['key']}: {_one_line(where['why'])}"
-    return _one_line(message)
+        return f"{where['key']}: {_wrong_value(where['why'])}"
+    return one_line(message)
+
+
+def _wrong_value(why: str) -> str:
+    if path := NO_PATH.search(why):
+        return f"there is no class {path['name']}; write the module that it is in as well"
+    no_fit = NO_FIT.search(why)
+    return one_line(no_fit["why"] if no_fit else why)
 
 
 def _unknown_key(key: str, keys: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
-    return f"unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+    return f"unknown key {key}{_hint(key, keys)}"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def _class_problem(key: str, path: str, why: str) -> str:
     """A class that isn't there, or an option that it does not have."""
     module, _, name = path.rpartition(".")
+    try:
+        known = dir(importlib.import_module(module))
+    except ImportError as error:
+        return f"{key}: can't import {module}: {error}{_hint(module, sys.modules)}"
     if option := NO_OPTION.search(why):
         options = inspect.signature(getattr(importlib.import_module(module), name)).parameters
         prefix = f"{key}.init_args."
         return _unknown_key(prefix + option["key"], [prefix + known for known in options])
     if NO_ATTRIBUTE.search(why):
-        nearest = difflib.get_close_matches(name, dir(importlib.import_module(module)), n=1)
-        hint = f"; did you mean {module}.{nearest[0]}?" if nearest else ""
+        hint = _hint(path, [f"{module}.{other}" for other in known])
         return f"{key}: there is no class {path}{hint}"
     if value := WRONG_VALUE.search(why):
-        return f"{key}.init_args.{value['key']}: {_one_line(value['why'])}"
-    return f"{key}: {path}: {_one_line(why)}"
+        return f"{key}.init_args.{value['key']}: {one_line(value['why'])}"
+    return f"{key}: {path}: {one_line(why)}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Join lines, and write types as a person would."""
-    return re.sub(r"<class '(\w+)'>", r"\1", " ".join(text.split()))
+    joined = re.sub(r"<class '(\w+)'>", r"\1", " ".join(text.split()))
+    return re.sub(r"a typing\.Literal\[(.+?)\]", r"one of \1", joined)

@@ -13,7 +13,6 @@ from PIL import Image, ImageOps
 
 from visionthink_pl.types import ConfigError
 
-
 MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
 
 

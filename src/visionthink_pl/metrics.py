@@ -35,7 +35,9 @@ class Tally:
     def means(self, reduce: Callable[[Tensor], Tensor] = lambda totals: totals) -> dict[str, float]:
         """Sum over count of each name that was counted; ``reduce`` adds up the ranks' totals."""
         totals = reduce(self._totals_R2).tolist()
-        return {name: totals[i][0] / totals[i][1] for name, i in self._index.items() if totals[i][1]}
+        return {
+            name: totals[i][0] / totals[i][1] for name, i in self._index.items() if totals[i][1]
+        }
 
 
 def kinds_of(sample: VQASample) -> tuple[str, ...]:
@@ -109,9 +111,7 @@ def tally_evaluation(tally: Tally, stage: str, groups: Sequence[Group]) -> None:
     for group in groups:
         for index, trajectory in enumerate(group.trajectories):
             rows = [(name, value, 1) for name, value in _accuracy_and_resize(group, index)]
-            rows.append(
-                ("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens)
-            )
+            rows.append(("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens))
             for name, value, count in rows:
                 tally.add(f"{stage}/{name}", value, count)
                 for kind in kinds_of(group.sample):

@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import group_advantages, has_signal
 from visionthink_pl.families import load_family
@@ -115,11 +118,7 @@ class VisionThinkModule(LightningModule):
             name: value for name, value in checkpoint["state_dict"].items() if name in trainable
         }
 
-    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        """Prompts are text and images: the policy moves what it computes with."""
-        return batch
-
-    def on_train_start(self) -> None:
+    def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
@@ -140,6 +139,8 @@ class VisionThinkModule(LightningModule):
 
     def _update(self, groups: Sequence[Group]) -> dict[str, float]:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, Optimizer | LightningOptimizer)
+        assert isinstance(schedule, LRScheduler)
         optimizer.zero_grad()
         figures = self.accumulate(self._advantages(groups))
         trainable = [p for p in self.parameters() if p.requires_grad]

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from model_helpers import embedded_policy, mixed_trajectories, plain_logprobs
 
+from model_helpers import embedded_policy, mixed_trajectories, plain_logprobs
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Lora, Policy, add_adapter
 from visionthink_pl.types import ConfigError

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from model_helpers import make_conversation, plain_logprobs, sample_of_size
 
+from model_helpers import make_conversation, plain_logprobs, sample_of_size
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout.decoder import generate_turn, pick, uniforms
@@ -27,7 +27,9 @@ def test_pick_samples_in_proportion_and_never_what_is_masked() -> None:
 
 
 def test_uniforms_depend_on_seed_and_key_alone() -> None:
-    assert uniforms(0, "3/x/1/0", 2).tolist() == pytest.approx([0.23590511083602905, 0.41454243659973145])
+    assert uniforms(0, "3/x/1/0", 2).tolist() == pytest.approx(
+        [0.23590511083602905, 0.41454243659973145]
+    )
     assert torch.equal(uniforms(0, "a", 4), uniforms(0, "a", 4))
     assert torch.equal(uniforms(0, "a", 8)[:4], uniforms(0, "a", 4))
     assert not torch.equal(uniforms(0, "a", 4), uniforms(0, "b", 4))

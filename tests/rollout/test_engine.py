@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import pytest
+
 from helpers import CALL_TURN, answer_turn
 from model_helpers import make_conversation, sample_of_size
-
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine

@@ -84,9 +84,13 @@ def large_print(rng: random.Random, half: bool) -> Labelled:
     draw_card(draw)
     label = rng.randrange(len(GLYPHS))
     draw_glyph(draw, GLYPHS[label], large_place(rng), rng.randint(*LARGE_PRINT), INK)
-    return (HalfView().first(image), [label] * (CELLS // 2) ** 2) if half else (
-        image,
-        [label] * CELLS**2,
+    return (
+        (HalfView().first(image), [label] * (CELLS // 2) ** 2)
+        if half
+        else (
+            image,
+            [label] * CELLS**2,
+        )
     )
 
 

@@ -23,7 +23,7 @@ class AdapterCheckpoint(ModelCheckpoint):
         module = trainer.lightning_module
         assert isinstance(module, VisionThinkModule) and module.policy is not None
         if trainer.is_global_zero:
-            module.policy.model.save_pretrained(Path(filepath).with_suffix(""))
+            module.policy.model.save_pretrained(str(Path(filepath).with_suffix("")))
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._remove_checkpoint(trainer, filepath)

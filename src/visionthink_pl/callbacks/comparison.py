@@ -54,7 +54,11 @@ class ComparisonTable(Callback):
 
 def _kinds(values: dict[str, float]) -> list[str]:
     """The empty kind stands for all samples; the rest in the order in which they were logged."""
-    return [key.removeprefix("accuracy").removeprefix("/") for key in values if key.startswith("accuracy")]
+    return [
+        key.removeprefix("accuracy").removeprefix("/")
+        for key in values
+        if key.startswith("accuracy")
+    ]
 
 
 def _cell(before: dict[str, float], after: dict[str, float], metric: str, kind: str) -> str:

@@ -78,7 +78,10 @@ class RolloutCallback(Callback):
         self.rewards = default if rewards is None else rewards
         self.tools = [ResizeImage()] if tools is None else tools
         self.first_view = HalfView() if first_view is None else first_view
-        self.prompt, self.prompt_without_tools = read_prompt(prompt), read_prompt(prompt_without_tools)
+        self.prompt, self.prompt_without_tools = (
+            read_prompt(prompt),
+            read_prompt(prompt_without_tools),
+        )
         _check_rewards(self.rewards)
         _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
         self.group_size, self.limits = group_size, limits
@@ -125,7 +128,7 @@ class RolloutCallback(Callback):
         started = time.perf_counter()
         for bad in batch.unreadable:
             rank_zero_warn(f"sample {bad.id} is left out: {bad.reason}")
-        engine = self._engine(pl_module)
+        engine = self.engine(pl_module)
         greedy = group_size is None
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             groups = engine.rollout(batch.samples, group_size or 1, self.draw, greedy)
@@ -133,7 +136,8 @@ class RolloutCallback(Callback):
             score_group(group, self.rewards)
         return RolloutBatch(groups, self.draw, time.perf_counter() - started)
 
-    def _engine(self, pl_module: LightningModule) -> RolloutEngine:
+    def engine(self, pl_module: LightningModule) -> RolloutEngine:
+        """The engine that this callback samples with, around the module's policy."""
         assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
         conversation = Conversation(
             pl_module.family,

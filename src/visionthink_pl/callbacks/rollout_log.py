@@ -26,9 +26,7 @@ class RolloutLog(Callback):
             defaults a thousand steps stay under 50 MB.
     """
 
-    def __init__(
-        self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 256
-    ) -> None:
+    def __init__(self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 256) -> None:
         if min(every_n_steps, trajectories, max_side) < 1:
             raise ConfigError("RolloutLog: every_n_steps, trajectories and max_side: at least 1")
         self._every, self._count, self._max_side = every_n_steps, trajectories, max_side
@@ -70,7 +68,9 @@ def describe(group: Group, index: int) -> str:
         for number, turn in enumerate(trajectory.turns, 1)
     )
     parts = [(name, values[index]) for name, values in group.parts.items()]
-    rows = "\n".join(f"| {name} | {_number(value)} |" for name, value in _with_total(parts, group, index))
+    rows = "\n".join(
+        f"| {name} | {_number(value)} |" for name, value in _with_total(parts, group, index)
+    )
     return (
         f"**{sample.id}** ({sample.kind}), ended: {trajectory.stop}\n\n"
         f"{_code(sample.question)}\n\nground truth:\n\n{_code(sample.answer)}\n\n{turns}\n\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from lightning import LightningDataModule
@@ -92,6 +93,10 @@ class PromptDataModule(LightningDataModule):
             self.predict_source,
         )
         return tuple(dict.fromkeys(k for source in sources if source for k in source.kinds))
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Prompts are text and images: the policy moves what it computes with."""
+        return batch
 
     def train_dataloader(self) -> StatefulDataLoader:
         source = _required(self.train_source, "train")

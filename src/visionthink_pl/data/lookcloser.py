@@ -66,8 +66,8 @@ class LookCloser(Source):
         length: how many samples it has.
         split: ``train`` and ``validation`` never share a drawing.
         seed: another seed draws other samples.
-        mix: how many of each kind a cycle holds; a kind left out is not asked. The mixed
-            question ``print`` alternates between large and small print.
+        mix: how many of each kind a cycle holds; a kind left out is not asked. Print of
+            the mixed question ``print`` is large or small at even odds.
     """
 
     def __init__(
@@ -82,7 +82,9 @@ class LookCloser(Source):
         if unknown:
             raise ConfigError(f"mix: no kind {unknown[0]!r}; the kinds are {', '.join(QUESTIONS)}")
         if length < 1 or min(self._mix.values(), default=0) < 0 or not any(self._mix.values()):
-            raise ConfigError("LookCloser: length must be at least 1, and mix must hold counts, one above 0")
+            raise ConfigError(
+                "LookCloser: length must be at least 1, and mix must hold counts, one above 0"
+            )
         self._length = length
         self._split = split
         self._seed = seed

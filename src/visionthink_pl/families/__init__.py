@@ -31,7 +31,9 @@ def load_family(pretrained: str | Path) -> Family:
     try:
         model_type = AutoConfig.from_pretrained(path).model_type
     except (OSError, ValueError) as error:
-        raise ConfigError(f"model.pretrained: can't read a model config at {path!r}: {error}") from error
+        raise ConfigError(
+            f"model.pretrained: can't read a model config at {path!r}: {error}"
+        ) from error
     if model_type not in FAMILIES:
         raise ConfigError(
             f"model.pretrained: {path!r} is a {model_type}; families known here: "

@@ -57,6 +57,16 @@ class Family(ABC):
     def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
         """Load the weights, in eval mode, all frozen."""
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ``ids``, special tokens included."""
+        return str(self.tokenizer.decode(list(ids)))
+
+    def token_id(self, token: str) -> int:
+        """The id of one token that the tokenizer knows by name."""
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        assert isinstance(found, int)
+        return found
+
     @property
     @abstractmethod
     def end_of_turn_id(self) -> int:

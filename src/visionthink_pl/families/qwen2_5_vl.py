@@ -44,20 +44,20 @@ class Qwen2_5VL(Family):
 
     @property
     def end_of_turn_id(self) -> int:
-        return self.tokenizer.convert_tokens_to_ids("<|im_end|>")
+        return self.token_id("<|im_end|>")
 
     @property
     def pad_id(self) -> int:
-        return self.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+        return self.token_id("<|endoftext|>")
 
     @property
     def image_token_id(self) -> int:
-        return self.processor.image_token_id
+        return self.token_id("<|image_pad|>")
 
     def never_sampled(self, vocab_size: int) -> Tensor:
         mask_V = torch.zeros(vocab_size, dtype=torch.bool)
         mask_V[len(self.tokenizer) :] = True
-        mask_V[self.tokenizer.convert_tokens_to_ids(list(VISION_TOKENS))] = True
+        mask_V[[self.token_id(token) for token in VISION_TOKENS]] = True
         mask_V[self.pad_id] = True
         return mask_V
 

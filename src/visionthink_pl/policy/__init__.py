@@ -6,4 +6,12 @@ from visionthink_pl.policy.inputs import ModelInputs, collate
 from visionthink_pl.policy.load import load_policy
 from visionthink_pl.policy.policy import Policy
 
-__all__ = ["Lora", "ModelInputs", "Policy", "add_adapter", "collate", "load_policy", "log_distribution"]
+__all__ = [
+    "Lora",
+    "ModelInputs",
+    "Policy",
+    "add_adapter",
+    "collate",
+    "load_policy",
+    "log_distribution",
+]

@@ -24,7 +24,7 @@ class Lora:
     """
 
     r: int = 16
-    alpha: float = 32
+    alpha: int = 32
     targets: str | None = None
     dropout: float = 0.0
 

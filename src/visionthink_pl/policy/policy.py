@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from peft import PeftModel
@@ -37,7 +38,7 @@ class Policy(nn.Module):
     @property
     def base(self) -> PreTrainedModel:
         """The transformers model; its layers carry the adapters."""
-        return self.model.get_base_model()
+        return cast(PreTrainedModel, self.model.get_base_model())
 
     def forward(self, trajectories: Sequence[Trajectory]) -> Tensor:
         """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory."""

@@ -1,4 +1,4 @@
-"""Accuracy by rules (paper, Sec. 3.3: the checks that need no judge)."""
+"""Accuracy by rules: the checks that need no judge (R_accuracy of the paper's Eq. 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format reward (paper, Sec. 3.3): half a point for turns that can be read by a machine."""
+"""The format reward (R_format of the paper's Eq. 4): half a point for well-formed turns."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ def generate_turn(
     return _cut(torch.stack(ids, 1).tolist(), torch.stack(logprobs, 1).tolist(), end_id)
 
 
-def _cut(
-    ids: Sequence[list[int]], logprobs: Sequence[list[float]], end_id: int
-) -> list[Generated]:
+def _cut(ids: Sequence[list[int]], logprobs: Sequence[list[float]], end_id: int) -> list[Generated]:
     """Cut each row behind its end-of-turn token."""
     out = []
     for row_ids, row_logprobs in zip(ids, logprobs, strict=True):

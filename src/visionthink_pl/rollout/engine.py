@@ -117,7 +117,7 @@ class RolloutEngine:
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
         turn = Turn(
-            generated.ids, generated.logprobs, self._policy.family.tokenizer.decode(text_ids)
+            generated.ids, generated.logprobs, self._policy.family.decode(text_ids)
         )
         trajectory.turns.append(turn)
         if not generated.finished:

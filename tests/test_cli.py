@@ -1,0 +1,238 @@
+"""Mistakes in a config: one line, exit code 2, the nearest key, and no model loaded."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from visionthink_pl.cli import main
+
+CONFIG = """\
+trainer:
+  accelerator: cpu
+  logger: false
+  enable_checkpointing: false
+  max_epochs: 1
+  callbacks:
+    - class_path: visionthink_pl.callbacks.RolloutLog
+      init_args: {every_n_steps: 10}
+model:
+  lora: {r: 16, alpha: 32}
+  loss:
+    class_path: visionthink_pl.losses.GRPOLoss
+    init_args: {kl_coefficient: 0.0}
+  optimizer: {schedule: constant}
+  micro_batch_size: 32
+data:
+  train:
+    class_path: visionthink_pl.data.LookCloser
+    init_args: {length: 40, split: train}
+  validation:
+    class_path: visionthink_pl.data.LookCloser
+    init_args: {length: 40, split: validation}
+rollout:
+  group_size: 8
+  rewards:
+    - class_path: visionthink_pl.rewards.RuleAccuracy
+    - class_path: visionthink_pl.rewards.ResizePenalty
+      init_args: {measure: accuracy}
+"""
+
+
+class AboutToLoad(Exception):
+    """Raised where the weights would be loaded."""
+
+
+def stop(*args: object) -> None:
+    raise AboutToLoad
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    monkeypatch.setattr("visionthink_pl.module.load_policy", stop)
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG, encoding="utf-8")
+    return file
+
+
+def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """The line that ``main`` ends in, without its prefix."""
+    assert main(args) == 2
+    printed = capsys.readouterr().err
+    assert re.fullmatch(r"error: [^\n]+\n", printed), printed
+    return printed.removeprefix("error: ").rstrip()
+
+
+def test_without_a_mistake_the_model_is_loaded(config: Path) -> None:
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config)])
+
+
+# What is added to the command line, and what the one line must say.
+ON_THE_COMMAND_LINE = [
+    # typos
+    ("--model.micro_batch_sise=4", "model.micro_batch_sise; did you mean model.micro_batch_size?"),
+    ("--rolout.rows=4", "rolout.rows; did you mean rollout.rows?"),
+    ("--rollout.reward=[]", "rollout.reward; did you mean rollout.rewards?"),
+    ("--trainer.max_epoch=1", "trainer.max_epoch; did you mean trainer.max_epochs?"),
+    ("--ckpt_pth=a.ckpt", "ckpt_pth; did you mean ckpt_path?"),
+    ("--confg=a.yaml", "confg; did you mean config?"),
+    ("--model.loss.kl=0", "model.loss.init_args.kl"),
+    ("--model.zzzzzzzzzzz=4", "unknown key model.zzzzzzzzzzz"),
+    ("extra", "extra"),
+    # wrong types and values
+    ("--model.micro_batch_size=many", "model.micro_batch_size: Expected a int. Got value: many"),
+    ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
+    ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
+    ("--seed_everything=abc", "seed_everything: Expected a bool"),
+    # classes
+    ("--model.loss=GRPOLos", "model.loss: there is no class GRPOLos; write the module"),
+    (
+        "--model.loss=visionthink_pl.losses.GRPOLos",
+        "model.loss: there is no class visionthink_pl.losses.GRPOLos; "
+        "did you mean visionthink_pl.losses.GRPOLoss?",
+    ),
+    (
+        "--model.loss=visionthink_pl.loses.GRPOLoss",
+        "model.loss: can't import visionthink_pl.loses: No module named 'visionthink_pl.loses'; "
+        "did you mean visionthink_pl.losses?",
+    ),
+    ("--model.loss=visionthink_pl.rewards.FormatReward", "not correspond to a subclass of Loss"),
+    # values that can't work
+    ("--rollout.group_size=1", "rollout.group_size: at least 2, not 1"),
+    ("--model.micro_batch_size=0", "model.micro_batch_size: at least 1, not 0"),
+    ("--model.lora.dropout=0.1", "model.lora.dropout: must be 0, not 0.1"),
+    ("--model.lora.r=0", "model.lora.r: at least 1, not 0"),
+    ("--model.std_floor=-1", "model.std_floor and model.max_grad_norm: at least 0"),
+    ("--model.optimizer.lr=0", "model.optimizer.lr: above 0, not 0.0"),
+    ("--model.loss.clip_low=1.5", "clip_low must lie in (0, 1)"),
+    ("--rollout.temperature=0", "rollout.temperature: above 0, not 0.0"),
+    ("--rollout.max_new_tokens=0", "rollout.max_new_tokens: at least 1, not 0"),
+    ("--rollout.rows=0", "rollout.rows: at least 1, not 0"),
+    ("--rollout.limits.min_pixels=0", "limits: min_pixels (0) must be above 0"),
+    ("--data.prompts_per_step=0", "data.prompts_per_step: at least 1, not 0"),
+    ("--data.prompts_per_step=41", "41 prompts a step, but data.train has only 40"),
+    ("--data.train.mix={shap: 1}", "no kind 'shap'; the kinds are colour, shape"),
+    # values that can't work together
+    ("--rollout.prompt=one_look", "rollout.prompt: 'one_look' has no slot {tools}"),
+    ("--rollout.first_view=FullView", "set tools to [] or first_view to HalfView"),
+    ("--rollout.max_turns=1", "rollout.max_turns: at least 2 where tools (resize_image) are"),
+    ("--rollout.rewards=[]", "rollout.rewards: at least one reward"),
+    (
+        "--rollout.rewards=[ResizePenalty, RuleAccuracy]",
+        "rollout.rewards: 'resize_penalty' needs a reward named 'accuracy' before it",
+    ),
+    (
+        "--rollout.rewards=[RuleAccuracy, RuleAccuracy]",
+        "rollout.rewards: two rewards are named 'accuracy'",
+    ),
+    ("--model.kinds=[digit]", '"model.kinds" must be given via "data.kinds"'),
+    # options of Lightning's that do not go with this module
+    ("--trainer.precision=bf16-true", "trainer.precision: 32-true or bf16-mixed, not bf16-true"),
+    ("--trainer.inference_mode=true", "trainer.inference_mode: must be false"),
+    ("--trainer.gradient_clip_val=1.0", "trainer.gradient_clip_val: set model.max_grad_norm"),
+    ("--trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches: must be 1"),
+    ("--trainer.devices=2", "trainer.devices: one device for now"),
+    # what isn't there
+    ("--config=nowhere.yaml", "config: File does not exist: "),
+    ("--ckpt_path=nowhere.ckpt", "ckpt_path: there is no file 'nowhere.ckpt'"),
+    ("--rollout.prompt=nowhere", "no file 'nowhere'; the prompts that ship are look_closer"),
+    ("--model.pretrained=no/such/folder", "model.pretrained: can't read a model config at 'no/"),
+    ("--data.train=null", "data.train: fit needs a source"),
+]
+
+
+@pytest.mark.parametrize(("added", "phrase"), ON_THE_COMMAND_LINE)
+def test_mistake_on_the_command_line(
+    config: Path, capsys: pytest.CaptureFixture[str], added: str, phrase: str
+) -> None:
+    assert phrase in one_line(capsys, "fit", "--config", str(config), added)
+
+
+# What is written in the YAML, what instead, and what the one line must say.
+IN_THE_FILE = [
+    ("rollout:", "rolout:", "rolout.group_size; did you mean rollout.group_size?"),
+    ("micro_batch_size", "micro_batch_sise", "did you mean model.micro_batch_size?"),
+    ("{r: 16,", "{rank: 16,", "unknown key model.lora.rank; did you mean model.lora.r?"),
+    ("length: 40, split: tr", "lenth: 40, split: tr", "did you mean data.train.init_args.length?"),
+    ("measure:", "measur:", "did you mean rollout.rewards.init_args.measure?"),
+    ("every_n_steps", "every_n_step", "did you mean trainer.callbacks.init_args.every_n_steps?"),
+    ("kl_coefficient", "kl_coeficient", "did you mean model.loss.init_args.kl_coefficient?"),
+    ("r: 16", "r: sixteen", "model.lora.r: Expected a int. Got value: sixteen"),
+    ("split: train", "split: trian", "data.train.init_args.split: Expected one of 'train', 'val"),
+    ("measure: accuracy", "measure: acc", "rollout.rewards.init_args.measure: Expected one of"),
+    ("RolloutLog", "RoloutLog", "did you mean visionthink_pl.callbacks.RolloutLog?"),
+    ("rewards.RuleAcc", "rewards.RulAcc", "did you mean visionthink_pl.rewards.RuleAccuracy?"),
+    ("data.LookCloser", "dat.LookCloser", "did you mean visionthink_pl.data?"),
+    ("group_size: 8", "group_size: [8", "Problems parsing config"),
+    ("group_size: 8", "group_size: 1", "rollout.group_size: at least 2, not 1"),
+]
+
+
+@pytest.mark.parametrize(("written", "instead", "phrase"), IN_THE_FILE)
+def test_mistake_in_the_file(
+    config: Path, capsys: pytest.CaptureFixture[str], written: str, instead: str, phrase: str
+) -> None:
+    assert written in CONFIG
+    config.write_text(CONFIG.replace(written, instead), encoding="utf-8")
+    assert phrase in one_line(capsys, "fit", "--config", str(config))
+
+
+def test_missing_folder_of_images(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ("--data.train=ImageFolder", "--data.train.folder=nowhere")
+    line = one_line(capsys, "fit", "--config", str(config), *folder)
+    assert "folder: there is no file 'questions.jsonl' in 'nowhere'" in line
+
+
+# Verbs that read a source which is not set.
+WITHOUT_A_SOURCE = [("validate", "validation"), ("test", "test"), ("predict", "predict")]
+
+
+@pytest.mark.parametrize(("verb", "source"), WITHOUT_A_SOURCE)
+def test_verb_without_its_source(
+    config: Path, capsys: pytest.CaptureFixture[str], verb: str, source: str
+) -> None:
+    line = one_line(capsys, verb, "--config", str(config), "--data.validation=null")
+    assert f"data.{source}: {verb} needs a source" in line
+
+
+VERBS = "'fit', 'validate', 'test', 'predict'"
+
+
+@pytest.mark.parametrize(("args", "phrase"), [(["fitt"], VERBS), ([], "subcommand")])
+def test_no_such_verb(capsys: pytest.CaptureFixture[str], args: list[str], phrase: str) -> None:
+    assert phrase in one_line(capsys, *args)
+
+
+@pytest.fixture
+def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "1000")  # no line is wrapped
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+EXPLAINED = [
+    "G, rollouts of one prompt in training; at least 2.",
+    "tokens that one turn may have.",
+    "B, prompts in a rollout batch.",
+    "least std that the rewards of a group are divided by, in units of reward",
+    "optimizer steps over which the learning rate rises from 0.",
+    "a larger image is shrunk to this many pixels.",
+    "trajectories in one forward and backward pass",
+]
+
+
+@pytest.mark.parametrize("phrase", EXPLAINED)
+def test_help_explains_values_with_their_units(help_text: str, phrase: str) -> None:
+    assert phrase in help_text
+
+
+def test_help_explains_every_option_of_ours(help_text: str) -> None:
+    ours = r"^ +--((?:model|data|rollout)\.[\w.]+) (?!CONFIG)[^\n]*?(?:  +|\n +)(\S[^\n]*)"
+    options = dict(re.findall(ours, help_text, re.MULTILINE))
+    assert {"model.std_floor", "rollout.rows", "data.train"} <= set(options)
+    assert [name for name, text in options.items() if text.startswith("(type:")] == []

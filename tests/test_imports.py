@@ -1,0 +1,148 @@
+"""The rooms of the house, and that imports run one way: from a room only to rooms above it."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+PACKAGE = "visionthink_pl"
+ROOMS = (
+    "types",
+    "errors",
+    "images",
+    "families",
+    "visual_tools",
+    "conversation",
+    "data",
+    "policy",
+    "rollout",
+    "rewards",
+    "advantages",
+    "losses",
+    "metrics",
+    "optimizer",
+    "module",
+    "callbacks",
+    "evaluation",
+    "commands",
+    "cli",
+    "__main__",
+)
+SHUT = {"module": ("rollout", "rewards")}  # above it, and none of its business
+
+
+def modules() -> dict[str, str]:
+    """Each module's dotted name and text; a folder's ``__init__`` goes by the folder's name."""
+    files = sorted((SOURCE / PACKAGE).rglob("*.py"))
+    return {_name(file): file.read_text(encoding="utf-8") for file in files}
+
+
+def _name(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(text: str, known: Mapping[str, str]) -> Iterator[str]:
+    """Modules of the package that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] == PACKAGE)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import: write where from"
+            if node.module is not None and node.module.split(".")[0] == PACKAGE:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                yield from (name if name in known else node.module for name in names)
+
+
+def room(module: str) -> str:
+    """What stands behind the package's name, one level deep; the package itself has no room."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def downward(known: Mapping[str, str]) -> list[str]:
+    """Every import into a room that does not stand above."""
+    rows = [(name, target) for name, text in known.items() for target in imports(text, known)]
+    return [f"{name} imports {target}" for name, target in rows if not _allowed(name, target)]
+
+
+def _allowed(module: str, target: str) -> bool:
+    here, there = room(module), room(target)
+    if here == there:
+        return True
+    if not here:  # __init__ of the package, which every import runs first
+        return False
+    shut = there in SHUT.get(here, ())
+    return not shut and (not there or ROOMS.index(there) < ROOMS.index(here))
+
+
+def cycles(known: Mapping[str, str]) -> list[str]:
+    """Modules that come back to themselves by way of imports."""
+    graph = {name: set(imports(text, known)) for name, text in known.items()}
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(graph[start])
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += graph.get(name, ())
+        return seen
+
+    return [name for name in graph if name in reached(name)]
+
+
+def test_every_module_has_a_room() -> None:
+    assert {room(name) for name in modules()} - {""} <= set(ROOMS)
+
+
+def test_imports_run_one_way() -> None:
+    assert downward(modules()) == []
+
+
+def test_no_import_comes_back_to_where_it_started() -> None:
+    assert cycles(modules()) == []
+
+
+# module, a line in it, and what is wrong with that line.
+FORBIDDEN = [
+    ("types", "import visionthink_pl.images", "a room below"),
+    ("data.folder", "from visionthink_pl.policy import Policy", "a room below"),
+    ("losses.grpo", "from visionthink_pl import module", "a room below, named in the import list"),
+    ("module", "from visionthink_pl.rollout import RolloutEngine", "the module never samples"),
+    ("module", "from visionthink_pl.rewards.base import Reward", "the module never scores"),
+    ("policy.load", "def late():\n    import visionthink_pl.cli", "hidden in a function"),
+]
+
+
+@pytest.mark.parametrize(("module", "line", "why"), FORBIDDEN)
+def test_a_forbidden_import_is_reported(module: str, line: str, why: str) -> None:
+    known = modules()
+    known[f"{PACKAGE}.{module}"] += f"\n{line}\n"
+    (report,) = downward(known)
+    assert report.startswith(f"{PACKAGE}.{module} imports "), why
+
+
+def test_the_package_itself_imports_no_room() -> None:
+    known = modules()
+    known[PACKAGE] += "\nfrom visionthink_pl.types import VQASample\n"
+    assert downward(known) == ["visionthink_pl imports visionthink_pl.types"]
+
+
+# Imports added to modules of one folder, which are free there but for coming back.
+CIRCLES = [
+    ({"data.source": "from visionthink_pl.data import LookCloser"}, "through its own folder"),
+    ({"data.source": "from visionthink_pl.data.folder import ImageFolder"}, "straight back"),
+    ({"losses.base": "import visionthink_pl.losses.base"}, "itself"),
+]
+
+
+@pytest.mark.parametrize(("added", "why"), CIRCLES)
+def test_a_circle_is_reported(added: dict[str, str], why: str) -> None:
+    known = modules()
+    for module, line in added.items():
+        known[f"{PACKAGE}.{module}"] += f"\n{line}\n"
+    assert {f"{PACKAGE}.{module}" for module in added} <= set(cycles(known)), why
+    assert downward(known) == []
