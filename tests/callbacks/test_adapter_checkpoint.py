@@ -1,0 +1,115 @@
+"""Checkpoints hold the adapter alone, and lie beside it in PEFT's own format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+from transformers import AutoModelForImageTextToText
+
+from trainer_helpers import make_data, make_module, make_rollout, make_trainer
+from visionthink_pl.callbacks import AdapterCheckpoint
+from visionthink_pl.families import EMBEDDED
+from visionthink_pl.policy import Policy
+
+
+@dataclass
+class Trained:
+    """Two optimizer steps, each saved."""
+
+    folder: Path
+    policy: Policy
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "step=2.ckpt"
+
+
+def train(folder: Path, **settings) -> Policy:
+    saves = AdapterCheckpoint(folder, filename="{step}", every_n_train_steps=1, **settings)
+    module = make_module()
+    trainer = make_trainer(folder, make_rollout(), saves, enable_checkpointing=True)
+    trainer.fit(module, datamodule=make_data())
+    assert trainer.global_step == 2 and module.policy is not None
+    return module.policy
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return Trained(folder, train(folder, save_top_k=-1))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_each_checkpoint_has_its_folder(trained: Trained) -> None:
+    assert names(trained.folder) == ["step=1", "step=1.ckpt", "step=2", "step=2.ckpt"]
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= set(
+        names(trained.folder / "step=2")
+    )
+
+
+def test_peft_loads_the_folder_as_the_adapter_that_was_trained(trained: Trained) -> None:
+    base = AutoModelForImageTextToText.from_pretrained(EMBEDDED)
+    loaded = PeftModel.from_pretrained(base, trained.last.with_suffix("")).eval()
+    expected = get_peft_model_state_dict(trained.policy.model)
+    found = get_peft_model_state_dict(loaded)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=0)
+    moved = [name for name, value in found.items() if "lora_B" in name and value.any()]
+    assert len(moved) == len(found) / 2  # every one: it started at zero
+
+    ids_1T = torch.arange(10, 30)[None]
+    with torch.no_grad():
+        logits = loaded(input_ids=ids_1T).logits
+        torch.testing.assert_close(logits, trained.policy.model.eval()(input_ids=ids_1T).logits)
+        with loaded.disable_adapter():
+            assert not torch.allclose(logits, loaded(input_ids=ids_1T).logits)
+
+
+def test_the_adapter_has_peft_s_default_name_and_our_settings(trained: Trained) -> None:
+    config = PeftConfig.from_pretrained(trained.last.with_suffix(""))
+    assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 32, 0.0)
+    assert list(trained.policy.model.peft_config) == ["default"]
+
+
+def test_the_folder_before_holds_the_step_before(trained: Trained) -> None:
+    first, second = (
+        torch.load(trained.folder / f"step={step}.ckpt", weights_only=False)["state_dict"]
+        for step in (1, 2)
+    )
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_checkpoint_holds_adapter_weights_alone(trained: Trained) -> None:
+    checkpoint = torch.load(trained.last, weights_only=False)
+    trainable = {f"policy.{n}" for n, p in trained.policy.named_parameters() if p.requires_grad}
+    assert set(checkpoint["state_dict"]) == trainable != set()
+    assert all("lora_" in name for name in trainable)
+    assert checkpoint["global_step"] == 2
+    assert checkpoint["callbacks"]["RolloutCallback"] == {"draw": 2}
+    assert "hyper_parameters" not in checkpoint  # they would override the YAML on resume
+
+
+# Settings of the checkpoint, and what is left after two steps.
+LEFT = [
+    ({"save_top_k": 1}, ["step=2", "step=2.ckpt"], "the older one goes with its folder"),
+    (
+        {"save_top_k": 1, "monitor": "train/unreadable", "mode": "min"},
+        ["step=1", "step=1.ckpt"],
+        "the second is no better, and never saved",
+    ),
+    ({"save_top_k": 0, "save_last": True}, ["last", "last.ckpt"], "the last one alone"),
+]
+
+
+@pytest.mark.parametrize(("settings", "left", "why"), LEFT)
+def test_what_is_removed_goes_with_its_folder(
+    tmp_path: Path, settings: dict, left: list[str], why: str
+) -> None:
+    train(tmp_path, **settings)
+    assert names(tmp_path) == left, why

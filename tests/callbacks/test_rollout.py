@@ -1,0 +1,201 @@
+"""The callback that samples: what it refuses, what it fills in, and how it counts draws."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from trainer_helpers import (
+    GROUP_SIZE,
+    ByPlace,
+    Plain,
+    Watch,
+    make_data,
+    make_module,
+    make_rollout,
+    make_trainer,
+)
+from visionthink_pl.callbacks import RolloutCallback
+from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
+from visionthink_pl.types import ConfigError, Group, PromptBatch
+
+STAGES = ("fit", "validate", "test", "predict")
+
+# Settings, and what the error must say.
+REFUSED = [
+    ({"group_size": 1}, "rollout.group_size: at least 2, not 1"),
+    ({"max_turns": 0, "tools": []}, "rollout.max_turns: at least 1, not 0"),
+    ({"max_turns": 1}, "rollout.max_turns: at least 2 where tools (resize_image) are offered"),
+    ({"max_new_tokens": 0}, "rollout.max_new_tokens: at least 1, not 0"),
+    ({"rows": 0}, "rollout.rows: at least 1, not 0"),
+    ({"temperature": 0.0}, "rollout.temperature: above 0, not 0.0"),
+    ({"temperature": -1.0}, "rollout.temperature: above 0, not -1.0"),
+    ({"prompt": "one_look"}, "'one_look' has no slot {tools}"),
+    ({"prompt": "nowhere"}, "no file 'nowhere'"),
+    ({"prompt_without_tools": "nowhere"}, "no file 'nowhere'"),
+    ({"first_view": FullView()}, "resize_image would never be offered"),
+    ({"rewards": []}, "at least one reward"),
+    ({"rewards": [RuleAccuracy(), RuleAccuracy()]}, "two rewards are named 'accuracy'"),
+    ({"rewards": [ResizePenalty()]}, "'resize_penalty' needs a reward named 'accuracy'"),
+    ({"rewards": [ResizePenalty(), RuleAccuracy()]}, "'accuracy' before it"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), REFUSED)
+def test_impossible_settings(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        RolloutCallback(**settings)
+    assert message in str(refused.value)
+
+
+# Settings that look much like those above, and why they are fine.
+ALLOWED = [
+    ({"group_size": 2}, "the smallest group that has an advantage"),
+    ({"max_turns": 1, "tools": []}, "one turn is enough where nothing can be called"),
+    ({"first_view": FullView(), "tools": []}, "the paper's General recipe"),
+    ({"prompt": "one_look", "tools": []}, "no slot is needed"),
+    ({"rewards": [RuleAccuracy(), FormatReward(), ResizePenalty()]}, "accuracy comes first"),
+]
+
+
+@pytest.mark.parametrize(("settings", "why"), ALLOWED)
+def test_possible_settings(settings: dict, why: str) -> None:
+    RolloutCallback(**settings)
+
+
+def test_a_prompt_may_be_a_file_of_your_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("Look twice.\n{tools}\n", encoding="utf-8")
+    assert RolloutCallback(prompt=str(file)).prompt == "Look twice.\n{tools}"
+
+
+def ids(groups: list[Group]) -> list[list[list[int]]]:
+    return [[t.ids for t in group.trajectories] for group in groups]
+
+
+def rollouts(batch: PromptBatch) -> list[Group]:
+    assert batch.rollouts is not None
+    return batch.rollouts.groups
+
+
+def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
+    """Sampled G a prompt in training; one a prompt elsewhere, as decoding greedily gives it."""
+    watch, rollout, module = Watch(), make_rollout(), make_module(temperature=3.0)
+    trainer = make_trainer(tmp_path, rollout, watch, limit_train_batches=1)
+    data = make_data(validation=Plain(2))
+    trainer.validate(module, datamodule=data, verbose=False)
+    engine, samples = rollout.engine(module), [data.validation_source[i] for i in range(2)]
+    greedy_before = ids(engine.rollout(samples, 1, draw=7, greedy=True))
+    (batch,) = watch.batches["validate"]
+    assert ids(rollouts(batch)) == greedy_before
+
+    first = next(iter(data.train_dataloader()))
+    sampled = ids(engine.rollout(first.samples, GROUP_SIZE, draw=0))
+    trainer.fit(module, datamodule=data)
+    (batch,) = watch.batches["fit"]
+    assert [len(group.trajectories) for group in rollouts(batch)] == [GROUP_SIZE] * 2
+    assert ids(rollouts(batch)) == sampled
+    distinct = {str(t.ids) for group in rollouts(batch) for t in group.trajectories}
+    assert len(distinct) == 2 * GROUP_SIZE  # temperature 3: no two alike
+
+    trainer.test(module, datamodule=data, verbose=False)
+    trainer.predict(module, datamodule=data)
+    greedy_after = ids(engine.rollout(samples, 1, draw=7, greedy=True))
+    for stage in ("test", "predict"):
+        (batch,) = watch.batches[stage]
+        assert ids(rollouts(batch)) == greedy_after
+    for batches in watch.batches.values():
+        for group in rollouts(batches[-1]):
+            places = [float(place) for place in range(len(group.trajectories))]
+            assert group.parts == {"by_place": places} and group.rewards == places
+
+
+def test_draws_are_counted_over_the_run_and_only_in_training(tmp_path: Path) -> None:
+    watch, rollout, module = Watch(), make_rollout(), make_module()
+    trainer = make_trainer(tmp_path, rollout, watch, max_epochs=2)
+    trainer.fit(module, datamodule=make_data())  # two batches an epoch, one of validation
+    assert [batch.rollouts.draw for batch in watch.batches["fit"]] == [0, 1, 2, 3]
+    assert rollout.draw == 4
+
+
+def test_the_count_of_draws_survives_a_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "one.ckpt"
+    trainer = make_trainer(tmp_path, make_rollout(), max_epochs=1)
+    trainer.fit(make_module(), datamodule=make_data())
+    trainer.save_checkpoint(checkpoint)
+
+    watch, resumed = Watch(), make_rollout()
+    trainer = make_trainer(tmp_path, resumed, watch, max_epochs=2)
+    trainer.fit(make_module(), datamodule=make_data(), ckpt_path=checkpoint)
+    assert [batch.rollouts.draw for batch in watch.batches["fit"]] == [2, 3]
+    assert resumed.state_dict() == {"draw": 4}
+
+
+def test_the_draw_changes_what_is_sampled(tmp_path: Path) -> None:
+    rollout, module = make_rollout(), make_module(temperature=3.0)
+    trainer = make_trainer(tmp_path, rollout)
+    trainer.validate(module, datamodule=make_data(), verbose=False)  # loads the model
+    engine, samples = rollout.engine(module), [Plain()[0]]
+    first, again = (ids(engine.rollout(samples, 2, draw=0)) for _ in range(2))
+    assert first == again != ids(engine.rollout(samples, 2, draw=1))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_without_the_callback_every_step_says_so(tmp_path: Path, stage: str) -> None:
+    trainer = make_trainer(tmp_path, limit_train_batches=1)
+    run = getattr(trainer, stage)
+    with pytest.raises(RuntimeError, match="no rollouts: add a RolloutCallback"):
+        run(make_module(), datamodule=make_data())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_unreadable_samples_are_named_and_the_others_go_on(tmp_path: Path, stage: str) -> None:
+    watch = Watch()
+    trainer = make_trainer(tmp_path, make_rollout(), watch, limit_val_batches=0)
+    if stage == "validate":
+        trainer = make_trainer(tmp_path, make_rollout(), watch)
+    source = Plain(2, bad=[1])
+    with pytest.warns(UserWarning, match="sample plain-1 is left out: made so"):
+        getattr(trainer, stage)(make_module(), datamodule=make_data(source, source))
+    (batch,) = watch.batches[stage]
+    assert [group.sample.id for group in rollouts(batch)] == ["plain-0"]
+    if stage == "fit":
+        assert trainer.callback_metrics["train/unreadable"] == 1
+        assert trainer.global_step == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_batch_of_which_nothing_can_be_read_is_passed_over(tmp_path: Path, stage: str) -> None:
+    source = Plain(2, bad=[0, 1])
+    trainer = make_trainer(tmp_path, make_rollout())
+    with pytest.warns(UserWarning, match="sample plain-0 is left out"):
+        getattr(trainer, stage)(make_module(), datamodule=make_data(source, source))
+    assert trainer.global_step == 0
+    if stage == "fit":
+        assert trainer.callback_metrics["train/unreadable"] == 2
+        assert "train/reward" not in trainer.callback_metrics
+
+
+class Witness(HalfView):
+    """Notes the settings under which the first view is made."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[bool, bool, bool]] = set()
+
+    def first(self, high: Image.Image) -> Image.Image:
+        autocast = torch.is_autocast_enabled("cpu")
+        self.seen.add((autocast, torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+        return super().first(high)
+
+
+@pytest.mark.parametrize(("precision", "autocast"), [("32-true", False), ("bf16-mixed", True)])
+def test_sampling_enters_the_precision_and_leaves_gradients_out(
+    tmp_path: Path, precision: str, autocast: bool
+) -> None:
+    witness = Witness()
+    rollout = make_rollout(first_view=witness, rewards=[ByPlace()])
+    trainer = make_trainer(tmp_path, rollout, precision=precision, limit_train_batches=1)
+    trainer.fit(make_module(), datamodule=make_data())
+    assert witness.seen == {(autocast, False, False)}

@@ -1,0 +1,133 @@
+"""Trajectories in TensorBoard: which, how large, and shown as they were written."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn
+from visionthink_pl.callbacks import RolloutLog
+from visionthink_pl.callbacks.rollout_log import describe
+from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
+
+
+def looked_twice(low: tuple[int, int] = (56, 56), high: tuple[int, int] = (112, 112)) -> Group:
+    """A group of one trajectory of two turns; sizes in pixels."""
+    turns = [make_turn(CALL_TURN), make_turn(answer_turn("7"))]
+    trajectory = make_trajectory("7", turns, high=True)
+    trajectory.images = [Image.new("RGB", size, "grey") for size in (low, high)]
+    group = make_group([trajectory])
+    group.parts = {"accuracy": [1.0], "judge": [None], "resize_penalty": [-0.1]}
+    group.rewards = [None]
+    return group
+
+
+def log(folder: Path, callback: RolloutLog, groups: list[Group], draw: int = 0) -> EventAccumulator:
+    """What TensorBoard finds after one training batch."""
+    logger = TensorBoardLogger(folder)
+    trainer = SimpleNamespace(loggers=[CSVLogger(folder), logger])
+    batch = PromptBatch([], rollouts=RolloutBatch(groups, draw, 0.0))
+    callback.on_train_batch_end(trainer, None, None, batch, 0)
+    logger.experiment.flush()
+    return EventAccumulator(logger.log_dir, size_guidance={"images": 0, "tensors": 0}).Reload()
+
+
+def sizes(events: EventAccumulator) -> dict[str, tuple[int, int]]:
+    tags = events.Tags()["images"]
+    return {tag: (events.Images(tag)[0].width, events.Images(tag)[0].height) for tag in tags}
+
+
+def test_both_looks_and_the_text_are_logged(tmp_path: Path) -> None:
+    events = log(tmp_path, RolloutLog(), [looked_twice()])
+    assert sizes(events) == {
+        "rollout_0/first_look": (56, 56),
+        "rollout_0/second_look": (112, 112),
+    }
+    (entry,) = events.Tensors("rollout_0/text_summary")
+    assert "**turn 2**" in entry.tensor_proto.string_val[0].decode()
+
+
+# An image's size, and the size at which it is logged with max_side 100.
+SHRUNK = [
+    ((400, 200), (100, 50), "wide: the shape is kept"),
+    ((200, 400), (50, 100), "high: the shape is kept"),
+    ((101, 101), (100, 100), "a pixel too many"),
+    ((100, 100), (100, 100), "just fits"),
+    ((30, 60), (30, 60), "never enlarged"),
+]
+
+
+@pytest.mark.parametrize(("size", "logged", "why"), SHRUNK)
+def test_images_are_at_most_max_side(
+    tmp_path: Path, size: tuple[int, int], logged: tuple[int, int], why: str
+) -> None:
+    group = looked_twice(size, size)
+    events = log(tmp_path, RolloutLog(max_side=100), [group])
+    assert set(sizes(events).values()) == {logged}, why
+    assert {image.size for image in group.trajectories[0].images} == {size}  # left as they were
+
+
+def test_at_most_so_many_trajectories_each_of_another_prompt(tmp_path: Path) -> None:
+    events = log(tmp_path, RolloutLog(trajectories=2), [looked_twice() for _ in range(3)])
+    assert {tag.split("/")[0] for tag in sizes(events)} == {"rollout_0", "rollout_1"}
+
+
+# every_n_steps, draw, whether that draw is logged.
+DRAWS = [(10, 0, True), (10, 9, False), (10, 10, True), (3, 4, False), (3, 6, True), (1, 5, True)]
+
+
+@pytest.mark.parametrize(("every", "draw", "logged"), DRAWS)
+def test_every_so_many_draws(tmp_path: Path, every: int, draw: int, logged: bool) -> None:
+    events = log(tmp_path, RolloutLog(every_n_steps=every), [looked_twice()], draw)
+    assert bool(sizes(events)) == logged
+    if logged:
+        assert events.Images("rollout_0/first_look")[0].step == draw
+
+
+def test_without_tensorboard_nothing_is_written(tmp_path: Path) -> None:
+    trainer = SimpleNamespace(loggers=[CSVLogger(tmp_path / "csv")])
+    batch = PromptBatch([], rollouts=RolloutBatch([looked_twice()], 0, 0.0))
+    RolloutLog().on_train_batch_end(trainer, None, None, batch, 0)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_description_holds_question_truth_turns_and_reward_parts() -> None:
+    text = describe(looked_twice(), 0)
+    for phrase in (
+        "**sample-0** (digit), ended: answered",
+        "<pre>Which digit?</pre>",
+        "ground truth:\n\n<pre>7</pre>",
+        "**turn 1**",
+        "**turn 2**",
+        "| accuracy | 1.00 |",
+        "| judge | not computed |",
+        "| resize_penalty | -0.10 |",
+        "| sum | not computed |",
+    ):
+        assert phrase in text
+
+
+def test_description_shows_tags_as_text() -> None:
+    text = describe(looked_twice(), 0)
+    assert "&lt;think&gt;Too small.&lt;/think&gt;\n&lt;tool_call&gt;" in text
+    assert "&lt;answer&gt;7&lt;/answer&gt;" in text
+    for tag in ("<think>", "<tool_call>", "<answer>"):
+        assert tag not in text
+
+
+def test_description_shows_the_question_and_truth_as_text() -> None:
+    group = looked_twice()
+    group.sample = replace(group.sample, question="<b>Is 1 < 2 & 3?</b>", answer="<script>")
+    text = describe(group, 0)
+    assert "<pre>&lt;b&gt;Is 1 &lt; 2 &amp; 3?&lt;/b&gt;</pre>" in text
+    assert "<pre>&lt;script&gt;</pre>" in text
+
+
+@pytest.mark.parametrize("setting", ["every_n_steps", "trajectories", "max_side"])
+def test_impossible_settings(setting: str) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        RolloutLog(**{setting: 0})

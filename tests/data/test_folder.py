@@ -1,0 +1,130 @@
+"""Your own images: what a folder may hold, and what stops the run before training."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from visionthink_pl.data import ImageFolder
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+ROW = {"image": "a.png", "question": "What colour?", "answer": "red"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one red image in it, next to one that is out of bounds."""
+    inside = tmp_path / "photos"
+    inside.mkdir()
+    Image.new("RGB", (30, 20), "red").save(inside / "a.png")
+    Image.new("RGB", (30, 20), "blue").save(tmp_path / "outside.png")
+    return inside
+
+
+def write(folder: Path, *rows: object, name: str = "questions.jsonl") -> str:
+    """Write a JSONL file (texts as they are, all else as JSON) and return the folder's name."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(folder)
+
+
+def test_rows_become_samples(folder: Path) -> None:
+    second = ROW | {"id": "b", "kind": "colour", "question": "Quelle couleur\u202f?"}
+    source = ImageFolder(write(folder, ROW, "", second))  # an empty line is no row
+    assert len(source) == 2
+    sample, other = source[0], source[1]
+    assert isinstance(sample, VQASample) and isinstance(other, VQASample)
+    assert (sample.id, sample.kind) == ("questions.jsonl:1", "photos")
+    assert (sample.question, sample.answer) == ("What colour?", "red")
+    assert sample.image.getpixel((0, 0)) == (255, 0, 0)
+    assert sample.image.size == (30, 20)
+    assert sample.needs_second_look is None
+    assert (other.id, other.kind, other.question) == ("b", "colour", "Quelle couleur\u202f?")
+
+
+def test_another_file_of_questions(folder: Path) -> None:
+    name = write(folder, ROW, ROW, name="held_out.jsonl")
+    assert len(ImageFolder(name, questions="held_out.jsonl")) == 2
+
+
+def test_kinds_are_known_without_reading_an_image(folder: Path) -> None:
+    rows = [ROW | {"kind": kind, "image": "missing.png"} for kind in ("sign", "scene", "sign")]
+    assert ImageFolder(write(folder, *rows, ROW)).kinds == ("sign", "scene", "photos")
+
+
+def test_image_in_a_folder_below(folder: Path) -> None:
+    (folder / "below").mkdir()
+    Image.new("L", (8, 8), 7).save(folder / "below" / "grey.png")
+    sample = ImageFolder(write(folder, ROW | {"image": "below/../below/grey.png"}))[0]
+    assert isinstance(sample, VQASample)
+    assert sample.image.getpixel((0, 0)) == (7, 7, 7)
+
+
+# What is in the file, and why it can't be read.
+UNREADABLE = [
+    (b"not an image", "no image format"),
+    (b"", "empty"),
+    (b"\x89PNG\r\n\x1a\n\x00\x00", "cut off after the signature"),
+    (None, "no file at all"),
+]
+
+
+@pytest.mark.parametrize(("content", "why"), UNREADABLE)
+def test_an_unreadable_image_is_reported_by_id(
+    folder: Path, content: bytes | None, why: str
+) -> None:
+    if content is not None:
+        (folder / "bad.png").write_bytes(content)
+    source = ImageFolder(write(folder, ROW | {"image": "bad.png", "id": "bad one"}, ROW))
+    row = source[0]
+    assert isinstance(row, UnreadableSample), why
+    assert row.id == "bad one" and row.reason.startswith("can't decode the image")
+    assert isinstance(source[1], VQASample)  # the others are as they were
+
+
+# A row, what the error must say, and why.
+REFUSED = [
+    (ROW | {"image": "../outside.png"}, "'../outside.png' lies outside", "up and out"),
+    (ROW | {"image": "a/../../outside.png"}, "lies outside", "up and out by a detour"),
+    (ROW | {"image": "/etc/hostname"}, "'/etc/hostname' lies outside", "an absolute path"),
+    (ROW | {"image": "link.png"}, "'link.png' lies outside", "a link that leads out"),
+    ("{'image': 'a.png'}", "questions.jsonl:2: not JSON", "Python's quotes are not JSON's"),
+    ("[1, 2]", "an object with image, question, answer is expected", "a list"),
+    ("null", "an object with image, question, answer is expected", "nothing"),
+    ({"question": "?", "answer": "7"}, "'image' is missing", "no image"),
+    ({"image": "a.png", "answer": "7"}, "'question' is missing", "no question"),
+    ({"image": "a.png", "question": "?"}, "'answer' is missing", "no answer"),
+    (ROW | {"kinds": "sign"}, "unknown key 'kinds'; known are image, question", "a typo"),
+    (ROW | {"answer": ""}, "'answer' must be a text that is not empty", "an empty text"),
+    (ROW | {"question": " \n"}, "'question' must be a text that is not empty", "only spaces"),
+    (ROW | {"answer": 7}, "'answer' must be a text that is not empty, not 7", "a number"),
+    (ROW | {"id": None}, "'id' must be a text", "null is no id"),
+    (ROW | {"id": "first"}, "id 'first' occurs twice", "the row before has it"),
+]
+
+
+@pytest.mark.parametrize(("row", "message", "why"), REFUSED)
+def test_a_row_that_makes_no_sense_is_refused(
+    folder: Path, row: object, message: str, why: str
+) -> None:
+    (folder / "link.png").symlink_to(folder.parent / "outside.png")
+    with pytest.raises(ConfigError) as refused:
+        ImageFolder(write(folder, ROW | {"id": "first"}, row))
+    assert message in str(refused.value), why
+
+
+def test_a_given_id_that_equals_a_line_number_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="'questions.jsonl:2' occurs twice"):
+        ImageFolder(write(folder, ROW | {"id": "questions.jsonl:2"}, ROW))
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_without_questions_is_refused(folder: Path, content: str) -> None:
+    with pytest.raises(ConfigError, match="holds no question"):
+        ImageFolder(write(folder, content))
+
+
+def test_a_folder_without_the_file_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no file 'questions.jsonl'"):
+        ImageFolder(str(folder))

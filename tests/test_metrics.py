@@ -1,0 +1,189 @@
+"""What is logged, by hand: over all that was sampled, by kind, and over what is trained on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers import make_sample, make_trajectory, make_turn
+from visionthink_pl.metrics import (
+    Tally,
+    evaluation_names,
+    tally_evaluation,
+    tally_rollouts,
+    train_names,
+)
+from visionthink_pl.types import Group, StopReason, Trajectory, Turn
+
+KINDS = ("colour", "print", "needs_second_look", "absent")
+
+
+def seen(high: bool, visual_tokens: int = 0, turns: Sequence[Turn] = ()) -> Trajectory:
+    return replace(make_trajectory("7", turns, high=high), visual_tokens=visual_tokens)
+
+
+def scored_group(
+    kind: str,
+    trajectories: list[Trajectory],
+    accuracy: list[float | None],
+    rewards: list[float | None],
+    extra_kinds: tuple[str, ...] = (),
+    full_look_tokens: int = 16,
+) -> Group:
+    sample = replace(make_sample(), kind=kind, extra_kinds=extra_kinds)
+    parts = {"accuracy": accuracy}
+    return Group(sample, trajectories, full_look_tokens, parts, rewards)
+
+
+def all_right() -> Group:
+    """Two direct answers, both right: no signal."""
+    return scored_group("colour", [seen(False), seen(False)], [1.0, 1.0], [1.5, 1.5])
+
+
+def mixed() -> Group:
+    """High and right, direct and wrong, high and never scored: signal from the first two."""
+    trajectories = [seen(True), seen(False), seen(True)]
+    extra = ("needs_second_look",)
+    return scored_group("print", trajectories, [1.0, 0.0, None], [1.4, 0.5, None], extra)
+
+
+def counted(groups: list[Group], kept: list[Group], parts: tuple[str, ...] = ("accuracy",)):
+    tally = Tally(train_names(KINDS, parts))
+    tally_rollouts(tally, groups, kept)
+    return tally.means()
+
+
+# name, its value over all_right() and mixed(), how it comes about.
+BEFORE_AND_AFTER_FILTERING = [
+    ("train/accuracy", 3 / 4, "1 1 | 1 0: the unscored one is left out"),
+    ("train/resize_rate", 2 / 5, "0 0 | 1 0 1: the unscored one looked, too"),
+    ("train/reward", (1.5 + 1.5 + 1.4 + 0.5) / 4, "the unscored one is no zero"),
+    ("train/reward/accuracy", 3 / 4, "the part, unweighted"),
+    ("train/unscored", 1 / 5, "one of five trajectories"),
+    ("train/groups_with_signal", 1 / 2, "one of two groups"),
+    ("kept/accuracy", 1 / 2, "1 0: what the loss sees"),
+    ("kept/resize_rate", 1 / 2, "1 0: the unscored one has left"),
+    ("train/accuracy/colour", 1.0, "1 1"),
+    ("train/accuracy/print", 1 / 2, "1 0"),
+    ("train/accuracy/needs_second_look", 1 / 2, "an extra kind of the same sample"),
+    ("train/resize_rate/colour", 0.0, "0 0: counted, and zero"),
+    ("train/resize_rate/print", 2 / 3, "1 0 1"),
+    ("train/resize_rate/needs_second_look", 2 / 3, "1 0 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "why"), BEFORE_AND_AFTER_FILTERING)
+def test_before_and_after_filtering(name: str, value: float, why: str) -> None:
+    kept = mixed()
+    assert counted([all_right(), kept], [kept])[name] == pytest.approx(value), why
+
+
+def test_an_absent_kind_is_not_logged() -> None:
+    kept = mixed()
+    names = set(counted([all_right(), kept], [kept]))
+    assert {name for name in names if name.endswith("/absent")} == set()
+    assert set(train_names(KINDS, ("accuracy",))) - names == {
+        "train/accuracy/absent",
+        "train/resize_rate/absent",
+    }
+
+
+def test_nothing_kept_is_not_logged() -> None:
+    names = counted([all_right()], [])
+    assert [name for name in names if name.startswith("kept/")] == []
+    assert names["train/groups_with_signal"] == 0
+
+
+def test_groups_that_look_alike_are_told_apart() -> None:
+    one, other = all_right(), all_right()
+    assert counted([one, other], [other])["train/groups_with_signal"] == 1 / 2
+
+
+def test_a_part_that_could_not_be_computed_is_left_out() -> None:
+    group = mixed()
+    group.parts["format"] = [0.5, 0.0, 0.5]
+    group.parts["judge"] = [None, None, None]
+    means = counted([group], [group], ("accuracy", "format", "judge"))
+    assert means["train/reward/format"] == pytest.approx(1 / 3)  # of all three
+    assert means["train/reward/accuracy"] == 1 / 2  # of the two that have it
+    assert "train/reward/judge" not in means
+
+
+def test_lengths_and_shares_of_trajectories() -> None:
+    spoke = Turn(generated_ids=[1, 2, 3], logprobs=[0.0] * 3, text="")
+    spoke_again = Turn(generated_ids=[4], logprobs=[0.0], text="")
+    failed = make_turn("<tool_call>", call_error="not JSON")
+    trajectories = [
+        seen(True, 20, [spoke, spoke_again]),  # 4 tokens
+        seen(False, 4, [spoke]),  # 3 tokens
+        seen(False, 4, [failed, failed]),  # no tokens, and two invalid calls count once
+        replace(seen(False, 4), stop=StopReason.OUT_OF_TURNS),
+    ]
+    group = scored_group("colour", trajectories, [0.0] * 4, [0.0] * 4)
+    means = counted([group], [])
+    assert means["train/response_tokens"] == 7 / 4
+    assert means["train/visual_tokens"] == 32 / 4
+    assert means["train/invalid_calls"] == 1 / 4
+    assert means["train/truncated"] == 1 / 4
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
+    groups = [
+        scored_group("colour", [seen(False, 4)], [1.0], [1.5], full_look_tokens=16),
+        scored_group("print", [seen(True, 80)], [0.0], [0.5], ("needs_second_look",), 64),
+        scored_group("print", [seen(False, 25)], [None], [None], full_look_tokens=100),
+    ]
+    tally = Tally(evaluation_names(stage, KINDS))
+    tally_evaluation(tally, stage, groups)
+    assert tally.means() == pytest.approx(
+        {
+            f"{stage}/accuracy": 1 / 2,
+            f"{stage}/accuracy/colour": 1.0,
+            f"{stage}/accuracy/print": 0.0,
+            f"{stage}/accuracy/needs_second_look": 0.0,
+            f"{stage}/resize_rate": 1 / 3,
+            f"{stage}/resize_rate/colour": 0.0,
+            f"{stage}/resize_rate/print": 1 / 2,
+            f"{stage}/resize_rate/needs_second_look": 1.0,
+            # 109 / 180 = 0.61; the mean of the three ratios would be 0.58
+            f"{stage}/visual_token_ratio": (4 + 80 + 25) / (16 + 64 + 100),
+            f"{stage}/visual_token_ratio/colour": 4 / 16,
+            f"{stage}/visual_token_ratio/print": (80 + 25) / (64 + 100),
+            f"{stage}/visual_token_ratio/needs_second_look": 80 / 64,
+        }
+    )
+
+
+def test_without_an_accuracy_reward_the_rest_is_counted() -> None:
+    group = scored_group("colour", [seen(True, 4)], [1.0], [0.5])
+    group.parts = {"format": [0.5]}
+    tally = Tally(evaluation_names("val", ("colour",)))
+    tally_evaluation(tally, "val", [group])
+    assert set(tally.means()) == {
+        "val/resize_rate",
+        "val/resize_rate/colour",
+        "val/visual_token_ratio",
+        "val/visual_token_ratio/colour",
+    }
+
+
+def test_a_name_that_is_not_on_the_list_is_refused() -> None:
+    with pytest.raises(KeyError, match="b"):
+        Tally(["a"]).add("b", 1.0)
+
+
+def test_a_kind_that_is_not_on_the_list_is_refused() -> None:
+    with pytest.raises(KeyError, match="unheard"):
+        counted([scored_group("unheard", [seen(False)], [1.0], [1.5])], [])
+
+
+def test_reduce_adds_up_sums_and_counts_before_they_are_divided() -> None:
+    tally = Tally(["here and there", "there", "nowhere"])
+    tally.add("here and there", 1.0)
+    tally.add("here and there", 0.0)
+    other_rank_R2 = torch.tensor([[5.0, 1.0], [7.0, 2.0], [0.0, 0.0]])
+    means = tally.means(lambda totals_R2: totals_R2 + other_rank_R2)
+    assert means == {"here and there": (1 + 0 + 5) / 3, "there": 7 / 2}
+    assert tally.means() == {"here and there": 1 / 2}
