@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionthink_pl.cli import main
+from visionthink_pl.types import ConfigError
 
 CONFIG = """\
 trainer:
@@ -87,6 +88,7 @@ ON_THE_COMMAND_LINE = [
     ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
     ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
     ("--seed_everything=abc", "seed_everything: Expected a bool"),
+    ("--seed_everything=true", "seed_everything: a number"),
     # classes
     ("--model.loss=GRPOLos", "model.loss: there is no class GRPOLos; write the module"),
     (
@@ -184,6 +186,28 @@ def test_missing_folder_of_images(config: Path, capsys: pytest.CaptureFixture[st
     folder = ("--data.train=ImageFolder", "--data.train.folder=nowhere")
     line = one_line(capsys, "fit", "--config", str(config), *folder)
     assert "folder: there is no file 'questions.jsonl' in 'nowhere'" in line
+
+
+def test_a_mistake_found_while_loading_is_one_line_too(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise ConfigError("model.lora.targets: nothing\n  matches")
+
+    monkeypatch.setattr("visionthink_pl.module.load_policy", fail)
+    line = one_line(capsys, "fit", "--config", str(config))
+    assert line == "model.lora.targets: nothing matches"
+
+
+def test_an_error_that_is_no_mistake_of_the_user_s_keeps_its_traceback(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("visionthink_pl.module.load_policy", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["fit", "--config", str(config)])
 
 
 # Verbs that read a source which is not set.

@@ -49,11 +49,12 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
         figures = module.accumulate(scored(family))
         results[size] = gradients(module), figures
     reference, reference_figures = results[4]
+    largest = max(grad.abs().max().item() for grad in reference.values())
     for size in (1, 3):
         grads, figures = results[size]
         assert grads.keys() == reference.keys()
         for name, grad in grads.items():
-            torch.testing.assert_close(grad, reference[name], atol=1e-6, rtol=1e-4)
+            torch.testing.assert_close(grad, reference[name], atol=1e-5 * largest, rtol=1e-4)
         for name in ("loss/policy", "loss/clip_fraction"):
             assert figures[name] == pytest.approx(reference_figures[name], abs=1e-6)
 

@@ -33,9 +33,10 @@ def train(name: str, seed: int, work: Path, threads: int) -> None:
     folder = work / f"{name}-{seed}"
     if (folder / "done").exists():
         return
-    command = [sys.executable, "-m", "visionthink_pl", "fit", "--seed_everything", str(seed)]
+    command = [sys.executable, "-m", "visionthink_pl", "fit"]
     for config in [QUICKSTART, *RUNS[name]]:
         command += ["--config", config]
+    command += [f"--seed_everything={seed}"]  # behind the configs, or theirs would win
     command += ["--trainer.logger=lightning.pytorch.loggers.CSVLogger"]
     command += [f"--trainer.logger.save_dir={work}", f"--trainer.logger.name={folder.name}"]
     command += ["--trainer.logger.version=", "--progress.refresh_rate=0"]

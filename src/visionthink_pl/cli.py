@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.data import PromptDataModule
@@ -32,6 +34,8 @@ class VisionThinkCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             raise ConfigError(explain(str(error), self._keys())) from error
+        if isinstance(self.config[self.config.subcommand].seed_everything, bool):
+            raise ConfigError("seed_everything: a number, so that the run can be repeated")
 
     def _keys(self) -> list[str]:
         """Every key that a config may have; the verbs share them."""
@@ -76,6 +80,16 @@ class VisionThinkCLI(LightningCLI):
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validation_source is not None:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+    def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
+        """Write one JSON object a sample to ``predictions.jsonl`` in the log folder."""
+        batches = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
+        file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", encoding="utf-8") as out:
+            for row in (row for batch in batches for row in batch):
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        print(f"predictions: {file}")
 
 
 def _refuse_replaced(trainer: Namespace) -> None:

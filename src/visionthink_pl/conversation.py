@@ -140,7 +140,10 @@ class Conversation:
         content = [{"type": "text", "text": "<tool_response>\n" + result.text}]
         content += [{"type": "image"} for _ in result.images]
         content += [{"type": "text", "text": "\n</tool_response>"}]
-        after: list[Message] = [{"role": "assistant", "content": turn}, {"role": "user", "content": content}]
+        after: list[Message] = [
+            {"role": "assistant", "content": turn},
+            {"role": "user", "content": content},
+        ]
         delta = self._family.render([*messages, *after], True).split(turn)[1]
         end = self._family.decode([self._family.end_of_turn_id])
         if not delta.startswith(end):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,10 +132,20 @@ class VisionThinkModule(LightningModule):
         figures["rollout_step"] = rollouts.draw
         figures["train/unreadable"] = len(batch.unreadable)
         figures |= self._rollout_metrics(rollouts.groups, kept)
-        self.log_dict(figures, batch_size=1)
+        self.log_dict(figures, logger=False, batch_size=1)  # for callbacks that monitor
+        self._write(figures, rollouts.draw)
         shown = {"reward": "train/reward", "resize": "train/resize_rate"}
         bar = {short: figures[name] for short, name in shown.items() if name in figures}
         self.log_dict(bar, prog_bar=True, logger=False, batch_size=1)
+
+    def _write(self, figures: Mapping[str, float], draw: int) -> None:
+        """Past Lightning's own logging, which goes on writing the last value of a name that a
+        batch has no figure for: a kind that is absent, a loss where no step was taken."""
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (draw + 1) % every == 0:
+            for logger in self.loggers:
+                logger.log_metrics({"epoch": self.current_epoch, **figures}, step=draw)
+                logger.save()
 
     def _update(self, groups: Sequence[Group]) -> dict[str, float]:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()

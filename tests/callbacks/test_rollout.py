@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning import Callback
 from PIL import Image
 
 from trainer_helpers import (
@@ -16,8 +17,9 @@ from trainer_helpers import (
     make_rollout,
     make_trainer,
 )
-from visionthink_pl.callbacks import RolloutCallback
+from visionthink_pl.callbacks import AdapterCheckpoint, RolloutCallback
 from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.optimizer import AdamW
 from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
 from visionthink_pl.types import ConfigError, Group, PromptBatch
 
@@ -80,9 +82,16 @@ def rollouts(batch: PromptBatch) -> list[Group]:
     return batch.rollouts.groups
 
 
+def test_two_temperatures_are_refused_before_loading(tmp_path: Path) -> None:
+    module = make_module(temperature=0.7)
+    with pytest.raises(ConfigError, match=r"temperature: 1.0 in RolloutCallback and 0.7"):
+        make_trainer(tmp_path, make_rollout()).fit(module, datamodule=make_data())
+    assert module.policy is None
+
+
 def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
     """Sampled G a prompt in training; one a prompt elsewhere, as decoding greedily gives it."""
-    watch, rollout, module = Watch(), make_rollout(), make_module(temperature=3.0)
+    watch, rollout, module = Watch(), make_rollout(temperature=3.0), make_module(temperature=3.0)
     trainer = make_trainer(tmp_path, rollout, watch, limit_train_batches=1)
     data = make_data(validation=Plain(2))
     trainer.validate(module, datamodule=data, verbose=False)
@@ -120,16 +129,48 @@ def test_draws_are_counted_over_the_run_and_only_in_training(tmp_path: Path) -> 
     assert rollout.draw == 4
 
 
-def test_the_count_of_draws_survives_a_checkpoint(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "one.ckpt"
-    trainer = make_trainer(tmp_path, make_rollout(), max_epochs=1)
-    trainer.fit(make_module(), datamodule=make_data())
-    trainer.save_checkpoint(checkpoint)
+def whole_run(folder: Path) -> list[list[Group]]:
+    """Two epochs of two batches, saved after each step; the groups of each batch."""
+    saves = AdapterCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
+    return fit(folder, Watch(), make_rollout(), saves)
 
+
+def fit(
+    folder: Path, watch: Watch, *callbacks: Callback, checkpoint: Path | None = None
+) -> list[list[Group]]:
+    settings = {"max_epochs": 2, "enable_checkpointing": checkpoint is None}
+    trainer = make_trainer(folder, *callbacks, watch, **settings)
+    module = make_module(optimizer=AdamW(lr=1e-2, schedule="linear"), temperature=3.0)
+    trainer.fit(module, datamodule=make_data(), ckpt_path=checkpoint)
+    return [rollouts(batch) for batch in watch.batches["fit"]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[Group]]]:
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, whole_run(folder)
+
+
+# Steps taken before the run was interrupted, and where that was.
+INTERRUPTED = [
+    (1, "in the first epoch"),
+    (2, "between the epochs"),
+    (3, "in the second epoch, which has another order"),
+]
+
+
+@pytest.mark.equivalence
+@pytest.mark.parametrize(("steps", "where"), INTERRUPTED)
+def test_a_resumed_run_samples_what_the_whole_run_would_have(
+    tmp_path: Path, whole: tuple[Path, list[list[Group]]], steps: int, where: str
+) -> None:
+    folder, expected = whole
     watch, resumed = Watch(), make_rollout()
-    trainer = make_trainer(tmp_path, resumed, watch, max_epochs=2)
-    trainer.fit(make_module(), datamodule=make_data(), ckpt_path=checkpoint)
-    assert [batch.rollouts.draw for batch in watch.batches["fit"]] == [2, 3]
+    found = fit(tmp_path, watch, resumed, checkpoint=folder / f"step={steps}.ckpt")
+    assert [batch.rollouts.draw for batch in watch.batches["fit"]] == list(range(steps, 4))
+    prompts = [[group.sample.id for group in groups] for groups in found]
+    assert prompts == [[g.sample.id for g in groups] for groups in expected[steps:]], where
+    assert [ids(groups) for groups in found] == [ids(groups) for groups in expected[steps:]]
     assert resumed.state_dict() == {"draw": 4}
 
 

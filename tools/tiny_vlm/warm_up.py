@@ -27,11 +27,28 @@ from .turns import CALL_TURN, answer_turn
 
 CALL_RATE = 0.3  # the probability of a call that the warm-up teaches, for every question
 CALL_SHARE = {True: 0.7, False: 0.4}  # how often a call is shown, by needs_second_look
-ONE_LOOK_FIRST = 0.6  # of the steps: one look only, whose prompts are short, to learn to read
-ONE_LOOK_AFTER = 0.2  # of the batches after that
+ONE_LOOK_AFTER = 0.2  # of the batches that follow the first, one-look ones
 ONE_LOOK_HIGH = {True: 0.8, False: 0.4}  # how often the one look is the full image, likewise
-MIX = {"colour": 1, "shape": 1, "count": 1, "digit": 3, "letter": 3, "print": 4}
 ANSWER_TAIL = 6  # ids at the end of a sequence that hold the answer
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the warm-up.
+
+    Attributes:
+        steps: batches of 48 samples.
+        one_look_first: share of the steps that show one look only, whose prompts are short.
+        mix: of the kinds of question.
+        lr: peak learning rate; the tower, which can read already, gets a third of it.
+        seed: of the samples.
+    """
+
+    steps: int
+    one_look_first: float
+    mix: dict[str, int]
+    lr: float
+    seed: int
 
 
 @dataclass
@@ -104,14 +121,16 @@ def label(sample: VQASample, high: bool) -> str:
 class WarmUpBatches(IterableDataset):
     """Batches of padded examples, drawn from the training split of another seed."""
 
-    def __init__(self, family: Family, batch_size: int, steps: int, seed: int) -> None:
-        self._family, self._batch_size, self._steps, self._seed = family, batch_size, steps, seed
-        self._source = LookCloser(length=1_000_000, seed=seed + 1_000_003, mix=MIX)
+    def __init__(self, family: Family, batch_size: int, phase: Phase) -> None:
+        self._family, self._batch_size, self._phase = family, batch_size, phase
+        seed = phase.seed + 1_000_003
+        self._source = LookCloser(length=1_000_000, seed=seed, mix=phase.mix)
 
     def __iter__(self):
-        rng, teacher = random.Random(f"warm-up/{self._seed}"), Teacher(self._family)
-        for step in range(self._steps):
-            early = step < ONE_LOOK_FIRST * self._steps
+        phase = self._phase
+        rng, teacher = random.Random(f"warm-up/{phase.seed}"), Teacher(self._family)
+        for step in range(phase.steps):
+            early = step < phase.one_look_first * phase.steps
             one_look = early or rng.random() < ONE_LOOK_AFTER
             write = teacher.one_look if one_look else teacher.two_looks
             samples = [
@@ -128,20 +147,18 @@ class WarmUpBatches(IterableDataset):
             yield (ids_NT, weights_NT, lengths, pixels.values, pixels.grid_thw), labels
 
 
-def warm_up(family: Family, model: nn.Module, steps: int, seed: int) -> None:
-    """Train the whole model by weighted cross-entropy on what the teacher writes.
-
-    The tower learns more slowly than the rest: it can read already.
-    """
+def warm_up(family: Family, model: nn.Module, phase: Phase) -> None:
+    """Train the whole model by weighted cross-entropy on what the teacher writes."""
     model.train()
-    tower = list(model.model.visual.parameters())
-    rest = [*model.model.language_model.parameters()]
-    groups = [{"params": tower, "lr": 5e-4}, {"params": rest, "lr": 1.5e-3}]
+    groups = [
+        {"params": model.model.visual.parameters(), "lr": phase.lr / 3},
+        {"params": model.model.language_model.parameters(), "lr": phase.lr},
+    ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=steps, pct_start=0.05
+        optimizer, [phase.lr / 3, phase.lr], total_steps=phase.steps, pct_start=0.05
     )
-    batches = DataLoader(WarmUpBatches(family, 48, steps, seed), batch_size=None, num_workers=1)
+    batches = DataLoader(WarmUpBatches(family, 48, phase), batch_size=None, num_workers=1)
     right: dict[str, list[float]] = defaultdict(list)
     for step, (tensors, labels) in enumerate(batches):
         loss, right_N = _loss(family, model, *tensors)
@@ -152,7 +169,7 @@ def warm_up(family: Family, model: nn.Module, steps: int, seed: int) -> None:
         optimizer.zero_grad()
         for name, value in zip(labels, right_N.tolist(), strict=True):
             right[name].append(value)
-        if step % 100 == 99 or step == steps - 1:
+        if step % 100 == 99 or step == phase.steps - 1:
             table = "  ".join(f"{k} {sum(v) / len(v):.2f}" for k, v in sorted(right.items()))
             print(f"warm-up {step + 1:5d}  loss {loss.item():.4f}  {table}", flush=True)
             right.clear()

@@ -84,9 +84,18 @@ class RolloutCallback(Callback):
         )
         _check_rewards(self.rewards)
         _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
-        self.group_size, self.limits = group_size, limits
+        self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """The policy forms the distribution; this callback only says what it should be."""
+        assert isinstance(pl_module, VisionThinkModule)
+        if pl_module.temperature != self.temperature:
+            raise ConfigError(
+                f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
+                "in VisionThinkModule; what is sampled must be what is trained"
+            )
 
     def state_dict(self) -> dict[str, Any]:
         return {"draw": self.draw}

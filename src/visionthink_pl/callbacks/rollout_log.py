@@ -26,7 +26,7 @@ class RolloutLog(Callback):
             defaults a thousand steps stay under 50 MB.
     """
 
-    def __init__(self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 256) -> None:
+    def __init__(self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 160) -> None:
         if min(every_n_steps, trajectories, max_side) < 1:
             raise ConfigError("RolloutLog: every_n_steps, trajectories and max_side: at least 1")
         self._every, self._count, self._max_side = every_n_steps, trajectories, max_side

@@ -19,13 +19,28 @@ class Shuffled(Sampler[int]):
 
     def __init__(self, length: int, seed: int) -> None:
         self._length, self._seed, self.epoch = length, seed, 0
+        self._place = self._restored = {"epoch": 0, "drawn": 0}
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.epoch)
-        yield from torch.randperm(self._length, generator=generator).tolist()
+        """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
+        epoch, restored = self.epoch, self._restored
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        order = torch.randperm(self._length, generator=generator).tolist()
+        start = restored["drawn"] if restored["epoch"] == epoch else 0
+        self._restored = {"epoch": 0, "drawn": 0}
+        for drawn, index in enumerate(order[start:], start + 1):
+            self._place = {"epoch": epoch, "drawn": drawn}
+            yield index
+
+    def state_dict(self) -> dict[str, int]:
+        return self._place
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """The place holds for that epoch only: where it was over, the next one starts anew."""
+        self.epoch, self._restored = state_dict["epoch"], state_dict
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of each epoch."""
@@ -82,6 +97,16 @@ class PromptDataModule(LightningDataModule):
         self.test_source, self.predict_source = test or validation, predict or validation
         self.prompts_per_step, self.validation_prompts = prompts_per_step, validation_prompts
         self.seed = seed
+        self._train_loader: StatefulDataLoader | None = None
+        self._restored: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self._train_loader is None else {"train": self._train_loader.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Comes before the loader is made. Lightning restores loaders too, but after the
+        optimizer's schedule has asked for the loader's length, and then no longer does it."""
+        self._restored = state_dict.get("train")
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -100,13 +125,17 @@ class PromptDataModule(LightningDataModule):
 
     def train_dataloader(self) -> StatefulDataLoader:
         source = _required(self.train_source, "train")
-        return StatefulDataLoader(
+        self._train_loader = StatefulDataLoader(
             source,
             batch_size=self.prompts_per_step,
             sampler=Shuffled(len(source), self.seed),
             drop_last=True,
             collate_fn=collate_prompts,
         )
+        if self._restored is not None:
+            self._train_loader.load_state_dict(self._restored)
+            self._restored = None
+        return self._train_loader
 
     def val_dataloader(self) -> StatefulDataLoader | list[StatefulDataLoader]:
         """Nothing to validate on is no error: training then runs without validation."""

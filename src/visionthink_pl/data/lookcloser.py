@@ -24,7 +24,7 @@ from visionthink_pl.types import ConfigError, VQASample
 SIZE = 112  # pixels, width and height
 CELL = 28  # pixels: what one visual token covers; small print stays within a cell
 SMALL_PRINT = (12, 13)  # font size in pixels
-LARGE_PRINT = (54, 64)
+LARGE_PRINT = (56, 64)
 
 COLOURS = {
     "red": (214, 40, 40),
@@ -49,7 +49,7 @@ QUESTIONS = {
     "print": "Which digit is printed on the card?",
 }
 FINE_KINDS = ("digit", "letter")
-DEFAULT_MIX = {"colour": 2, "shape": 2, "count": 2, "digit": 3, "letter": 3, "print": 4}
+DEFAULT_MIX = {"colour": 2, "shape": 2, "count": 2, "digit": 3, "letter": 3, "print": 8}
 SPLIT_KINDS = ("needs_second_look", "first_look_suffices")  # these two split the mixed question
 
 INK = (20, 20, 20)
@@ -225,7 +225,7 @@ def _print(rng: random.Random) -> Drawn:
 
 def large_place(rng: random.Random) -> tuple[int, int]:
     """A place for large print: about the middle of the canvas."""
-    return SIZE // 2 + rng.randint(-14, 14), SIZE // 2 + rng.randint(-14, 14)
+    return SIZE // 2 + rng.randint(-8, 8), SIZE // 2 + rng.randint(-8, 8)
 
 
 DRAW: dict[str, Callable[[random.Random], Drawn]] = {

@@ -116,9 +116,7 @@ class RolloutEngine:
         """Read a turn that was generated; answer its call, or end the trajectory."""
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
-        turn = Turn(
-            generated.ids, generated.logprobs, self._policy.family.decode(text_ids)
-        )
+        turn = Turn(generated.ids, generated.logprobs, self._policy.family.decode(text_ids))
         trajectory.turns.append(turn)
         if not generated.finished:
             trajectory.stop = StopReason.OUT_OF_TOKENS
