@@ -132,7 +132,7 @@ def test_draws_are_counted_over_the_run_and_only_in_training(tmp_path: Path) -> 
 def whole_run(folder: Path) -> list[list[Group]]:
     """Two epochs of two batches, saved after each step; the groups of each batch."""
     saves = AdapterCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
-    return fit(folder, Watch(), make_rollout(), saves)
+    return fit(folder, Watch(), make_rollout(temperature=3.0), saves)
 
 
 def fit(
@@ -165,7 +165,7 @@ def test_a_resumed_run_samples_what_the_whole_run_would_have(
     tmp_path: Path, whole: tuple[Path, list[list[Group]]], steps: int, where: str
 ) -> None:
     folder, expected = whole
-    watch, resumed = Watch(), make_rollout()
+    watch, resumed = Watch(), make_rollout(temperature=3.0)
     found = fit(tmp_path, watch, resumed, checkpoint=folder / f"step={steps}.ckpt")
     assert [batch.rollouts.draw for batch in watch.batches["fit"]] == list(range(steps, 4))
     prompts = [[group.sample.id for group in groups] for groups in found]
@@ -175,7 +175,7 @@ def test_a_resumed_run_samples_what_the_whole_run_would_have(
 
 
 def test_the_draw_changes_what_is_sampled(tmp_path: Path) -> None:
-    rollout, module = make_rollout(), make_module(temperature=3.0)
+    rollout, module = make_rollout(temperature=3.0), make_module(temperature=3.0)
     trainer = make_trainer(tmp_path, rollout)
     trainer.validate(module, datamodule=make_data(), verbose=False)  # loads the model
     engine, samples = rollout.engine(module), [Plain()[0]]
