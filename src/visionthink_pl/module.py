@@ -118,6 +118,19 @@ class VisionThinkModule(LightningModule):
             name: value for name, value in checkpoint["state_dict"].items() if name in trainable
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Loading is not strict, since the base is not in the checkpoint: check what should be.
+
+        Raises:
+            ConfigError: the checkpoint's adapters are not those of this run's ``lora``.
+        """
+        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
+        if checkpoint["state_dict"].keys() != trainable:
+            raise ConfigError(
+                "ckpt_path: the checkpoint holds other adapters than model.lora makes; resume with "
+                "the config that it was trained with"
+            )
+
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
 
@@ -130,6 +143,7 @@ class VisionThinkModule(LightningModule):
         figures["time/update_s"] = time.perf_counter() - started
         figures["time/rollout_s"] = rollouts.rollout_s
         figures["rollout_step"] = rollouts.draw
+        figures["optimizer_step"] = self.global_step
         figures["train/unreadable"] = len(batch.unreadable)
         figures |= self._rollout_metrics(rollouts.groups, kept)
         self.log_dict(figures, logger=False, batch_size=1)  # for callbacks that monitor
@@ -142,7 +156,7 @@ class VisionThinkModule(LightningModule):
         """Past Lightning's own logging, which goes on writing the last value of a name that a
         batch has no figure for: a kind that is absent, a loss where no step was taken."""
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if (draw + 1) % every == 0:
+        if every and (draw + 1) % every == 0:
             for logger in self.loggers:
                 logger.log_metrics({"epoch": self.current_epoch, **figures}, step=draw)
                 logger.save()

@@ -61,7 +61,8 @@ def test_the_reference_is_the_base_exactly(policy: Policy, family: Family) -> No
 
 
 def test_ids_that_are_never_sampled(policy: Policy, family: Family) -> None:
-    tokens = ["<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"]
+    tokens = [f"<|{name}|>" for name in ("image_pad", "video_pad", "vision_pad")]
+    tokens += ["<|vision_start|>", "<|vision_end|>"]
     masked = {*family.tokenizer.convert_tokens_to_ids(tokens), family.pad_id}
     masked |= set(range(len(family.tokenizer), policy.never_sampled_V.shape[0]))
     assert set(policy.never_sampled_V.nonzero().flatten().tolist()) == masked

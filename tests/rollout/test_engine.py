@@ -6,11 +6,14 @@ import pytest
 
 from helpers import CALL_TURN, answer_turn
 from model_helpers import make_conversation, sample_of_size
+from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Family
+from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
 from visionthink_pl.rollout.decoder import Generated
 from visionthink_pl.types import StopReason, Trajectory
+from visionthink_pl.visual_tools import ResizeImage
 
 UNFINISHED = "no end in sight"
 BAD_CALL = '<think>Look.</think>\n<tool_call>\n{"name": "zoom", "arguments": {}}\n</tool_call>'
@@ -109,15 +112,17 @@ def test_where_a_second_look_shows_nothing_more_none_is_offered(
     monkeypatch: pytest.MonkeyPatch, policy: Policy, family: Family
 ) -> None:
     scripted(monkeypatch, policy, family, [CALL_TURN, ANSWER])
-    conversation = make_conversation(family)
-    tiny = conversation.open(sample_of_size(28, 28)).trajectory
-    offered = conversation.open(sample_of_size(112, 112)).trajectory
-    assert offered.tools_offered == ("resize_image",)
-    if tiny.tools_offered:  # enlarged to the lower pixel limit: 4 tokens against 1
-        assert tiny.visual_tokens < 4
-    strip = conversation.open(sample_of_size(400, 20)).trajectory
-    low_saves = strip.visual_tokens < family.visual_tokens(sample_of_size(400, 20).image)
-    assert bool(strip.tools_offered) is low_saves
+    prompts = read_prompt("look_closer"), read_prompt("one_look")
+    limits = PixelLimits(min_pixels=1)  # 20 x 20 stays as it is: one visual token, halved or not
+    conversation = Conversation(family, [ResizeImage()], *prompts, HalfView(), limits)
+    sampling = Sampling(max_turns=2, max_new_tokens=40, rows=8, seed=0)
+    (group,) = RolloutEngine(policy, conversation, sampling).rollout([sample_of_size(20, 20)], 1, 0)
+    (trajectory,) = group.trajectories
+    assert trajectory.tools_offered == ()
+    assert [image.size for image in trajectory.images] == [(20, 20)]
+    assert "<tools>" not in family.decode(trajectory.prompt_ids)
+    assert "No tool is on offer" in family.decode(trajectory.turns[0].given_ids)
+    assert not trajectory.high and not trajectory.direct
 
 
 def ids_by_sample(policy: Policy, family: Family, samples, rows: int, draw: int = 0, seed: int = 0):

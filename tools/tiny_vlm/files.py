@@ -35,6 +35,15 @@ CONTROL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+UNUSED_TOKENS = (  # Qwen's, so that no text can mean anything else by them
+    "<|vision_pad|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+)
 TAG_TOKENS = (
     "<tool_call>",
     "</tool_call>",
@@ -113,6 +122,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
     )
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in CONTROL_TOKENS])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in TAG_TOKENS])
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in UNUSED_TOKENS])
     return tokenizer
 
 

@@ -94,7 +94,8 @@ class PromptDataModule(LightningDataModule):
                 f"only {len(train)}"
             )
         self.train_source, self.validation_source = train, validation
-        self.test_source, self.predict_source = test or validation, predict or validation
+        self.test_source = validation if test is None else test
+        self.predict_source = validation if predict is None else predict
         self.prompts_per_step, self.validation_prompts = prompts_per_step, validation_prompts
         self.seed = seed
         self._train_loader: StatefulDataLoader | None = None
@@ -117,7 +118,9 @@ class PromptDataModule(LightningDataModule):
             self.test_source,
             self.predict_source,
         )
-        return tuple(dict.fromkeys(k for source in sources if source for k in source.kinds))
+        return tuple(
+            dict.fromkeys(k for source in sources if source is not None for k in source.kinds)
+        )
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Prompts are text and images: the policy moves what it computes with."""

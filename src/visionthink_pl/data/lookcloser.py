@@ -48,7 +48,6 @@ QUESTIONS = {
     "letter": "Which letter is on the small tag?",
     "print": "Which digit is printed on the card?",
 }
-FINE_KINDS = ("digit", "letter")
 DEFAULT_MIX = {"colour": 2, "shape": 2, "count": 2, "digit": 3, "letter": 3, "print": 8}
 SPLIT_KINDS = ("needs_second_look", "first_look_suffices")  # these two split the mixed question
 

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from visionthink_pl.types import ConfigError
+
 Message = dict[str, Any]
 
 
@@ -39,7 +41,6 @@ class Family(ABC):
         lora_targets: regular expression (full match on module names) of the linear layers of
             the language model; it stays out of the vision tower, so that image features
             remain those of the frozen model.
-        frozen_modules: name prefixes of the modules that adapters leave alone.
     """
 
     lora_targets: ClassVar[str]
@@ -62,10 +63,15 @@ class Family(ABC):
         return str(self.tokenizer.decode(list(ids)))
 
     def token_id(self, token: str) -> int:
-        """The id of one token that the tokenizer knows by name."""
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        assert isinstance(found, int)
-        return found
+        """The id of one token by its name.
+
+        Raises:
+            ConfigError: the tokenizer does not have it.
+        """
+        vocab = self.tokenizer.get_vocab()
+        if token not in vocab:
+            raise ConfigError(f"model.pretrained: its tokenizer has no token {token}")
+        return vocab[token]
 
     @property
     @abstractmethod

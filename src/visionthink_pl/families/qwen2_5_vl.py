@@ -14,15 +14,22 @@ from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from visionthink_pl.families.base import Family, Message, Pixels
 
-VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+NO_LIMIT = 10**9  # pixels
+VISION_TOKENS = (
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 
 
 class Qwen2_5VL(Family):
     """Qwen2.5-VL in any size.
 
-    The processor's own pixel limits are opened to one visual token at the low end: how large an
-    image may be is decided once, in ``images.PixelLimits``, and a processor that enlarged the
-    first look would undo it.
+    The processor's own pixel limits are opened: how large an image may be is decided once, in
+    ``images.PixelLimits``, and a processor that enlarged the first look, or shrank the second,
+    would undo it.
     """
 
     lora_targets = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -32,8 +39,7 @@ class Qwen2_5VL(Family):
         family = cls(AutoProcessor.from_pretrained(str(path)))
         image_processor = family.processor.image_processor
         side = image_processor.patch_size * image_processor.merge_size
-        longest = image_processor.size["longest_edge"]
-        image_processor.size = SizeDict(shortest_edge=side * side, longest_edge=longest)
+        image_processor.size = SizeDict(shortest_edge=side * side, longest_edge=NO_LIMIT)
         return family
 
     def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
