@@ -19,7 +19,7 @@ def embedded_policy(family: Family, temperature: float = 1.0) -> Policy:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
-            if "lora_B" in name:
+            if "lora_" in name:
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
     return policy
 

@@ -71,6 +71,11 @@ def test_without_a_mistake_the_model_is_loaded(config: Path) -> None:
         main(["fit", "--config", str(config)])
 
 
+def test_the_progress_bar_can_be_switched_off(config: Path) -> None:
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config), "--trainer.enable_progress_bar=false"])
+
+
 # What is added to the command line, and what the one line must say.
 ON_THE_COMMAND_LINE = [
     # typos

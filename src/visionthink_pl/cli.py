@@ -57,6 +57,8 @@ class VisionThinkCLI(LightningCLI):
                 "trainer.inference_mode: must be false; tensors made in inference mode by the "
                 "validation before training could not be trained on"
             )
+        if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
+            config.trainer.enable_progress_bar, config.progress.refresh_rate = None, 0
         _refuse_replaced(config.trainer)
         _refuse_missing_checkpoint(config.ckpt_path)
 
