@@ -36,7 +36,8 @@ def train(name: str, seed: int, work: Path, threads: int) -> None:
     command = [sys.executable, "-m", "visionthink_pl", "fit"]
     for config in [QUICKSTART, *RUNS[name]]:
         command += ["--config", config]
-    command += [f"--seed_everything={seed}"]  # behind the configs, or theirs would win
+    # Behind the configs, or theirs would win. Validation is the same for all seeds.
+    command += [f"--seed_everything={seed}", f"--data.train.init_args.seed={seed}"]
     command += ["--trainer.logger=lightning.pytorch.loggers.CSVLogger"]
     command += [f"--trainer.logger.save_dir={work}", f"--trainer.logger.name={folder.name}"]
     command += ["--trainer.logger.version=", "--progress.refresh_rate=0"]

@@ -21,7 +21,7 @@ from visionthink_pl.callbacks import AdapterCheckpoint, RolloutCallback
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
-from visionthink_pl.types import ConfigError, Group, PromptBatch
+from visionthink_pl.types import ConfigError, Group, PromptBatch, VQASample
 
 STAGES = ("fit", "validate", "test", "predict")
 
@@ -95,7 +95,7 @@ def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, rollout, watch, limit_train_batches=1)
     data = make_data(validation=Plain(2))
     trainer.validate(module, datamodule=data, verbose=False)
-    engine, samples = rollout.engine(module), [data.validation_source[i] for i in range(2)]
+    engine, samples = rollout.engine(module), [data.source("validation")[i] for i in range(2)]
     greedy_before = ids(engine.rollout(samples, 1, draw=7, greedy=True))
     (batch,) = watch.batches["validate"]
     assert ids(rollouts(batch)) == greedy_before
@@ -199,12 +199,17 @@ def test_unreadable_samples_are_named_and_the_others_go_on(tmp_path: Path, stage
         trainer = make_trainer(tmp_path, make_rollout(), watch)
     source = Plain(2, bad=[1])
     with pytest.warns(UserWarning, match="sample plain-1 is left out: made so"):
-        getattr(trainer, stage)(make_module(), datamodule=make_data(source, source))
+        returned = getattr(trainer, stage)(make_module(), datamodule=make_data(source, source))
     (batch,) = watch.batches[stage]
     assert [group.sample.id for group in rollouts(batch)] == ["plain-0"]
-    if stage == "fit":
-        assert trainer.callback_metrics["train/unreadable"] == 1
-        assert trainer.global_step == 1
+    if stage == "predict":
+        answered, unreadable = returned[0]
+        assert answered["id"] == "plain-0"
+        assert unreadable == {"id": "plain-1", "unreadable": "made so"}
+    else:
+        name = {"fit": "train", "validate": "val", "test": "test"}[stage]
+        assert trainer.callback_metrics[f"{name}/unreadable"] == 1
+    assert trainer.global_step == (1 if stage == "fit" else 0)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -225,10 +230,10 @@ class Witness(HalfView):
     def __init__(self) -> None:
         self.seen: set[tuple[bool, bool, bool]] = set()
 
-    def first(self, high: Image.Image) -> Image.Image:
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
         autocast = torch.is_autocast_enabled("cpu")
         self.seen.add((autocast, torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
-        return super().first(high)
+        return super().first(high, sample)
 
 
 @pytest.mark.parametrize(("precision", "autocast"), [("32-true", False), ("bf16-mixed", True)])

@@ -41,8 +41,12 @@ def order(loader: StatefulDataLoader, epoch: int = 0) -> list[list[int]]:
     return [ids(batch) for batch in loader]
 
 
-def train_loader(length: int = 10, prompts: int = 3, seed: int = 0) -> StatefulDataLoader:
-    data = PromptDataModule(train=Numbered(length), prompts_per_step=prompts, seed=seed)
+def train_loader(
+    length: int = 10, prompts: int = 3, seed: int = 0, shuffle: bool = True
+) -> StatefulDataLoader:
+    data = PromptDataModule(
+        train=Numbered(length), prompts_per_step=prompts, shuffle=shuffle, seed=seed
+    )
     return data.train_dataloader()
 
 
@@ -74,19 +78,27 @@ def test_neighbouring_seeds_share_no_epoch() -> None:
     assert len({str(shuffle) for shuffle in shuffles}) == 10
 
 
+def test_without_shuffling_each_epoch_takes_the_order_of_the_source() -> None:
+    loader = train_loader(shuffle=False)
+    assert [order(loader, epoch) for epoch in (0, 1)] == [[[0, 1, 2], [3, 4, 5], [6, 7, 8]]] * 2
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("drawn", [1, 2])
 @pytest.mark.parametrize("epoch", [0, 3])
-def test_a_resumed_loader_yields_exactly_what_was_left(drawn: int, epoch: int) -> None:
-    whole = order(train_loader(), epoch)
-    interrupted = train_loader()
+def test_a_resumed_loader_yields_exactly_what_was_left(
+    drawn: int, epoch: int, shuffle: bool
+) -> None:
+    whole = order(train_loader(shuffle=shuffle), epoch)
+    interrupted = train_loader(shuffle=shuffle)
     interrupted.sampler.set_epoch(epoch)
     batches = iter(interrupted)
     assert [ids(next(batches)) for _ in range(drawn)] == whole[:drawn]
 
-    resumed = train_loader()
+    resumed = train_loader(shuffle=shuffle)
     resumed.load_state_dict(interrupted.state_dict())
     assert order(resumed, epoch) == whole[drawn:]
-    assert order(resumed, epoch + 1) == order(train_loader(), epoch + 1)
+    assert order(resumed, epoch + 1) == order(train_loader(shuffle=shuffle), epoch + 1)
 
 
 def test_unreadable_rows_are_kept_apart() -> None:
@@ -136,5 +148,5 @@ def test_impossible_settings(arguments: dict, message: str, why: str) -> None:
 @pytest.mark.parametrize("name", ["train", "test", "predict"])
 def test_a_loader_without_its_source(name: str) -> None:
     loader = getattr(PromptDataModule(), f"{name}_dataloader")
-    with pytest.raises(ConfigError, match=rf"data\.{name}: no source is set"):
+    with pytest.raises(ConfigError, match=rf"data\.{name}: a source of samples is needed"):
         loader()

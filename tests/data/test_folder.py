@@ -43,6 +43,20 @@ def test_rows_become_samples(folder: Path) -> None:
     assert (other.id, other.kind, other.question) == ("b", "colour", "Quelle couleur\u202f?")
 
 
+def test_a_mark_at_the_start_and_a_separator_within_a_text(folder: Path) -> None:
+    # Editors on Windows write the mark; U+2028 ends a line for Python, not in JSON.
+    row = json.dumps(ROW | {"question": "one\u2028two"}, ensure_ascii=False)
+    (folder / "questions.jsonl").write_text(f"\ufeff{row}\r\n", encoding="utf-8")
+    sample = ImageFolder(str(folder))[0]
+    assert isinstance(sample, VQASample) and sample.question == "one\u2028two"
+
+
+def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
+    (folder / "questions.jsonl").write_bytes('{"question": "Où?"}'.encode("latin-1"))
+    with pytest.raises(ConfigError, match="'questions.jsonl' is not UTF-8"):
+        ImageFolder(str(folder))
+
+
 def test_another_file_of_questions(folder: Path) -> None:
     name = write(folder, ROW, ROW, name="held_out.jsonl")
     assert len(ImageFolder(name, questions="held_out.jsonl")) == 2

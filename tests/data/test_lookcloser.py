@@ -46,7 +46,7 @@ GLYPHS = [
     (6, (13, 91, 19, 99)),  # small print on a tag
     (9, (10, 13, 16, 22)),
     (12, (34, 36, 62, 76)),  # large print on a card
-    (13, (91, 90, 97, 99)),  # small print on a card
+    (13, (41, 90, 47, 99)),  # small print on a card
 ]
 
 
@@ -102,7 +102,18 @@ def test_the_mix_is_half_and_half() -> None:
     }
     assert [needs[kind] for kind in ("colour", "shape", "count")] == [0, 0, 0]
     assert [needs[kind] for kind in ("digit", "letter")] == [300, 300]
-    assert 343 <= needs["print"] <= 457  # 800 flips of a coin, four standard deviations
+    assert needs["print"] == 400
+
+
+@pytest.mark.parametrize("mix", [None, {"print": 1}, {"colour": 1, "print": 1}, {"print": 3}])
+def test_every_cycle_is_balanced(mix: dict[str, int] | None) -> None:
+    source = LookCloser(length=240, mix=mix)
+    size = CYCLE if mix is None else sum(mix.values())
+    samples = [source[index] for index in range(240)]
+    prints = [sample.needs_second_look for sample in samples if sample.kind == "print"]
+    assert prints == [False, True] * (len(prints) // 2)  # in turn, across cycles too
+    kinds = [sample.kind for sample in samples]
+    assert kinds == kinds[:size] * (240 // size)
 
 
 def test_only_the_mixed_question_is_split_further() -> None:
@@ -155,8 +166,8 @@ def test_length_and_index() -> None:
         ({"mix": {"color": 1}}, "no kind 'color'; the kinds are colour"),
         ({"mix": {}}, "one above 0"),
         ({"mix": {"digit": 0}}, "one above 0"),
-        ({"mix": {"digit": 1, "print": -1}}, "must hold counts"),
-        ({"length": 0}, "length must be at least 1"),
+        ({"mix": {"digit": 1, "print": -1}}, "LookCloser.mix: counts"),
+        ({"length": 0}, "LookCloser.length: at least 1"),
     ],
 )
 def test_settings_that_cannot_work(setting: dict, message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning import LightningDataModule
@@ -14,11 +14,17 @@ from visionthink_pl.data.source import Source
 from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 
-class Shuffled(Sampler[int]):
-    """A permutation that depends on (seed, epoch) alone, so that a resumed run goes on in it."""
+class PromptOrder(Sampler[int]):
+    """An order that depends on (seed, epoch) alone, so that a resumed run goes on in it.
 
-    def __init__(self, length: int, seed: int) -> None:
-        self._length, self._seed, self.epoch = length, seed, 0
+    Args:
+        length: number of samples.
+        shuffle: a permutation, another one each epoch; otherwise the order of the source.
+        seed: of the permutations.
+    """
+
+    def __init__(self, length: int, shuffle: bool, seed: int) -> None:
+        self._length, self._shuffle, self._seed, self.epoch = length, shuffle, seed, 0
         self._place = self._restored = {"epoch": 0, "drawn": 0}
 
     def __len__(self) -> int:
@@ -27,13 +33,16 @@ class Shuffled(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
         epoch, restored = self.epoch, self._restored
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        order = torch.randperm(self._length, generator=generator).tolist()
+        order = self._permutation(epoch) if self._shuffle else range(self._length)
         start = restored["drawn"] if restored["epoch"] == epoch else 0
         self._restored = {"epoch": 0, "drawn": 0}
         for drawn, index in enumerate(order[start:], start + 1):
             self._place = {"epoch": epoch, "drawn": drawn}
             yield index
+
+    def _permutation(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        return torch.randperm(self._length, generator=generator).tolist()
 
     def state_dict(self) -> dict[str, int]:
         return self._place
@@ -59,15 +68,16 @@ class PromptDataModule(LightningDataModule):
     """Prompts for training, validation, test and prediction.
 
     Args:
-        train: source of training prompts; reshuffled each epoch.
+        train: source of training prompts.
         validation: source for validation, in order; also used by test and predict unless they
             have their own.
         test: source for ``test``.
         predict: source for ``predict``.
         prompts_per_step: B, prompts in a rollout batch. A last batch that would be smaller is
-            left for the next epoch's shuffle.
+            left out of the epoch.
         validation_prompts: prompts in a batch of validation, test and predict; the remainder is
             kept.
+        shuffle: shuffle the training prompts anew each epoch; ``false`` takes them in order.
         seed: of the shuffle.
     """
 
@@ -79,6 +89,7 @@ class PromptDataModule(LightningDataModule):
         predict: Source | None = None,
         prompts_per_step: int = 16,
         validation_prompts: int = 64,
+        shuffle: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -93,11 +104,14 @@ class PromptDataModule(LightningDataModule):
                 f"data.prompts_per_step: {prompts_per_step} prompts a step, but data.train has "
                 f"only {len(train)}"
             )
-        self.train_source, self.validation_source = train, validation
-        self.test_source = validation if test is None else test
-        self.predict_source = validation if predict is None else predict
+        self._sources = {
+            "train": train,
+            "validation": validation,
+            "test": validation if test is None else test,
+            "predict": validation if predict is None else predict,
+        }
         self.prompts_per_step, self.validation_prompts = prompts_per_step, validation_prompts
-        self.seed = seed
+        self.shuffle, self.seed = shuffle, seed
         self._train_loader: StatefulDataLoader | None = None
         self._restored: dict[str, Any] | None = None
 
@@ -109,29 +123,33 @@ class PromptDataModule(LightningDataModule):
         optimizer's schedule has asked for the loader's length, and then no longer does it."""
         self._restored = state_dict.get("train")
 
+    def source(self, stage: Literal["train", "validation", "test", "predict"]) -> Source:
+        """The source of one stage.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        source = self._sources[stage]
+        if source is None:
+            raise ConfigError(f"data.{stage}: a source of samples is needed here")
+        return source
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """Every kind that any source can yield, each once."""
-        sources = (
-            self.train_source,
-            self.validation_source,
-            self.test_source,
-            self.predict_source,
-        )
-        return tuple(
-            dict.fromkeys(k for source in sources if source is not None for k in source.kinds)
-        )
+        sources = [source for source in self._sources.values() if source is not None]
+        return tuple(dict.fromkeys(kind for source in sources for kind in source.kinds))
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Prompts are text and images: the policy moves what it computes with."""
         return batch
 
     def train_dataloader(self) -> StatefulDataLoader:
-        source = _required(self.train_source, "train")
+        source = self.source("train")
         self._train_loader = StatefulDataLoader(
             source,
             batch_size=self.prompts_per_step,
-            sampler=Shuffled(len(source), self.seed),
+            sampler=PromptOrder(len(source), self.shuffle, self.seed),
             drop_last=True,
             collate_fn=collate_prompts,
         )
@@ -140,23 +158,21 @@ class PromptDataModule(LightningDataModule):
             self._restored = None
         return self._train_loader
 
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on; training can do without."""
+        return self._sources["validation"] is not None
+
     def val_dataloader(self) -> StatefulDataLoader | list[StatefulDataLoader]:
-        """Nothing to validate on is no error: training then runs without validation."""
-        return [] if self.validation_source is None else self._in_order(self.validation_source)
+        return self._in_order(self.source("validation")) if self.validates else []
 
     def test_dataloader(self) -> StatefulDataLoader:
-        return self._in_order(_required(self.test_source, "test"))
+        return self._in_order(self.source("test"))
 
     def predict_dataloader(self) -> StatefulDataLoader:
-        return self._in_order(_required(self.predict_source, "predict"))
+        return self._in_order(self.source("predict"))
 
     def _in_order(self, source: Source) -> StatefulDataLoader:
         return StatefulDataLoader(
             source, batch_size=self.validation_prompts, collate_fn=collate_prompts
         )
-
-
-def _required(source: Source | None, name: str) -> Source:
-    if source is None:
-        raise ConfigError(f"data.{name}: no source is set")
-    return source

@@ -45,15 +45,22 @@ class ImageFolder(Source):
         self._root = Path(folder).resolve()
         file = self._root / questions
         if not file.is_file():
-            raise ConfigError(f"folder: there is no file {questions!r} in {folder!r}")
-        lines = file.read_text(encoding="utf-8").splitlines()
+            raise ConfigError(f"ImageFolder.folder: there is no file {questions!r} in {folder!r}")
+        try:
+            lines = file.read_text(encoding="utf-8-sig").split("\n")
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"ImageFolder.questions: {questions!r} is not UTF-8: {error}"
+            ) from error
         self._rows = [
             self._read(line, f"{questions}:{number}")
             for number, line in enumerate(lines, 1)
             if line.strip()
         ]
         if not self._rows:
-            raise ConfigError(f"folder: {questions!r} in {folder!r} holds no question")
+            raise ConfigError(
+                f"ImageFolder.questions: {questions!r} in {folder!r} holds no question"
+            )
         _refuse_repeated_ids([row.id for row in self._rows])
 
     @property

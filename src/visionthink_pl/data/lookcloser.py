@@ -55,7 +55,7 @@ INK = (20, 20, 20)
 OUTLINE = (90, 90, 90)
 
 Canvas = tuple[Image.Image, ImageDraw.ImageDraw]
-Drawn = tuple[Image.Image, str, bool]  # image, answer, needs the second look
+Drawn = tuple[Image.Image, str]  # image, answer
 
 
 class LookCloser(Source):
@@ -65,8 +65,10 @@ class LookCloser(Source):
         length: how many samples it has.
         split: ``train`` and ``validation`` never share a drawing.
         seed: another seed draws other samples.
-        mix: how many of each kind a cycle holds; a kind left out is not asked. Print of
-            the mixed question ``print`` is large or small at even odds.
+        mix: how many of each kind a cycle holds; a kind left out is not asked. Print of the
+            mixed question ``print`` is large and small in turn. Every run of as many samples
+            as the mix counts, from a multiple of it on, holds exactly the mix: batches of
+            that size, read in order, are balanced.
     """
 
     def __init__(
@@ -79,11 +81,13 @@ class LookCloser(Source):
         self._mix = dict(DEFAULT_MIX if mix is None else mix)
         unknown = sorted(set(self._mix) - set(QUESTIONS))
         if unknown:
-            raise ConfigError(f"mix: no kind {unknown[0]!r}; the kinds are {', '.join(QUESTIONS)}")
-        if length < 1 or min(self._mix.values(), default=0) < 0 or not any(self._mix.values()):
             raise ConfigError(
-                "LookCloser: length must be at least 1, and mix must hold counts, one above 0"
+                f"LookCloser.mix: no kind {unknown[0]!r}; the kinds are {', '.join(QUESTIONS)}"
             )
+        if min(self._mix.values(), default=0) < 0 or not any(self._mix.values()):
+            raise ConfigError(f"LookCloser.mix: counts, at least one above 0, not {self._mix}")
+        if length < 1:
+            raise ConfigError(f"LookCloser.length: at least 1, not {length}")
         self._length = length
         self._split = split
         self._seed = seed
@@ -100,9 +104,10 @@ class LookCloser(Source):
     def __getitem__(self, index: int) -> VQASample:
         if not 0 <= index < self._length:
             raise IndexError(f"sample {index} of {self._length}")
-        kind = self._cycle[index % len(self._cycle)]
+        kind, drawing = self._drawing(index)
         rng = random.Random(f"lookcloser/{self._seed}/{self._split}/{index}")
-        image, answer, needs_second_look = DRAW[kind](rng)
+        image, answer = DRAW[drawing](rng)
+        needs_second_look = drawing in NEED_SECOND_LOOK
         return VQASample(
             id=f"lookcloser-{self._split}-{self._seed}-{index}",
             question=QUESTIONS[kind],
@@ -112,6 +117,15 @@ class LookCloser(Source):
             needs_second_look=needs_second_look,
             extra_kinds=(SPLIT_KINDS[0 if needs_second_look else 1],) if kind == "print" else (),
         )
+
+    def _drawing(self, index: int) -> tuple[str, str]:
+        """The kind of question at ``index``, and what is drawn for it."""
+        cycle, place = divmod(index, len(self._cycle))
+        kind = self._cycle[place]
+        if kind != "print":
+            return kind, kind
+        asked_before = cycle * self._mix["print"] + place - self._cycle.index("print")
+        return kind, ("large print", "small print")[asked_before % 2]
 
 
 def canvas(rng: random.Random) -> Canvas:
@@ -183,12 +197,12 @@ def _one_shape(rng: random.Random) -> tuple[Image.Image, str, str]:
 
 def _colour(rng: random.Random) -> Drawn:
     image, _, colour = _one_shape(rng)
-    return image, colour, False
+    return image, colour
 
 
 def _shape(rng: random.Random) -> Drawn:
     image, name, _ = _one_shape(rng)
-    return image, name, False
+    return image, name
 
 
 def _count(rng: random.Random) -> Drawn:
@@ -199,7 +213,7 @@ def _count(rng: random.Random) -> Drawn:
         x, y = SIZE // 4 + SIZE // 2 * (quadrant % 2), SIZE // 4 + SIZE // 2 * (quadrant // 2)
         centre = (x + rng.randint(-6, 6), y + rng.randint(-6, 6))
         draw_shape(draw, "circle", centre, rng.randint(13, 18), colour)
-    return image, str(count), False
+    return image, str(count)
 
 
 def _tag(rng: random.Random, glyphs: str) -> Drawn:
@@ -207,19 +221,24 @@ def _tag(rng: random.Random, glyphs: str) -> Drawn:
     glyph, centre = rng.choice(glyphs), small_place(rng, jitter=3)
     draw_tag(draw, centre)
     draw_glyph(draw, glyph, centre, rng.randint(*SMALL_PRINT), INK)
-    return image, glyph, True
+    return image, glyph
 
 
-def _print(rng: random.Random) -> Drawn:
+def _large_print(rng: random.Random) -> Drawn:
     image, draw = canvas(rng)
-    digit, small = rng.choice(DIGITS), rng.random() < 0.5
+    digit = rng.choice(DIGITS)
     draw_card(draw)
-    if small:
-        x, y = (min(max(side, 18), SIZE - 18) for side in small_place(rng, jitter=5))
-        draw_glyph(draw, digit, (x, y), rng.randint(*SMALL_PRINT), INK)
-    else:
-        draw_glyph(draw, digit, large_place(rng), rng.randint(*LARGE_PRINT), INK)
-    return image, digit, small
+    draw_glyph(draw, digit, large_place(rng), rng.randint(*LARGE_PRINT), INK)
+    return image, digit
+
+
+def _small_print(rng: random.Random) -> Drawn:
+    image, draw = canvas(rng)
+    digit = rng.choice(DIGITS)
+    draw_card(draw)
+    x, y = (min(max(side, 18), SIZE - 18) for side in small_place(rng, jitter=5))
+    draw_glyph(draw, digit, (x, y), rng.randint(*SMALL_PRINT), INK)
+    return image, digit
 
 
 def large_place(rng: random.Random) -> tuple[int, int]:
@@ -233,5 +252,7 @@ DRAW: dict[str, Callable[[random.Random], Drawn]] = {
     "count": _count,
     "digit": lambda rng: _tag(rng, DIGITS),
     "letter": lambda rng: _tag(rng, LETTERS),
-    "print": _print,
+    "large print": _large_print,
+    "small print": _small_print,
 }
+NEED_SECOND_LOOK = ("digit", "letter", "small print")
