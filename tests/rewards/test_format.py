@@ -18,6 +18,7 @@ GOOD_LAST = [
     (f"<think></think>{ANSWER}", "an empty thought"),
     (f"<think>x < 3 and <b>bold</b></think>{ANSWER}", "other angle brackets"),
     (THINK + r"<answer>\boxed{7}</answer>", "a boxed answer"),
+    (f"{THINK}So: {ANSWER}", "text between the blocks"),
 ]
 
 BAD_LAST = [
@@ -28,7 +29,6 @@ BAD_LAST = [
     (THINK + r"\boxed{7}", "boxed without an answer block"),
     (ANSWER + THINK, "the answer before the thought"),
     (f"So: {THINK}{ANSWER}", "text before the thought"),
-    (f"{THINK}So: {ANSWER}", "text between the blocks"),
     (f"{THINK}{ANSWER} Done.", "text after the answer"),
     (f"{THINK}{THINK}{ANSWER}", "two thoughts"),
     (f"{THINK}{ANSWER}{ANSWER}", "two answers"),
@@ -55,11 +55,11 @@ GOOD_EARLIER = [
     (CALL_TURN, "a thought, a newline, a call"),
     (THINK + CALLED, "nothing between the blocks"),
     (f" {THINK} {CALLED}\n", "white space around"),
+    (f"{THINK}I call: {CALLED}", "text between the blocks"),
 ]
 
 BAD_EARLIER = [
     (CALLED, "no thought"),
-    (f"{THINK}I call: {CALLED}", "text between the blocks"),
     (f"{THINK}{CALLED} Now wait.", "text after the call"),
     (f"{THINK}{CALLED}{CALLED}", "two calls"),
     (f"{THINK}{CALLED}</tool_call>", "a call closed twice"),
@@ -105,7 +105,6 @@ def test_bad_earlier_turn(text: str, why: str) -> None:
     ("call", "error", "why"),
     [
         (None, "The call is not valid JSON.", "a call that could not be read"),
-        (CALL, "The image has already been shown.", "a valid call that could not be carried out"),
         (None, None, "an earlier turn that never called"),
     ],
 )
@@ -113,6 +112,12 @@ def test_earlier_call_must_be_valid(call: object, error: str | None, why: str) -
     first = make_turn(CALL_TURN, call=call, call_error=error)  # type: ignore[arg-type]
     trajectory = make_trajectory("7", [first, make_turn(answer_turn("7"))])
     assert score(trajectory) == 0.0, why
+
+
+def test_a_valid_call_that_the_tool_refuses_is_well_formed() -> None:
+    refused = make_turn(CALL_TURN, call=CALL, call_error="The image has already been shown.")
+    turns = [make_turn(CALL_TURN, call=CALL), refused, make_turn(answer_turn("7"))]
+    assert score(make_trajectory("7", turns, high=True)) == 0.5
 
 
 def test_every_earlier_turn_counts() -> None:

@@ -149,6 +149,16 @@ def test_unknown_accuracy_leaves_the_counts() -> None:
     assert scores == [0.0, 0.0, None, None, -0.1]
 
 
+def test_whoever_another_part_could_not_score_leaves_the_counts() -> None:
+    # Without the second direct answer r = 1/5: calls. With it, 2/6, calls too, but under
+    # `accuracy` 1/2 against 4/4 is a tie and 0/1 against 4/4 penalises the direct answer.
+    group = make_group([direct(), direct(), *(high() for _ in range(4))])
+    parts: dict[str, Scores] = {"accuracy": [0.0, *[1.0] * 5], "style": [0.5, None, *[0.5] * 4]}
+    assert ResizePenalty("accuracy").score(group, parts) == [-0.1, None, 0.0, 0.0, 0.0, 0.0]
+    del parts["style"]
+    assert ResizePenalty("accuracy").score(group, parts) == [0.0, 0.0] + [-0.1] * 4
+
+
 def test_correct_means_exactly_one() -> None:
     group = make_group([direct(), high()])
     assert count(group, [0.5, 1.0]) == GroupCounts(1, 1, 0, 1)

@@ -16,11 +16,11 @@ TAG = re.compile(r"</?(?:think|answer|tool_call)>")
 class FormatReward(Reward):
     """0.5 where every turn is well formed, else 0.
 
-    Every turn is one ``<think>`` block and then one block of another kind: the last turn an
-    ``<answer>``, each turn before it a ``<tool_call>`` that was valid and could be carried out.
-    Between the blocks and around them stands nothing but white space. No tag is repeated or
-    nested. A trajectory that ended without an answer scores 0. What a block holds is not
-    judged: an empty thought is well formed.
+    Every turn starts with its one ``<think>`` block and ends with one block of another kind:
+    the last turn with an ``<answer>``, each turn before it with a ``<tool_call>`` that names an
+    offered tool with valid arguments. Other text may stand between the two, not around them. No
+    tag is repeated or nested. A trajectory that ended without an answer scores 0. What a block
+    holds is not judged: an empty thought is well formed.
     """
 
     name = "format"
@@ -34,13 +34,13 @@ def well_formed(trajectory: Trajectory) -> bool:
     if trajectory.stop is not StopReason.ANSWERED:
         return False
     *earlier, last = trajectory.turns
-    calls = all(turn.call is not None and turn.call_error is None for turn in earlier)
+    calls = all(turn.call is not None for turn in earlier)
     shapes = all(has_shape(turn.text, "tool_call") for turn in earlier)
     return calls and shapes and has_shape(last.text, "answer")
 
 
 def has_shape(text: str, block: Literal["answer", "tool_call"]) -> bool:
-    """Whether the text is one thought, then one such block, and nothing else."""
+    """Whether the text starts with its one thought and ends with its one such block."""
     tags = ["<think>", "</think>", f"<{block}>", f"</{block}>"]
-    shape = rf"\s*<think>.*</think>\s*<{block}>.*</{block}>\s*"
+    shape = rf"\s*<think>.*</think>.*<{block}>.*</{block}>\s*"
     return TAG.findall(text) == tags and re.fullmatch(shape, text, re.DOTALL) is not None

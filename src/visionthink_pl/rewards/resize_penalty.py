@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -58,18 +59,22 @@ class ResizePenalty(Reward):
     ) -> None:
         super().__init__(weight)
         if not 0 <= theta <= 1:
-            raise ConfigError(f"theta: a share between 0 and 1, not {theta}")
-        if margin < 0 or penalty < 0:
-            raise ConfigError(f"margin and penalty: at least 0, not {margin} and {penalty}")
+            raise ConfigError(f"ResizePenalty.theta: a share between 0 and 1, not {theta}")
+        for name, value in (("margin", margin), ("penalty", penalty)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"ResizePenalty.{name}: at least 0, not {value}")
         self._measure, self._theta, self._margin = measure, theta, margin
         self._penalty, self._applies_to = penalty, applies_to
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return minus the penalty, or 0, for each trajectory.
 
-        A trajectory whose accuracy is unknown has left the group: it is not counted.
+        A trajectory that an earlier part could not score has left the group: it is not counted.
         """
-        accuracy = parts[ACCURACY]
+        left = [None in values for values in zip(*parts.values(), strict=True)]
+        accuracy: Scores = [
+            None if gone else value for gone, value in zip(left, parts[ACCURACY], strict=True)
+        ]
         penalised = self.penalised_choice(count(group, accuracy))
         scores: Scores = []
         for trajectory, correct in zip(group.trajectories, accuracy, strict=True):
