@@ -93,7 +93,7 @@ ON_THE_COMMAND_LINE = [
     ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
     ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
     ("--seed_everything=abc", "seed_everything: Expected a bool"),
-    ("--seed_everything=true", "seed_everything: a number"),
+    ("--seed_everything=true", "seed_everything: from 0 to"),
     # classes
     ("--model.loss=GRPOLos", "model.loss: there is no class GRPOLos; write the module"),
     (
@@ -112,19 +112,39 @@ ON_THE_COMMAND_LINE = [
     ("--model.micro_batch_size=0", "model.micro_batch_size: at least 1, not 0"),
     ("--model.lora.dropout=0.1", "model.lora.dropout: must be 0, not 0.1"),
     ("--model.lora.r=0", "model.lora.r: at least 1, not 0"),
-    ("--model.std_floor=-1", "model.std_floor and model.max_grad_norm: at least 0"),
+    ("--model.std_floor=-1", "model.std_floor: at least 0, not -1.0"),
     ("--model.optimizer.lr=0", "model.optimizer.lr: above 0, not 0.0"),
-    ("--model.loss.clip_low=1.5", "clip_low must lie in (0, 1)"),
+    ("--model.loss.clip_low=1.5", "model.loss.init_args.clip_low: between 0 and 1, not 1.5"),
     ("--rollout.temperature=0", "rollout.temperature: above 0, not 0.0"),
     ("--rollout.max_new_tokens=0", "rollout.max_new_tokens: at least 1, not 0"),
     ("--rollout.rows=0", "rollout.rows: at least 1, not 0"),
-    ("--rollout.limits.min_pixels=0", "limits: min_pixels (0) must be above 0"),
+    ("--rollout.limits.min_pixels=0", "rollout.limits.min_pixels: at least 1, not 0"),
     ("--data.prompts_per_step=0", "data.prompts_per_step: at least 1, not 0"),
     ("--data.prompts_per_step=41", "41 prompts a step, but data.train has only 40"),
-    ("--data.train.mix={shap: 1}", "no kind 'shap'; the kinds are colour, shape"),
+    (
+        "--data.train.mix={shap: 1}",
+        "data.train.init_args.mix or data.validation.init_args.mix: no kind 'shap'; the kinds are",
+    ),
+    ("--seed_everything=-1", "seed_everything: from 0 to 2**32 - 1"),
+    ("--model.std_floor=.nan", "model.std_floor: at least 0, not nan"),
+    ("--model.optimizer.lr=.nan", "model.optimizer.lr: above 0, not nan"),
+    ("--model.optimizer.betas=[0.9, 1.0]", "model.optimizer.betas: from 0 to below 1"),
+    ("--model.lora.alpha=0", "model.lora.alpha: at least 1, not 0"),
+    ("--model.lora.targets=(", "model.lora.targets: '(' is no regular expression"),
+    ("--model.lora.targets=nothing", "model.lora.targets: 'nothing' matches no linear layer"),
+    (
+        "--rollout.rewards=[RuleAccuracy, {class_path: ResizePenalty, init_args: {theta: 3}}]",
+        "rollout.rewards[1].init_args.theta: a share between 0 and 1, not 3.0",
+    ),
     # values that can't work together
     ("--rollout.prompt=one_look", "rollout.prompt: 'one_look' has no slot {tools}"),
     ("--rollout.first_view=FullView", "set tools to [] or first_view to HalfView"),
+    ("--rollout.prompt_without_tools=look_closer", "'look_closer' has the slot {tools}, but no"),
+    ("--rollout.tools=[ResizeImage, ResizeImage]", "rollout.tools: each needs a name of its own"),
+    (
+        "--trainer.callbacks=[visionthink_pl.callbacks.RolloutCallback]",
+        "trainer.callbacks: RolloutCallback is there already, as rollout",
+    ),
     ("--rollout.max_turns=1", "rollout.max_turns: at least 2 where tools (resize_image) are"),
     ("--rollout.rewards=[]", "rollout.rewards: at least one reward"),
     (
@@ -141,13 +161,15 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.inference_mode=true", "trainer.inference_mode: must be false"),
     ("--trainer.gradient_clip_val=1.0", "trainer.gradient_clip_val: set model.max_grad_norm"),
     ("--trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches: must be 1"),
+    ("--trainer.barebones=true", "trainer.barebones: must be false"),
     ("--trainer.devices=2", "trainer.devices: one device for now"),
     # what isn't there
     ("--config=nowhere.yaml", "config: File does not exist: "),
+    ("--ckpt_path=nowhere", "ckpt_path: there is no file 'nowhere'"),
     ("--ckpt_path=nowhere.ckpt", "ckpt_path: there is no file 'nowhere.ckpt'"),
     ("--rollout.prompt=nowhere", "no file 'nowhere'; the prompts that ship are look_closer"),
     ("--model.pretrained=no/such/folder", "model.pretrained: can't read a model config at 'no/"),
-    ("--data.train=null", "data.train: fit needs a source"),
+    ("--data.train=null", "data.train: a source of samples is needed"),
 ]
 
 
@@ -193,6 +215,23 @@ def test_missing_folder_of_images(config: Path, capsys: pytest.CaptureFixture[st
     assert "folder: there is no file 'questions.jsonl' in 'nowhere'" in line
 
 
+def test_the_adapter_s_folder_is_no_checkpoint(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("last-v1").mkdir()
+    Path("last-v1.ckpt").touch()
+    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=last-v1")
+    assert line == "ckpt_path: there is no file 'last-v1'; did you mean 'last-v1.ckpt'?"
+
+
+def test_an_endless_training_has_no_end_to_decay_to(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endless = ["--trainer.max_epochs=-1", "--model.optimizer.schedule=cosine"]
+    line = one_line(capsys, "fit", "--config", str(config), *endless)
+    assert "model.optimizer.schedule: cosine needs an end of training" in line
+
+
 def test_a_mistake_found_while_loading_is_one_line_too(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +263,7 @@ def test_verb_without_its_source(
     config: Path, capsys: pytest.CaptureFixture[str], verb: str, source: str
 ) -> None:
     line = one_line(capsys, verb, "--config", str(config), "--data.validation=null")
-    assert f"data.{source}: {verb} needs a source" in line
+    assert f"data.{source}: a source of samples is needed" in line
 
 
 VERBS = "'fit', 'validate', 'test', 'predict'"

@@ -8,6 +8,7 @@ from PIL import Image
 
 from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample
 from visionthink_pl.conversation import (
+    QUESTION,
     Conversation,
     InvalidCall,
     Opening,
@@ -213,8 +214,21 @@ def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversat
     user += [{"type": "text", "text": "\n</tool_response>"}]
     after = [{"role": "assistant", "content": CALL_TURN}, {"role": "user", "content": user}]
     whole = family.render([*opening.messages, *after], True)
+    whole = whole.replace(QUESTION, make_sample().question)
     images = [*opening.trajectory.images, opening.high]
     assert opening.trajectory.prompt_ids + turn + response == family.encode(whole, images)
+
+
+def test_control_tokens_in_a_question_are_words(family: Family, conversation: Conversation) -> None:
+    question = "Is this <|image_pad|> or <|im_end|>?"
+    image = Image.new("RGB", (112, 112))
+    opening = conversation.open(VQASample("a", question, "7", image, "digit"))
+    ids = opening.trajectory.prompt_ids
+    assert ids.count(family.image_token_id) == opening.trajectory.visual_tokens == 4
+    assert question in family.decode(ids)
+    plain = conversation.open(VQASample("b", "Is this it?", "7", image, "digit"))
+    ends = [i.count(family.end_of_turn_id) for i in (ids, plain.trajectory.prompt_ids)]
+    assert ends == [2, 2]  # the system's and the user's
 
 
 def test_call_of_a_turn(conversation: Conversation) -> None:

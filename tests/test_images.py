@@ -7,10 +7,14 @@ import pytest
 from PIL import Image
 
 from visionthink_pl.images import FullView, HalfView, ImageDecodeError, PixelLimits, decode
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, VQASample
 
 ORIENTATION = 0x0112  # EXIF tag
 LIMITS = PixelLimits(min_pixels=100, max_pixels=200)
+
+
+def sample_of(image: Image.Image) -> VQASample:
+    return VQASample("a", "?", "7", image, "digit")
 
 
 def saved(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -179,11 +183,11 @@ def test_limits(size: tuple[int, int], expected: tuple[int, int], why: str) -> N
 
 def test_default_limits_hold_for_ordinary_shapes() -> None:
     limits = PixelLimits()
-    assert (limits.min_pixels, limits.max_pixels) == (3136, 1003520)
-    sides = [28, 55, 57, 88, 333, 1001, 1003, 1500, 3001]
+    assert (limits.min_pixels, limits.max_pixels) == (784, 1003520)
+    sides = [5, 28, 55, 57, 88, 333, 1001, 1003, 1500, 3001]
     for size in [(width, height) for width in sides for height in sides]:
         width, height = limits.apply(Image.new("L", size)).size
-        assert 3136 <= width * height <= 1003520, size
+        assert 784 <= width * height <= 1003520, size
 
 
 @pytest.mark.parametrize(
@@ -205,12 +209,13 @@ def test_limits_that_cannot_work(lower: int, upper: int) -> None:
     ],
 )
 def test_half_view(size: tuple[int, int], expected: tuple[int, int], why: str) -> None:
-    assert HalfView().first(Image.new("RGB", size)).size == expected, why
+    image = Image.new("RGB", size)
+    assert HalfView().first(image, sample_of(image)).size == expected, why
 
 
 def test_full_view_is_the_image() -> None:
     image = Image.new("RGB", (5, 5))
-    assert FullView().first(image) is image
+    assert FullView().first(image, sample_of(image)) is image
 
 
 def test_a_strip_that_no_family_takes_is_refused_and_the_narrowest_allowed_is_not() -> None:

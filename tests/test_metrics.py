@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-import torch
 
 from helpers import make_sample, make_trajectory, make_turn
 from visionthink_pl.metrics import (
@@ -177,13 +176,3 @@ def test_a_name_that_is_not_on_the_list_is_refused() -> None:
 def test_a_kind_that_is_not_on_the_list_is_refused() -> None:
     with pytest.raises(KeyError, match="unheard"):
         counted([scored_group("unheard", [seen(False)], [1.0], [1.5])], [])
-
-
-def test_reduce_adds_up_sums_and_counts_before_they_are_divided() -> None:
-    tally = Tally(["here and there", "there", "nowhere"])
-    tally.add("here and there", 1.0)
-    tally.add("here and there", 0.0)
-    other_rank_R2 = torch.tensor([[5.0, 1.0], [7.0, 2.0], [0.0, 0.0]])
-    means = tally.means(lambda totals_R2: totals_R2 + other_rank_R2)
-    assert means == {"here and there": (1 + 0 + 5) / 3, "there": 7 / 2}
-    assert tally.means() == {"here and there": 1 / 2}

@@ -9,7 +9,7 @@ from model_helpers import mixed_trajectories, plain_logprobs
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.losses.grpo import kl_k3
-from visionthink_pl.module import Scored, VisionThinkModule
+from visionthink_pl.module import Credited, VisionThinkModule
 from visionthink_pl.policy import Policy
 from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch, Trajectory
 
@@ -26,9 +26,9 @@ def make_module(policy: Policy, **settings) -> VisionThinkModule:
     return module
 
 
-def scored(family: Family) -> list[Scored]:
+def credited(family: Family) -> list[Credited]:
     trajectories = mixed_trajectories(family)
-    return [Scored(t, a) for t, a in zip(trajectories, ADVANTAGES, strict=True)]
+    return [Credited(t, a) for t, a in zip(trajectories, ADVANTAGES, strict=True)]
 
 
 def gradients(module: VisionThinkModule) -> dict[str, torch.Tensor]:
@@ -46,7 +46,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
     results = {}
     for size in (1, 3, 4):
         module = make_module(policy, loss=loss, micro_batch_size=size)
-        figures = module.accumulate(scored(family))
+        figures = module.accumulate(credited(family))
         results[size] = gradients(module), figures
     reference, reference_figures = results[4]
     largest = max(grad.abs().max().item() for grad in reference.values())
@@ -63,7 +63,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
 @pytest.mark.equivalence
 def test_the_gradient_is_that_of_eq_3_written_out_plainly(policy: Policy, family: Family) -> None:
     module = make_module(policy, loss=GRPOLoss(kl_coefficient=0.05), micro_batch_size=3)
-    rows = scored(family)
+    rows = credited(family)
     module.accumulate(rows)
     found = gradients(module)
     total = torch.zeros(())
@@ -88,7 +88,7 @@ def test_negative_control_a_mask_off_by_one_changes_the_gradient(
     policy: Policy, family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = make_module(policy, loss=GRPOLoss(kl_coefficient=0), micro_batch_size=4)
-    module.accumulate(scored(family))
+    module.accumulate(credited(family))
     right = gradients(module)
     plain_mask = Trajectory.generated_mask.fget
     assert plain_mask is not None
@@ -97,7 +97,7 @@ def test_negative_control_a_mask_off_by_one_changes_the_gradient(
         mask = plain_mask(self)
         return [False, *mask[:-1]]
 
-    rows = scored(family)
+    rows = credited(family)
     for row in rows:
         row.trajectory.turns[-1].given_ids = family.tokenizer.encode("\n")  # room for the shift
     monkeypatch.setattr(Trajectory, "generated_mask", property(shifted))

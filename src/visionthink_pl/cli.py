@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
@@ -15,7 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain, one_line
+from visionthink_pl.errors import config_error, explain, one_line, with_key
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
@@ -24,6 +24,14 @@ LINKS = (
     ("seed_everything", "rollout.seed"),
     ("seed_everything", "data.seed"),
 )
+
+STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
+    "fit": "train",
+    "validate": "validation",
+    "test": "test",
+    "predict": "predict",
+}
+CHECKPOINT_WORDS = ("best", "last", "hpc", "registry")
 
 
 class VisionThinkCLI(LightningCLI):
@@ -34,8 +42,9 @@ class VisionThinkCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             raise ConfigError(explain(str(error), self._keys())) from error
-        if isinstance(self.config[self.config.subcommand].seed_everything, bool):
-            raise ConfigError("seed_everything: a number, so that the run can be repeated")
+        seed = self.config[self.config.subcommand].seed_everything
+        if isinstance(seed, bool) or not 0 <= seed < 2**32:
+            raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")
 
     def _keys(self) -> list[str]:
         """Every key that a config may have; the verbs share them."""
@@ -57,30 +66,36 @@ class VisionThinkCLI(LightningCLI):
                 "trainer.inference_mode: must be false; tensors made in inference mode by the "
                 "validation before training could not be trained on"
             )
+        if config.trainer.barebones:
+            raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
             config.trainer.enable_progress_bar, config.progress.refresh_rate = None, 0
+        callbacks = config.trainer.callbacks or []
+        if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
+            raise ConfigError("trainer.callbacks: RolloutCallback is there already, as rollout")
         _refuse_replaced(config.trainer)
         _refuse_missing_checkpoint(config.ckpt_path)
 
     def after_instantiate_classes(self) -> None:
         """Refuse here what would else come out after loading, or in a second process."""
-        if self.trainer.world_size > 1:
-            raise ConfigError("trainer.devices: one device for now")
-        sources = {
-            "fit": ("train", self.datamodule.train_source),
-            "validate": ("validation", self.datamodule.validation_source),
-            "test": ("test", self.datamodule.test_source),
-            "predict": ("predict", self.datamodule.predict_source),
-        }
-        name, source = sources[str(self.subcommand)]
-        if source is None:
-            raise ConfigError(f"data.{name}: {self.subcommand} needs a source of samples")
+        self.model.check(self.trainer)
+        self.datamodule.source(STAGES[str(self.subcommand)])
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            mistake = config_error(error)
+            if mistake is None:
+                raise
+            config = self.config[str(self.subcommand)].as_dict()
+            raise ConfigError(with_key(str(mistake), config)) from error
 
     def before_fit(self) -> None:
         """Validate once before training, for the "before" of the comparison; a resumed run has
         had its own."""
         resumed = self.config.fit.ckpt_path is not None
-        if not resumed and self.datamodule.validation_source is not None:
+        if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
@@ -107,8 +122,11 @@ def _refuse_replaced(trainer: Namespace) -> None:
 
 def _refuse_missing_checkpoint(path: str | None) -> None:
     """Words such as ``last``, and addresses, are Lightning's to find."""
-    if path and path.endswith(".ckpt") and "://" not in path and not Path(path).is_file():
-        raise ConfigError(f"ckpt_path: there is no file {path!r}")
+    if path is None or path in CHECKPOINT_WORDS or ":" in path or Path(path).is_file():
+        return
+    beside = Path(f"{path.rstrip('/')}.ckpt")
+    hint = f"; did you mean {str(beside)!r}?" if beside.is_file() else ""
+    raise ConfigError(f"ckpt_path: there is no file {path!r}{hint}")
 
 
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:

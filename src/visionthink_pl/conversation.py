@@ -23,6 +23,10 @@ from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, Visual
 PROMPTS = Path(__file__).parent / "prompts"
 TOOLS_SLOT = "{tools}"
 
+# What stands for a text while the chat template is rendered around it.
+QUESTION = "\x00question\x00"  # the user's words, which are no markup
+TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
+
 CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 BOXED = re.compile(r"\\boxed\s*\{")
@@ -95,7 +99,7 @@ class Conversation:
     def open(self, sample: VQASample) -> Opening:
         """Build the prompt. A tool is offered only where the second look could add pixels."""
         high = self._limits.apply(sample.image)
-        low = self._first_view.first(high)
+        low = self._first_view.first(high, sample)
         full_tokens = self._family.visual_tokens(high)
         offer = bool(self._tools) and self._family.visual_tokens(low) < full_tokens
         first = low if offer or not self._tools else high
@@ -103,10 +107,12 @@ class Conversation:
             {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
             {
                 "role": "user",
-                "content": [{"type": "image"}, {"type": "text", "text": sample.question}],
+                "content": [{"type": "image"}, {"type": "text", "text": QUESTION}],
             },
         ]
-        ids = self._family.encode(self._family.render(messages, True), [first])
+        before, after = self._family.render(messages, True).split(QUESTION)
+        ids = self._family.encode(before, [first])
+        ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
         tools = tuple(self._tools) if offer else ()
         trajectory = Trajectory(ids, [first], self._family.visual_tokens(first), tools)
         return Opening(trajectory, high, full_tokens, messages)
@@ -136,15 +142,14 @@ class Conversation:
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
         """The ids given after a turn that called: the template's delta, from behind the
         end-of-turn token to the next generation prompt."""
-        turn = "\x00turn\x00"  # stands for the sampled ids, which are never rendered again
         content = [{"type": "text", "text": "<tool_response>\n" + result.text}]
         content += [{"type": "image"} for _ in result.images]
         content += [{"type": "text", "text": "\n</tool_response>"}]
         after: list[Message] = [
-            {"role": "assistant", "content": turn},
+            {"role": "assistant", "content": TURN},
             {"role": "user", "content": content},
         ]
-        delta = self._family.render([*messages, *after], True).split(turn)[1]
+        delta = self._family.render([*messages, *after], True).split(TURN)[1]
         end = self._family.decode([self._family.end_of_turn_id])
         if not delta.startswith(end):
             raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")

@@ -7,7 +7,8 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from visionthink_pl.types import ConfigError
 
@@ -28,6 +29,7 @@ NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't nul
     r"Errors:\s*- (?P<why>.+?)(?=\n\s*- Expected a <class 'NoneType'>|\n\s*Given value type|$)",
     re.DOTALL,
 )
+CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
@@ -90,6 +92,34 @@ def _class_problem(key: str, path: str, why: str) -> str:
     if value := WRONG_VALUE.search(why):
         return f"{key}.init_args.{value['key']}: {one_line(value['why'])}"
     return f"{key}: {path}: {one_line(why)}"
+
+
+def with_key(message: str, config: Any) -> str:
+    """Say where in the config a class stands whose option was wrong.
+
+    A class that a ``class_path`` chose knows its own name, not its place: its messages start
+    with ``Class.option:``. Where the config holds that class more than once, each place is named.
+
+    Args:
+        message: of a ``ConfigError``.
+        config: nested dicts and lists, as parsed.
+    """
+    if not (option := CLASS_OPTION.match(message)):
+        return message
+    places = [f"{key}.init_args.{option['option']}" for key in _places(config, "", option["name"])]
+    return " or ".join(places) + message[option.end() :] if places else message
+
+
+def _places(config: Any, key: str, name: str) -> Iterator[str]:
+    """Dotted keys under which the config holds a class of this name."""
+    if isinstance(config, dict):
+        if str(config.get("class_path")).rpartition(".")[2] == name:
+            yield key
+        for child, value in config.items():
+            yield from _places(value, f"{key}.{child}" if key else child, name)
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from _places(value, f"{key}[{index}]", name)
 
 
 def one_line(text: str) -> str:

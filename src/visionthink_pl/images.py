@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, VQASample
 
 MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
 
@@ -63,18 +63,21 @@ class PixelLimits:
     """How large the full image may be, in pixels (width times height).
 
     Args:
-        min_pixels: a smaller image is enlarged to this many pixels.
+        min_pixels: a smaller image is enlarged to this many pixels. By default what one visual
+            token covers in the models known here: enlarging further adds tokens, never detail.
         max_pixels: a larger image is shrunk to this many pixels.
     """
 
-    min_pixels: int = 56 * 56
+    min_pixels: int = 28 * 28
     max_pixels: int = 1280 * 28 * 28
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_pixels <= self.max_pixels:
+        if self.min_pixels < 1:
+            raise ConfigError(f"rollout.limits.min_pixels: at least 1, not {self.min_pixels}")
+        if self.max_pixels < self.min_pixels:
             raise ConfigError(
-                f"limits: min_pixels ({self.min_pixels}) must be above 0 and at most max_pixels "
-                f"({self.max_pixels})"
+                f"rollout.limits.max_pixels: at least min_pixels ({self.min_pixels}), not "
+                f"{self.max_pixels}"
             )
 
     def apply(self, image: Image.Image) -> Image.Image:
@@ -89,24 +92,34 @@ class PixelLimits:
         return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
+def half(image: Image.Image) -> Image.Image:
+    """Half the width and half the height, rounded down, at least one pixel."""
+    width, height = (max(1, side // 2) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
 class FirstView(ABC):
     """What the model is shown first, made from the high-resolution image."""
 
     @abstractmethod
-    def first(self, high: Image.Image) -> Image.Image:
-        """Return the first view of ``high``."""
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        """Return the first view.
+
+        Args:
+            high: the sample's image within the pixel limits.
+            sample: what it belongs to.
+        """
 
 
 class HalfView(FirstView):
     """Half the width and half the height: a quarter of the pixels (paper, Sec. 3.2)."""
 
-    def first(self, high: Image.Image) -> Image.Image:
-        width, height = (max(1, side // 2) for side in high.size)
-        return high.resize((width, height), Image.Resampling.BICUBIC)
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        return half(high)
 
 
 class FullView(FirstView):
     """The whole image at once: the paper's General recipe. No second look is offered."""
 
-    def first(self, high: Image.Image) -> Image.Image:
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
         return high

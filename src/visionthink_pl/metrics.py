@@ -1,4 +1,4 @@
-"""What is logged: names, kinds, and sums that every rank reduces alike.
+"""What is logged: names, kinds, sums and counts.
 
 The names are fixed before the first batch. A mean is logged as the ratio of two sums, and not at
 all where nothing was counted: a kind that is absent from a batch has no row for it.
@@ -6,10 +6,9 @@ all where nothing was counted: a kind that is absent from a batch has no row for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor
 
 from visionthink_pl.types import Group, Trajectory, VQASample
 
@@ -32,9 +31,9 @@ class Tally:
         """
         self._totals_R2[self._index[name]] += torch.tensor([value, count], dtype=torch.float64)
 
-    def means(self, reduce: Callable[[Tensor], Tensor] = lambda totals: totals) -> dict[str, float]:
-        """Sum over count of each name that was counted; ``reduce`` adds up the ranks' totals."""
-        totals = reduce(self._totals_R2).tolist()
+    def means(self) -> dict[str, float]:
+        """Sum over count of each name that was counted."""
+        totals = self._totals_R2.tolist()
         return {
             name: totals[i][0] / totals[i][1] for name, i in self._index.items() if totals[i][1]
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning import LightningModule, Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import group_advantages, has_signal
-from visionthink_pl.families import load_family
+from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
 from visionthink_pl.metrics import (
     Tally,
@@ -26,14 +27,14 @@ from visionthink_pl.metrics import (
     train_names,
 )
 from visionthink_pl.optimizer import AdamW
-from visionthink_pl.policy import Lora, Policy, load_policy
+from visionthink_pl.policy import Lora, Policy, check_loadable, load_policy
 from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch, Trajectory
 
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
 @dataclass(frozen=True)
-class Scored:
+class Credited:
     """A trajectory with the advantage it has over its group."""
 
     trajectory: Trajectory
@@ -45,6 +46,7 @@ class VisionThinkModule(LightningModule):
 
     Args:
         pretrained: ``embedded``, a local folder, or a hub id.
+        family: class of the model family; by default found by the checkpoint's ``model_type``.
         lora: the adapters; what is trained.
         loss: the policy loss.
         std_floor: least std that the rewards of a group are divided by, in units of reward; 0 is
@@ -62,6 +64,7 @@ class VisionThinkModule(LightningModule):
     def __init__(
         self,
         pretrained: str = "embedded",
+        family: type[Family] | None = None,
         lora: Lora = Lora(),  # noqa: B008 (frozen)
         loss: Loss | None = None,
         std_floor: float = 0.0,
@@ -74,8 +77,9 @@ class VisionThinkModule(LightningModule):
         super().__init__()
         if micro_batch_size < 1:
             raise ConfigError(f"model.micro_batch_size: at least 1, not {micro_batch_size}")
-        if std_floor < 0 or max_grad_norm < 0:
-            raise ConfigError("model.std_floor and model.max_grad_norm: at least 0")
+        for name, value in (("std_floor", std_floor), ("max_grad_norm", max_grad_norm)):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"model.{name}: at least 0, not {value}")
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the adapters alone
         self.pretrained, self.lora, self.adamw = pretrained, lora, optimizer
@@ -83,19 +87,33 @@ class VisionThinkModule(LightningModule):
         self.std_floor, self.max_grad_norm = std_floor, max_grad_norm
         self.micro_batch_size, self.temperature = micro_batch_size, temperature
         self.kinds = tuple(kinds)
-        self.family = load_family(pretrained)
+        self.family = load_family(pretrained, family)
+        check_loadable(pretrained, self.family, lora)
         self.policy: Policy | None = None
         self._evaluated: Tally | None = None
+        self._unreadable = 0
 
-    def setup(self, stage: str) -> None:
-        """Refuse, before any weights are loaded, what would train something else."""
-        if self.trainer.precision not in BASE_DTYPES:
+    def check(self, trainer: Trainer) -> None:
+        """Refuse, before any weights are loaded, a trainer that would train something else.
+
+        Raises:
+            ConfigError: its precision, its devices, or a schedule without an end.
+        """
+        if trainer.precision not in BASE_DTYPES:
             raise ConfigError(
-                f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {self.trainer.precision}: "
+                f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {trainer.precision}: "
                 "adapters stay in fp32"
             )
-        if self.trainer.world_size > 1:
+        if trainer.world_size > 1:
             raise ConfigError("trainer.devices: one device for now")
+        if self.adamw.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
+            raise ConfigError(
+                f"model.optimizer.schedule: {self.adamw.schedule} needs an end of training: set "
+                "trainer.max_epochs or trainer.max_steps"
+            )
+
+    def setup(self, stage: str) -> None:
+        self.check(self.trainer)
 
     def configure_model(self) -> None:
         """Load the weights, once."""
@@ -107,7 +125,7 @@ class VisionThinkModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        total_steps = int(self.trainer.estimated_stepping_batches)
+        total_steps = self.trainer.estimated_stepping_batches
         optimizer, schedule = self.adamw.build(trainable, total_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
@@ -174,17 +192,19 @@ class VisionThinkModule(LightningModule):
         schedule.step()
         return figures
 
-    def _advantages(self, groups: Sequence[Group]) -> list[Scored]:
+    def _advantages(self, groups: Sequence[Group]) -> list[Credited]:
         """Longest first, so that a micro-batch pads little."""
         out = []
         for group in groups:
             trajectories, rewards = group.scored()
             advantages_G = group_advantages(torch.tensor(rewards), self.std_floor)
-            out += [Scored(t, a) for t, a in zip(trajectories, advantages_G.tolist(), strict=True)]
-        return sorted(out, key=lambda scored: -len(scored.trajectory.ids))
+            out += [
+                Credited(t, a) for t, a in zip(trajectories, advantages_G.tolist(), strict=True)
+            ]
+        return sorted(out, key=lambda row: -len(row.trajectory.ids))
 
-    def accumulate(self, scored: Sequence[Scored]) -> dict[str, float]:
-        """Add the gradient of the loss over ``scored``, micro-batch by micro-batch.
+    def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
+        """Add the gradient of the loss over ``credited``, micro-batch by micro-batch.
 
         Returns:
             The figures under ``loss/``, and how far log-probabilities as sampled lie from those
@@ -192,13 +212,13 @@ class VisionThinkModule(LightningModule):
         """
         sums: dict[str, Tensor] = {}
         differences: list[Tensor] = []
-        for micro in self._micro_batches(scored):
-            inputs = self._loss_inputs(micro, len(scored))
+        for micro in self._micro_batches(credited):
+            inputs = self._loss_inputs(micro, len(credited))
             loss, figures = self.loss_function(inputs)
             self.manual_backward(loss)
             for name, value in figures.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
-            sampled = [value for s in micro for value in s.trajectory.logprobs]
+            sampled = [value for row in micro for value in row.trajectory.logprobs]
             difference_K = torch.tensor(sampled, device=self.device) - inputs.old_logprobs_K
             differences.append(difference_K.abs())
         difference_K = torch.cat(differences)
@@ -207,20 +227,20 @@ class VisionThinkModule(LightningModule):
             "train/logprob_difference_max": difference_K.max().item(),
         }
 
-    def _micro_batches(self, scored: Sequence[Scored]) -> Iterator[Sequence[Scored]]:
-        for start in range(0, len(scored), self.micro_batch_size):
-            yield scored[start : start + self.micro_batch_size]
+    def _micro_batches(self, credited: Sequence[Credited]) -> Iterator[Sequence[Credited]]:
+        for start in range(0, len(credited), self.micro_batch_size):
+            yield credited[start : start + self.micro_batch_size]
 
-    def _loss_inputs(self, micro: Sequence[Scored], trajectories: int) -> LossInputs:
+    def _loss_inputs(self, micro: Sequence[Credited], trajectories: int) -> LossInputs:
         """One step a rollout batch: the policy that sampled is the one before the step."""
         policy = self._policy()
-        rows = [s.trajectory for s in micro]
+        rows = [row.trajectory for row in micro]
         with self.trainer.precision_plugin.forward_context():
             logprobs_K = policy(rows)
             needs_reference = self.loss_function.kl_coefficient > 0
             reference_K = policy.reference_logprobs(rows) if needs_reference else None
         lengths_N = torch.tensor([t.response_tokens for t in rows], device=logprobs_K.device)
-        advantages_N = torch.tensor([s.advantage for s in micro], device=logprobs_K.device)
+        advantages_N = torch.tensor([row.advantage for row in micro], device=logprobs_K.device)
         return LossInputs(
             logprobs_K=logprobs_K,
             old_logprobs_K=logprobs_K.detach(),
@@ -237,26 +257,31 @@ class VisionThinkModule(LightningModule):
         return tally.means()
 
     def on_validation_epoch_start(self) -> None:
-        self._evaluated = Tally(evaluation_names("val", self.kinds))
+        self._evaluated, self._unreadable = Tally(evaluation_names("val", self.kinds)), 0
 
     def on_test_epoch_start(self) -> None:
-        self._evaluated = Tally(evaluation_names("test", self.kinds))
+        self._evaluated, self._unreadable = Tally(evaluation_names("test", self.kinds)), 0
 
     def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        tally_evaluation(self._tally(), "val", _rollouts(batch).groups)
+        self._evaluate(batch, "val")
 
     def test_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        tally_evaluation(self._tally(), "test", _rollouts(batch).groups)
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: PromptBatch, stage: str) -> None:
+        tally_evaluation(self._tally(), stage, _rollouts(batch).groups)
+        self._unreadable += len(batch.unreadable)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self._tally().means())
+        self.log_dict({**self._tally().means(), "val/unreadable": float(self._unreadable)})
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self._tally().means())
+        self.log_dict({**self._tally().means(), "test/unreadable": float(self._unreadable)})
 
     def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
-        """One row a sample: what was answered, and whether a second look was taken."""
-        return [
+        """One row a sample: what was answered, and whether a second look was taken; or why its
+        image could not be read."""
+        answered = [
             {
                 "id": group.sample.id,
                 "question": group.sample.question,
@@ -269,6 +294,7 @@ class VisionThinkModule(LightningModule):
             for group in _rollouts(batch).groups
             for trajectory in group.trajectories
         ]
+        return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
 
     def _policy(self) -> Policy:
         assert self.policy is not None, "configure_model has not run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -34,17 +35,32 @@ class AdamW:
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.lr <= 0:
+        if not 0 < self.lr < math.inf:
             raise ConfigError(f"model.optimizer.lr: above 0, not {self.lr}")
-        if self.warmup_steps < 0 or self.weight_decay < 0:
-            raise ConfigError("model.optimizer: warmup_steps and weight_decay must be at least 0")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"model.optimizer.betas: from 0 to below 1, not {self.betas}")
+        for name, value in (
+            ("weight_decay", self.weight_decay),
+            ("warmup_steps", self.warmup_steps),
+        ):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"model.optimizer.{name}: at least 0, not {value}")
 
     def build(
-        self, parameters: Iterable[nn.Parameter], total_steps: int
+        self, parameters: Iterable[nn.Parameter], total_steps: float
     ) -> tuple[torch.optim.AdamW, LRScheduler]:
-        """Return the optimizer and its schedule over ``total_steps`` optimizer steps."""
+        """Return the optimizer and its schedule.
+
+        Args:
+            parameters: what is trained.
+            total_steps: optimizer steps of the whole training; may be infinite where the
+                learning rate stays constant.
+        """
         optimizer = torch.optim.AdamW(
             parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay
         )
-        name = "constant_with_warmup" if self.schedule == "constant" else self.schedule
-        return optimizer, get_scheduler(name, optimizer, self.warmup_steps, total_steps)
+        if self.schedule == "constant":
+            return optimizer, get_scheduler("constant_with_warmup", optimizer, self.warmup_steps)
+        return optimizer, get_scheduler(
+            self.schedule, optimizer, self.warmup_steps, int(total_steps)
+        )

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from model_helpers import embedded_policy, mixed_trajectories, plain_logprobs
+from model_helpers import mixed_trajectories, plain_logprobs
 from visionthink_pl.families import Family
-from visionthink_pl.policy import Lora, Policy, add_adapter
-from visionthink_pl.types import ConfigError
+from visionthink_pl.policy import Policy
 
 
 @pytest.mark.equivalence
@@ -73,23 +72,3 @@ def test_only_adapters_of_the_language_model_train(policy: Policy) -> None:
     trained = [name for name, p in policy.named_parameters() if p.requires_grad]
     assert trained
     assert all("language_model" in name and "lora_" in name for name in trained)
-
-
-@pytest.mark.parametrize(
-    ("targets", "phrase"),
-    [
-        (r".*\.(gate|up|down)_proj", "reaches into the vision tower"),
-        (r".*no_such_layer", "model.lora.targets"),
-    ],
-)
-def test_patterns_that_miss_or_overreach_are_refused(
-    family: Family, targets: str, phrase: str
-) -> None:
-    base = embedded_policy(family).model.unload()
-    with pytest.raises(ConfigError, match=phrase):
-        add_adapter(base, Lora(targets=targets), family)
-
-
-def test_dropout_is_refused() -> None:
-    with pytest.raises(ConfigError, match="dropout"):
-        Lora(dropout=0.1)

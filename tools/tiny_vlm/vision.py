@@ -30,7 +30,7 @@ from visionthink_pl.data.lookcloser import (
     small_place,
 )
 from visionthink_pl.families import Family
-from visionthink_pl.images import HalfView
+from visionthink_pl.images import half
 
 GLYPHS = DIGITS + LETTERS
 BLANK = len(GLYPHS)  # the label of a cell that no glyph covers
@@ -78,20 +78,15 @@ def small_print(rng: random.Random) -> Labelled:
     return image, labels
 
 
-def large_print(rng: random.Random, half: bool) -> Labelled:
+def large_print(rng: random.Random, at_half_size: bool) -> Labelled:
     """One large glyph on a card, at full size or half; every cell is asked for it."""
     image, draw = canvas(rng)
     draw_card(draw)
     label = rng.randrange(len(GLYPHS))
     draw_glyph(draw, GLYPHS[label], large_place(rng), rng.randint(*LARGE_PRINT), INK)
-    return (
-        (HalfView().first(image), [label] * (CELLS // 2) ** 2)
-        if half
-        else (
-            image,
-            [label] * CELLS**2,
-        )
-    )
+    if at_half_size:
+        return half(image), [label] * (CELLS // 2) ** 2
+    return image, [label] * CELLS**2
 
 
 class LabelledImages(IterableDataset):
@@ -117,7 +112,7 @@ class LabelledImages(IterableDataset):
             return dense_grid(rng, rng.choice((SIZE, SIZE // 2)))
         if chance < 0.7:
             return small_print(rng)
-        return large_print(rng, half=rng.random() < 0.7)
+        return large_print(rng, at_half_size=rng.random() < 0.7)
 
 
 def pretrain_vision(family: Family, model: nn.Module, steps: int, seed: int) -> float:

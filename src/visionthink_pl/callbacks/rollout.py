@@ -84,6 +84,11 @@ class RolloutCallback(Callback):
         )
         _check_rewards(self.rewards)
         _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
+        if TOOLS_SLOT in self.prompt_without_tools:
+            raise ConfigError(
+                f"rollout.prompt_without_tools: {prompt_without_tools!r} has the slot "
+                f"{TOOLS_SLOT}, but no tool to fill it; take {'one_look'!r} or the like"
+            )
         self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
@@ -182,6 +187,8 @@ def _check_tools(
 ) -> None:
     """A tool must be on offer somewhere, and a slot for tools must be filled."""
     names = ", ".join(tool.name for tool in tools)
+    if len({tool.name for tool in tools}) < len(tools):
+        raise ConfigError(f"rollout.tools: each needs a name of its own, not {names}")
     if tools and TOOLS_SLOT not in prompt:
         raise ConfigError(
             f"rollout.prompt: {prompt_name!r} has no slot {TOOLS_SLOT}, so it would never offer "

@@ -27,8 +27,13 @@ class RolloutLog(Callback):
     """
 
     def __init__(self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 160) -> None:
-        if min(every_n_steps, trajectories, max_side) < 1:
-            raise ConfigError("RolloutLog: every_n_steps, trajectories and max_side: at least 1")
+        for name, value in (
+            ("every_n_steps", every_n_steps),
+            ("trajectories", trajectories),
+            ("max_side", max_side),
+        ):
+            if value < 1:
+                raise ConfigError(f"RolloutLog.{name}: at least 1, not {value}")
         self._every, self._count, self._max_side = every_n_steps, trajectories, max_side
 
     def on_train_batch_end(

@@ -21,11 +21,17 @@ def resolve(pretrained: str | Path) -> str:
     return str(EMBEDDED) if pretrained == "embedded" else str(pretrained)
 
 
-def load_family(pretrained: str | Path) -> Family:
-    """Load the processor of a checkpoint, by the family that its config names.
+def load_family(pretrained: str | Path, family: type[Family] | None = None) -> Family:
+    """Load the processor of a checkpoint.
+
+    Args:
+        pretrained: ``embedded``, a folder or a hub id.
+        family: the class to load it with; by default the one for the ``model_type`` that the
+            checkpoint's config names.
 
     Raises:
-        ConfigError: the checkpoint can't be found, or its family is not known here.
+        ConfigError: the checkpoint can't be found, has no processor, or is of a family that is
+            not known here.
     """
     path = resolve(pretrained)
     try:
@@ -34,9 +40,12 @@ def load_family(pretrained: str | Path) -> Family:
         raise ConfigError(
             f"model.pretrained: can't read a model config at {path!r}: {error}"
         ) from error
-    if model_type not in FAMILIES:
+    if family is None and model_type not in FAMILIES:
         raise ConfigError(
             f"model.pretrained: {path!r} is a {model_type}; families known here: "
-            f"{', '.join(sorted(FAMILIES))}"
+            f"{', '.join(sorted(FAMILIES))}; model.family takes another one's class"
         )
-    return FAMILIES[model_type].from_pretrained(path)
+    try:
+        return (family or FAMILIES[model_type]).from_pretrained(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.pretrained: {path!r} has no processor: {error}") from error

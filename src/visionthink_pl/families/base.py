@@ -11,7 +11,13 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+)
 
 from visionthink_pl.types import ConfigError
 
@@ -41,9 +47,11 @@ class Family(ABC):
         lora_targets: regular expression (full match on module names) of the linear layers of
             the language model; it stays out of the vision tower, so that image features
             remain those of the frozen model.
+        vision_tower: name of the vision tower among the model's modules.
     """
 
     lora_targets: ClassVar[str]
+    vision_tower: ClassVar[str]
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self.processor = processor
@@ -53,6 +61,11 @@ class Family(ABC):
     @abstractmethod
     def from_pretrained(cls, path: str | Path) -> Family:
         """Load the processor (never the weights) from a hub id or a local folder."""
+
+    def skeleton(self, path: str | Path) -> PreTrainedModel:
+        """The model without its weights, on the meta device, from its config alone."""
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(str(path)))
 
     @abstractmethod
     def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
@@ -102,6 +115,10 @@ class Family(ABC):
     @abstractmethod
     def encode(self, text: str, images: Sequence[Image.Image]) -> list[int]:
         """Tokenize rendered text, each image's placeholder expanded to its visual tokens."""
+
+    def encode_words(self, text: str) -> list[int]:
+        """Tokenize what a user wrote: the names of control tokens are words like any others."""
+        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     @abstractmethod
     def visual_tokens(self, image: Image.Image) -> int:

@@ -33,6 +33,7 @@ class Qwen2_5VL(Family):
     """
 
     lora_targets = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+    vision_tower = "model.visual"
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Qwen2_5VL:

@@ -7,6 +7,8 @@ PPO's usual 0.2, which the paper does not state.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,13 +29,12 @@ class GRPOLoss(Loss):
     def __init__(
         self, clip_low: float = 0.2, clip_high: float = 0.2, kl_coefficient: float = 0.001
     ) -> None:
-        if not 0 < clip_low < 1 or clip_high <= 0:
-            raise ConfigError(
-                f"loss: clip_low must lie in (0, 1) and clip_high above 0, not {clip_low} and "
-                f"{clip_high}"
-            )
-        if kl_coefficient < 0:
-            raise ConfigError(f"loss: kl_coefficient must be at least 0, not {kl_coefficient}")
+        if not 0 < clip_low < 1:
+            raise ConfigError(f"GRPOLoss.clip_low: between 0 and 1, not {clip_low}")
+        if not 0 < clip_high < math.inf:
+            raise ConfigError(f"GRPOLoss.clip_high: above 0, not {clip_high}")
+        if not 0 <= kl_coefficient < math.inf:
+            raise ConfigError(f"GRPOLoss.kl_coefficient: at least 0, not {kl_coefficient}")
         self.clip_low, self.clip_high = clip_low, clip_high
         self.kl_coefficient = kl_coefficient
 

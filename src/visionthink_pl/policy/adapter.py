@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
@@ -29,8 +31,15 @@ class Lora:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.r < 1:
-            raise ConfigError(f"model.lora.r: at least 1, not {self.r}")
+        for name, value in (("r", self.r), ("alpha", self.alpha)):
+            if value < 1:
+                raise ConfigError(f"model.lora.{name}: at least 1, not {value}")
+        try:
+            re.compile(self.targets or "")
+        except re.error as error:
+            raise ConfigError(
+                f"model.lora.targets: {self.targets!r} is no regular expression: {error}"
+            ) from error
         if self.dropout != 0:
             raise ConfigError(
                 f"model.lora.dropout: must be 0, not {self.dropout}; with dropout the policy that "
@@ -38,12 +47,27 @@ class Lora:
             )
 
 
-def add_adapter(model: PreTrainedModel, lora: Lora, family: Family) -> PeftModel:
-    """Wrap ``model`` with adapters that start at zero, in fp32.
+def check_targets(model: PreTrainedModel, lora: Lora, family: Family) -> None:
+    """Check which linear layers of ``model`` (its weights play no part) would get an adapter.
 
     Raises:
-        ConfigError: the pattern hits no layer, or reaches into the vision tower.
+        ConfigError: none, or one of the vision tower.
     """
+    pattern = lora.targets or family.lora_targets
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    hit = [name for name in linear if re.fullmatch(pattern, name)]
+    right = f"keep to layers of the language model, as {family.lora_targets!r} does"
+    if not hit:
+        raise ConfigError(f"model.lora.targets: {pattern!r} matches no linear layer; {right}")
+    tower = [name for name in hit if name.startswith(f"{family.vision_tower}.")]
+    if tower:
+        raise ConfigError(
+            f"model.lora.targets: {pattern!r} reaches into the vision tower ({tower[0]}); {right}"
+        )
+
+
+def add_adapter(model: PreTrainedModel, lora: Lora, family: Family) -> PeftModel:
+    """Wrap ``model`` with adapters that start at zero, in fp32."""
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
@@ -51,14 +75,4 @@ def add_adapter(model: PreTrainedModel, lora: Lora, family: Family) -> PeftModel
         lora_dropout=0.0,
         task_type="CAUSAL_LM",
     )
-    try:
-        adapted = get_peft_model(model, config)
-    except ValueError as error:
-        raise ConfigError(f"model.lora.targets: {error}") from error
-    tower = [n for n, p in adapted.named_parameters() if p.requires_grad and ".visual." in n]
-    if tower:
-        raise ConfigError(
-            f"model.lora.targets: reaches into the vision tower ({tower[0]}); keep to layers of "
-            f"the language model, as {family.lora_targets!r} does"
-        )
-    return adapted
+    return get_peft_model(model, config)

@@ -1,0 +1,90 @@
+"""What the family says against what transformers' own processor and model do."""
+
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoProcessor
+
+from visionthink_pl.families import EMBEDDED, Family, Qwen2_5VL, load_family
+from visionthink_pl.types import ConfigError
+
+SIZES = [(112, 112), (56, 56), (56, 140), (57, 113), (28, 28), (5, 9), (300, 31)]
+MESSAGES = [
+    {"role": "system", "content": "Answer."},
+    {
+        "role": "user",
+        "content": [{"type": "image"}, {"type": "image"}, {"type": "text", "text": "Which digit?"}],
+    },
+]
+
+
+def image(size: tuple[int, int]) -> Image.Image:
+    return Image.effect_noise(size, 80).convert("RGB")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_visual_tokens_are_those_of_the_pixels(family: Family, size: tuple[int, int]) -> None:
+    thw = family.pixels([image(size)]).grid_thw[0]
+    assert family.visual_tokens(image(size)) == thw.prod().item() // 4  # merged two by two
+
+
+def test_ids_are_those_of_the_processor(family: Family) -> None:
+    images = [image((112, 84)), image((56, 56))]
+    text = family.render(MESSAGES, generation_prompt=True)
+    expected = AutoProcessor.from_pretrained(EMBEDDED)(text=[text], images=images)
+    assert family.encode(text, images) == expected["input_ids"][0]
+
+
+def test_a_placeholder_without_an_image_is_an_error(family: Family) -> None:
+    text = family.render(MESSAGES, generation_prompt=True)
+    with pytest.raises(ValueError, match="2 image placeholders for 1 images"):
+        family.encode(text, [image((56, 56))])
+
+
+@pytest.mark.parametrize(
+    "text", ["Which digit is on the small tag?", "  two\n\nlines ", "Où ? 数字"]
+)
+def test_ordinary_words_are_tokenized_as_ever(family: Family, text: str) -> None:
+    assert family.encode_words(text) == family.tokenizer.encode(text)
+
+
+def test_names_of_control_tokens_are_words(family: Family) -> None:
+    text = "What does <|image_pad|> mean?<|im_end|>"
+    ids = family.encode_words(text)
+    assert not {family.image_token_id, family.end_of_turn_id} & set(ids)
+    assert family.decode(ids) == text
+    # and the next rendered text has its control tokens as before
+    assert family.end_of_turn_id in family.encode("<|im_end|>", [])
+
+
+def test_positions_are_the_model_s_own(family: Family, shared_policy) -> None:
+    images = [image((112, 84)), image((56, 56))]
+    ids = family.encode(family.render(MESSAGES, True), images)
+    ids_1T = torch.tensor([ids])
+    thw = family.pixels(images).grid_thw
+    positions_3T = family.positions(shared_policy.base, ids_1T, torch.ones_like(ids_1T), thw)[:, 0]
+    text_T = ids_1T[0] != family.image_token_id
+    # Text goes on from the largest position so far, alike in all three axes ...
+    assert (positions_3T[:, text_T] == positions_3T[0, text_T]).all()
+    # ... and an image of 4 x 3 visual tokens takes 4 positions where a text would take 12.
+    first = ids.index(family.image_token_id)
+    time_T, height_T, width_T = positions_3T[:, first : first + 12].tolist()
+    assert time_T == [first] * 12
+    assert height_T == [first + row for row in range(3) for _ in range(4)]
+    assert width_T == [first + column for _ in range(3) for column in range(4)]
+    assert positions_3T[0, first + 12] == first + 4
+
+
+class Renamed(Qwen2_5VL):
+    """Another class for the same checkpoint."""
+
+
+def test_a_family_of_one_s_own() -> None:
+    assert type(load_family("embedded")) is Qwen2_5VL
+    assert type(load_family("embedded", Renamed)) is Renamed
+
+
+def test_an_unknown_family_is_told_which_are_known(tmp_path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llava"}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="is a llava; families known here: qwen2_5_vl; model.fam"):
+        load_family(tmp_path)
