@@ -18,10 +18,12 @@ from trainer_helpers import (
     make_trainer,
 )
 from visionthink_pl.callbacks import AdapterCheckpoint, RolloutCallback
+from visionthink_pl.conversation import read_prompt
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
 from visionthink_pl.types import ConfigError, Group, PromptBatch, VQASample
+from visionthink_pl.visual_tools import ResizeImage
 
 STAGES = ("fit", "validate", "test", "predict")
 
@@ -37,6 +39,8 @@ REFUSED = [
     ({"prompt": "one_look"}, "'one_look' has no slot {tools}"),
     ({"prompt": "nowhere"}, "no file 'nowhere'"),
     ({"prompt_without_tools": "nowhere"}, "no file 'nowhere'"),
+    ({"prompt_without_tools": "look_closer"}, "has the slot {tools}, but no tool to fill it"),
+    ({"tools": [ResizeImage(), ResizeImage()]}, "rollout.tools: each needs a name of its own"),
     ({"first_view": FullView()}, "resize_image would never be offered"),
     ({"rewards": []}, "at least one reward"),
     ({"rewards": [RuleAccuracy(), RuleAccuracy()]}, "two rewards are named 'accuracy'"),
@@ -52,19 +56,22 @@ def test_impossible_settings(settings: dict, message: str) -> None:
     assert message in str(refused.value)
 
 
-# Settings that look much like those above, and why they are fine.
+REWARDS = [RuleAccuracy(), FormatReward(), ResizePenalty()]
+
+# Settings that look much like those above, why they are fine, and what comes of them.
 ALLOWED = [
-    ({"group_size": 2}, "the smallest group that has an advantage"),
-    ({"max_turns": 1, "tools": []}, "one turn is enough where nothing can be called"),
-    ({"first_view": FullView(), "tools": []}, "the paper's General recipe"),
-    ({"prompt": "one_look", "tools": []}, "no slot is needed"),
-    ({"rewards": [RuleAccuracy(), FormatReward(), ResizePenalty()]}, "accuracy comes first"),
+    ({"group_size": 2}, "the smallest group that has an advantage", ("group_size", 2)),
+    ({"max_turns": 1, "tools": []}, "enough where nothing can be called", ("tools", [])),
+    ({"first_view": FullView(), "tools": []}, "the paper's General recipe", ("tools", [])),
+    ({"prompt": "one_look", "tools": []}, "no slot is needed", ("prompt", read_prompt("one_look"))),
+    ({"rewards": REWARDS}, "accuracy comes first", ("rewards", REWARDS)),
 ]
 
 
-@pytest.mark.parametrize(("settings", "why"), ALLOWED)
-def test_possible_settings(settings: dict, why: str) -> None:
-    RolloutCallback(**settings)
+@pytest.mark.parametrize(("settings", "why", "outcome"), ALLOWED)
+def test_possible_settings(settings: dict, why: str, outcome: tuple[str, object]) -> None:
+    name, value = outcome
+    assert getattr(RolloutCallback(**settings), name) == value, why
 
 
 def test_a_prompt_may_be_a_file_of_your_own(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ data:
   validation:
     class_path: visionthink_pl.data.LookCloser
     init_args: {length: 32, split: validation}
+  shuffle: true
   prompts_per_step: 4
   validation_prompts: 32
 rollout:
@@ -114,7 +115,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, small: Path, whole: Run) -
     return run(folder / "run", "fit", "--config", small, "--ckpt_path", f"{checkpoint}.ckpt")
 
 
-# Those that the issue of this package lists. loss/kl is left out: its coefficient is 0 here.
+# Of the names in docs/metrics.md. loss/kl is left out: its coefficient is 0 here.
 TRAIN = ["reward", "accuracy", "resize_rate", "groups_with_signal", "invalid_calls", "truncated"]
 TRAIN += ["response_tokens", "visual_tokens"]
 TRAIN += [f"reward/{part}" for part in ("accuracy", "format", "resize_penalty", "by_place")]
