@@ -30,3 +30,4 @@ def policy(shared_policy: Policy) -> Iterator[Policy]:
             p.copy_(before[name])
             p.grad = None
     shared_policy.eval()
+    shared_policy.features.clear()

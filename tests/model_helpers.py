@@ -1,7 +1,6 @@
 """Policies and two-turn trajectories on the embedded model."""
 
 import torch
-from torch import Tensor
 
 from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.conversation import Conversation, read_prompt
@@ -9,7 +8,8 @@ from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Lora, Policy, load_policy
-from visionthink_pl.types import StopReason, Trajectory, Turn, VQASample
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
 
@@ -69,27 +69,32 @@ def mixed_trajectories(family: Family) -> list[Trajectory]:
     return [write_trajectory(family, sample_of_size(w, h), calls) for w, h, calls in sizes]
 
 
-def plain_logprobs(policy: Policy, trajectory: Trajectory, position_shift: int = 0) -> Tensor:
-    """The oracle: one trajectory, no padding, the model's own forward pass from start to end,
-    its own positions, and the dense log-softmax of every position. Shape (K,)."""
-    family, model = policy.family, policy.base
-    ids_1T = torch.tensor([trajectory.ids])
-    pixels = family.pixels(trajectory.images)
-    extra = {}
-    if position_shift:
-        attention_1T = torch.ones_like(ids_1T)
-        positions = family.positions(model, ids_1T, attention_1T, pixels.grid_thw)
-        is_image = ids_1T == family.image_token_id
-        extra["position_ids"] = torch.where(is_image, positions + position_shift, positions)
-    logits_TV = model(
-        input_ids=ids_1T,
-        pixel_values=pixels.values,
-        image_grid_thw=pixels.grid_thw,
-        mm_token_type_ids=(ids_1T == family.image_token_id).int(),
-        use_cache=False,
-        **extra,
-    ).logits[0]
-    logits_TV = logits_TV.masked_fill(policy.never_sampled_V, float("-inf")) / policy.temperature
-    logprobs_TV = torch.log_softmax(logits_TV, -1)
-    positions_K = [t for t, generated in enumerate(trajectory.generated_mask) if generated]
-    return torch.stack([logprobs_TV[t - 1, trajectory.ids[t]] for t in positions_K])
+def rolled(policy: Policy, group_size: int = 4, **settings) -> list[Group]:
+    """Groups as the engine samples them: images of three sizes, some rows ask and some don't."""
+    sampling = Sampling(
+        **({"max_turns": 2, "max_new_tokens": 24, "rows": 99, "seed": 0} | settings)
+    )
+    engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
+    return engine.rollout(three_samples(), group_size, draw=0)
+
+
+def three_samples() -> list[VQASample]:
+    return [sample_of_size(w, h) for w, h in ((112, 112), (168, 84), (84, 140))]
+
+
+def gradients_of(policy: Policy) -> dict[str, torch.Tensor]:
+    """The gradients, which are taken away."""
+    found = {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
+    policy.zero_grad()
+    return found
+
+
+def assert_same_gradients(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
+) -> None:
+    """Equal to 1e-5 of the largest."""
+    assert found.keys() == expected.keys() and expected
+    largest = max(grad.abs().max().item() for grad in expected.values())
+    assert largest > 1e-3
+    for name, grad in expected.items():
+        torch.testing.assert_close(found[name], grad, atol=1e-5 * largest, rtol=1e-5)

@@ -182,7 +182,7 @@ def parse_call(text: str, tools: Sequence[VisualTool]) -> ToolCall:
     if tool is None:
         raise InvalidCall(f"There is no such tool. Tools: {', '.join(t.name for t in tools)}.")
     try:
-        jsonschema.validate(call["arguments"], tool.parameters)
+        tool.validator.validate(call["arguments"])
     except jsonschema.ValidationError as error:
         raise InvalidCall("The arguments do not match the tool's parameters.") from error
     return ToolCall(tool.name, call["arguments"])

@@ -193,7 +193,7 @@ class VisionThinkModule(LightningModule):
         return figures
 
     def _advantages(self, groups: Sequence[Group]) -> list[Credited]:
-        """Longest first, so that a micro-batch pads little."""
+        """Group by group: neighbours in a micro-batch share their prompt."""
         out = []
         for group in groups:
             trajectories, rewards = group.scored()
@@ -201,7 +201,7 @@ class VisionThinkModule(LightningModule):
             out += [
                 Credited(t, a) for t, a in zip(trajectories, advantages_G.tolist(), strict=True)
             ]
-        return sorted(out, key=lambda row: -len(row.trajectory.ids))
+        return out
 
     def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
         """Add the gradient of the loss over ``credited``, micro-batch by micro-batch.

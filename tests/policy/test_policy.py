@@ -1,47 +1,11 @@
-"""Log-probabilities of padded two-turn batches against one plain pass per trajectory."""
+"""What trains, what is never sampled, and that the reference is the base."""
 
 import pytest
 import torch
 
-from model_helpers import mixed_trajectories, plain_logprobs
+from model_helpers import mixed_trajectories
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
-
-
-@pytest.mark.equivalence
-@pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_a_padded_batch_equals_a_plain_pass_per_trajectory(
-    policy: Policy, family: Family, temperature: float
-) -> None:
-    trajectories = mixed_trajectories(family)
-    policy.temperature = temperature
-    try:
-        with torch.no_grad():
-            expected_K = torch.cat([plain_logprobs(policy, t) for t in trajectories])
-            torch.testing.assert_close(policy(trajectories), expected_K, atol=1e-5, rtol=0)
-    finally:
-        policy.temperature = 1.0
-
-
-@pytest.mark.equivalence
-def test_negative_control_image_positions_off_by_one_are_noticed(
-    policy: Policy, family: Family
-) -> None:
-    trajectory = mixed_trajectories(family)[0]
-    with torch.no_grad():
-        shifted_K = plain_logprobs(policy, trajectory, position_shift=1)
-        assert (policy([trajectory]) - shifted_K).abs().max() > 1e-4
-
-
-@pytest.mark.equivalence
-def test_one_trajectory_does_not_touch_another(policy: Policy, family: Family) -> None:
-    first, second, *_ = mixed_trajectories(family)
-    count = second.response_tokens
-    with torch.no_grad():
-        before_K = policy([first, second])[-count:]
-        first.prompt_ids[5] = family.tokenizer.encode("colour")[0]
-        after_K = policy([first, second])
-    assert torch.equal(after_K[-count:], before_K)
 
 
 @pytest.mark.equivalence
@@ -50,10 +14,9 @@ def test_the_reference_is_the_base_exactly(policy: Policy, family: Family) -> No
     with torch.no_grad():
         adapted_K = policy(trajectories)
         reference_K = policy.reference_logprobs(trajectories)
-        for module in policy.modules():
-            if hasattr(module, "lora_B"):
-                for layer in module.lora_B.values():
-                    layer.weight.zero_()
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
         base_K = policy(trajectories)
     assert torch.equal(reference_K, base_K)
     assert not torch.equal(adapted_K, base_K)

@@ -11,7 +11,7 @@ from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
-from visionthink_pl.rollout.decoder import Generated
+from visionthink_pl.rollout.decoder import Generated, Given
 from visionthink_pl.types import StopReason, Trajectory
 from visionthink_pl.visual_tools import ResizeImage
 
@@ -25,16 +25,39 @@ def scripted(
 ) -> None:
     """Let every trajectory say ``turns``, one after another."""
 
-    def generate(_: Policy, rows: Sequence[Trajectory], *args: object) -> list[Generated]:
-        out = []
-        for row in rows:
-            text = turns[len(row.turns)]
+    class Script:
+        """A decoder whose rows end each turn at once."""
+
+        def __init__(self, *args: object) -> None:
+            self.turn: dict[int, int] = {}
+            self.talking: list[int] = []
+
+        @property
+        def decoding(self) -> int:
+            return len(self.talking)
+
+        def start(self, prompts: object, prompt_of_row: Sequence[int], uniform: object) -> None:
+            self.talking = list(range(len(prompt_of_row)))
+
+        def run(self) -> list[tuple[int, Generated]]:
+            said = [(row, self.say(turns[self.turn.get(row, 0)])) for row in self.talking]
+            for row in self.talking:
+                self.turn[row] = self.turn.get(row, 0) + 1
+            self.talking = []
+            return said
+
+        def say(self, text: str) -> Generated:
             finished = text != UNFINISHED
             ids = family.tokenizer.encode(text) + [family.end_of_turn_id] * finished
-            out.append(Generated(ids, [-0.5] * len(ids), finished))
-        return out
+            return Generated(ids, [-0.5] * len(ids), finished)
 
-    monkeypatch.setattr(engine, "generate_turn", generate)
+        def resume(self, given: dict[int, Given], uniform: object) -> None:
+            self.talking = list(given)
+
+        def stop(self, row: int) -> None:
+            assert row not in self.talking
+
+    monkeypatch.setattr(engine, "Decoder", Script)
 
 
 def roll_out(policy: Policy, family: Family, size=(112, 112), max_turns: int = 2) -> Trajectory:

@@ -68,8 +68,9 @@ class Family(ABC):
             return AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(str(path)))
 
     @abstractmethod
-    def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
-        """Load the weights, in eval mode, all frozen."""
+    def load_model(self, path: str | Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+        """Load the weights, in eval mode, all frozen; the language model with the attention
+        function that transformers knows by this name, the vision tower with its own."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ``ids``, special tokens included."""
@@ -129,7 +130,27 @@ class Family(ABC):
         """Preprocess images for the vision tower."""
 
     @abstractmethod
-    def positions(
-        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor
+    def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
+        """Run the vision tower: for each image its visual tokens, (visual tokens, D)."""
+
+    @abstractmethod
+    def hidden(
+        self, model: PreTrainedModel, embeds_NTD: Tensor, positions_3NT: Tensor, **attention: Any
     ) -> Tensor:
-        """Rotary positions, shape (3, N, T); ``grid_thw`` lists the images row by row."""
+        """Run the language model; its last states, (N, T, D), from which the head predicts.
+
+        Args:
+            model: its own attention function must be ``policy.attention.attend``.
+            embeds_NTD: embeddings.
+            positions_3NT: rotary positions.
+            attention: what is attended to. ``segments``: how one row is packed. Or ``mask``, of
+                shape (N, 1, T, keys), and ``cache``, whose ``update`` takes new keys and values
+                and returns all.
+        """
+
+    @abstractmethod
+    def positions(
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor | None
+    ) -> Tensor:
+        """Rotary positions, shape (3, N, T); ``grid_thw`` lists the images row by row,
+        ``None`` where there is none."""

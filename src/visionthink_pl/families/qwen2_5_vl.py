@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -43,21 +45,22 @@ class Qwen2_5VL(Family):
         image_processor.size = SizeDict(shortest_edge=side * side, longest_edge=NO_LIMIT)
         return family
 
-    def load_model(self, path: str | Path, dtype: torch.dtype) -> PreTrainedModel:
+    def load_model(self, path: str | Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+        implementations = {"text_config": attention, "vision_config": "sdpa", "": "sdpa"}
         model = AutoModelForImageTextToText.from_pretrained(
-            str(path), dtype=dtype, attn_implementation="sdpa"
+            str(path), dtype=dtype, attn_implementation=implementations
         )
         return model.requires_grad_(False).eval()
 
-    @property
+    @cached_property
     def end_of_turn_id(self) -> int:
         return self.token_id("<|im_end|>")
 
-    @property
+    @cached_property
     def pad_id(self) -> int:
         return self.token_id("<|endoftext|>")
 
-    @property
+    @cached_property
     def image_token_id(self) -> int:
         return self.token_id("<|image_pad|>")
 
@@ -101,8 +104,24 @@ class Qwen2_5VL(Family):
         out = self.processor.image_processor(images=list(images), return_tensors="pt")
         return Pixels(out["pixel_values"], out["image_grid_thw"])
 
+    def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
+        return model.model.get_image_features(pixels.values, pixels.grid_thw).pooler_output
+
+    def hidden(
+        self, model: PreTrainedModel, embeds_NTD: Tensor, positions_3NT: Tensor, **attention: Any
+    ) -> Tensor:
+        cache, mask = attention.pop("cache", None), attention.pop("mask", None)
+        return model.model.language_model(
+            inputs_embeds=embeds_NTD,
+            position_ids=positions_3NT,
+            attention_mask={"full_attention": mask},
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **attention,
+        ).last_hidden_state
+
     def positions(
-        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor | None
     ) -> Tensor:
         positions_3NT, _ = model.model.get_rope_index(
             input_ids=ids_NT,

@@ -2,17 +2,14 @@
 
 from visionthink_pl.policy.adapter import Lora, add_adapter
 from visionthink_pl.policy.distribution import log_distribution
-from visionthink_pl.policy.inputs import ModelInputs, collate
 from visionthink_pl.policy.load import check_loadable, load_policy
 from visionthink_pl.policy.policy import Policy
 
 __all__ = [
     "Lora",
-    "ModelInputs",
     "Policy",
     "add_adapter",
     "check_loadable",
-    "collate",
     "load_policy",
     "log_distribution",
 ]

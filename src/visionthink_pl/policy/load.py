@@ -6,6 +6,7 @@ import torch
 
 from visionthink_pl.families import Family, resolve
 from visionthink_pl.policy.adapter import Lora, add_adapter, check_targets
+from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.policy.policy import Policy
 from visionthink_pl.types import ConfigError
 
@@ -31,5 +32,5 @@ def load_policy(
     pretrained: str, family: Family, lora: Lora, temperature: float, dtype: torch.dtype
 ) -> Policy:
     """Load the weights and add adapters that start at zero."""
-    model = family.load_model(resolve(pretrained), dtype)
+    model = family.load_model(resolve(pretrained), dtype, SHARED_PREFIX)
     return Policy(add_adapter(model, lora, family), family, temperature)

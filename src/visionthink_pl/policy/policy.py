@@ -7,13 +7,18 @@ from typing import cast
 
 import torch
 from peft import PeftModel
+from PIL import Image
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
 from visionthink_pl.policy.distribution import log_distribution
-from visionthink_pl.policy.inputs import ModelInputs, collate
+from visionthink_pl.policy.features import ImageFeatures
+from visionthink_pl.policy.packing import pack
 from visionthink_pl.types import Trajectory
+
+CHUNK = 1024  # generated positions whose logits are held at once
 
 
 class Policy(nn.Module):
@@ -32,6 +37,7 @@ class Policy(nn.Module):
         self.model = model
         self.family = family
         self.temperature = temperature
+        self.features = ImageFeatures(self.base, family)
         vocab_size = self.base.config.text_config.vocab_size
         self.register_buffer("never_sampled_V", family.never_sampled(vocab_size), persistent=False)
 
@@ -42,13 +48,14 @@ class Policy(nn.Module):
 
     def forward(self, trajectories: Sequence[Trajectory]) -> Tensor:
         """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory."""
-        inputs = collate(trajectories, self.family, self.base, padding="right")
-        hidden_NTD = self._hidden(inputs)
-        predicted_NT = inputs.generated_NT[:, 1:]  # the state before an id predicts it
-        logits_KV = self.base.lm_head(hidden_NTD[:, :-1][predicted_NT])
-        logprobs_KV = log_distribution(logits_KV, self.never_sampled_V, self.temperature)
-        ids_K = inputs.ids_NT[:, 1:][predicted_NT]
-        return logprobs_KV.gather(-1, ids_K[:, None]).squeeze(-1)
+        packed = pack(trajectories, self.family, self.base, self.features)
+        hidden_1TD = self.family.hidden(
+            self.base,
+            self.embed(packed.ids_T[None], packed.images),
+            packed.positions_3T[:, None],
+            segments=packed.segments,
+        )
+        return self.logprobs(hidden_1TD[0, packed.predictors_K], packed.targets_K)
 
     @torch.no_grad()
     def reference_logprobs(self, trajectories: Sequence[Trajectory]) -> Tensor:
@@ -56,12 +63,26 @@ class Policy(nn.Module):
         with self.model.disable_adapter():
             return self(trajectories)
 
-    def _hidden(self, inputs: ModelInputs) -> Tensor:
-        return self.base.model(
-            input_ids=inputs.ids_NT,
-            attention_mask=inputs.attention_NT,
-            position_ids=inputs.positions_3NT,
-            pixel_values=inputs.pixels.values,
-            image_grid_thw=inputs.pixels.grid_thw,
-            use_cache=False,
-        ).last_hidden_state
+    def embed(self, ids_NT: Tensor, images: Sequence[Image.Image]) -> Tensor:
+        """Embeddings of shape (N, T, D), the images' visual tokens at their placeholders."""
+        embeds_NTD = self.base.get_input_embeddings()(ids_NT)
+        if not images:
+            return embeds_NTD
+        values_PD = torch.cat([tokens.values_PD for tokens in self.features(images)])
+        placeholder_NT1 = (ids_NT == self.family.image_token_id)[..., None]
+        return embeds_NTD.masked_scatter(placeholder_NT1, values_PD.to(embeds_NTD))
+
+    def distribution(self, hidden: Tensor) -> Tensor:
+        """Log-probabilities over ids, shape (..., V), from states of shape (..., D)."""
+        logits = self.base.get_output_embeddings()(hidden)
+        return log_distribution(logits, self.never_sampled_V, self.temperature)
+
+    def logprobs(self, hidden_KD: Tensor, ids_K: Tensor, chunk: int = CHUNK) -> Tensor:
+        """Log-probabilities of ``ids_K``, a chunk of logits at a time, recomputed backward."""
+        if len(ids_K) <= chunk:
+            return self._logprobs(hidden_KD, ids_K)
+        parts = zip(hidden_KD.split(chunk), ids_K.split(chunk), strict=True)
+        return torch.cat([checkpoint(self._logprobs, *part, use_reentrant=False) for part in parts])
+
+    def _logprobs(self, hidden_KD: Tensor, ids_K: Tensor) -> Tensor:
+        return self.distribution(hidden_KD).gather(-1, ids_K[:, None]).squeeze(-1)

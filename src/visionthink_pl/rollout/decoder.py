@@ -1,17 +1,22 @@
-"""Generating one turn: a cache within the turn, sampling by numbers that belong to the row."""
+"""Decoding many rows at once: each prompt is read once, and no row reads its history again."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
+from PIL import Image
 from torch import Tensor
-from transformers import DynamicCache
+from torch.nn.utils.rnn import pad_sequence
 
-from visionthink_pl.policy import Policy, collate, log_distribution
-from visionthink_pl.types import Trajectory
+from visionthink_pl.policy import Policy
+from visionthink_pl.rollout.cache import RaggedCache
+from visionthink_pl.rollout.rows import Rows
+
+BUCKET = 64  # attention looks at a multiple of this many places, so that shapes rarely change
+MOSTLY = 0.75  # rows move together when fewer than this share of them is still of use
 
 
 @dataclass(frozen=True)
@@ -29,85 +34,224 @@ class Generated:
     finished: bool
 
 
-def uniforms(seed: int, key: str, count: int) -> Tensor:
-    """``count`` numbers in [0, 1) that depend on (seed, key) alone, on any machine."""
-    digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-    return torch.rand(count, generator=generator)
+@dataclass(frozen=True)
+class Given:
+    """What a row is given to read: a prompt, or what follows a turn; and the images in it."""
+
+    ids: list[int]
+    images: list[Image.Image]
 
 
-def pick(logprobs_NV: Tensor, uniform_N: Tensor | None) -> Tensor:
-    """Choose an id a row: the most likely, or by inverse CDF where random numbers are given.
+class _State(Enum):
+    DECODING = "in a turn"
+    WAITING = "its turn has ended; it may be given something to read"
+    STOPPED = "it will not go on"
 
-    A row's choice depends on nothing but its own distribution and number. In fp64, a uniform
-    number below 1 never lands behind the last id, nor on an id of probability 0.
+
+@dataclass
+class _Slot:
+    """A row of the decoder.
+
+    Attributes:
+        row: the caller's number for it.
+        length: tokens in its cache when its turn began, or ended.
+        position: rotary position of the next token then.
+        unfed: the last id that it was given or sampled; the model has not read it yet.
+        began: the step at which its turn began.
     """
-    if uniform_N is None:
-        return logprobs_NV.argmax(-1)
-    cdf_NV = logprobs_NV.exp().cumsum(-1, dtype=torch.float64)
-    target_N1 = uniform_N[:, None].double() * cdf_NV[:, -1:]
-    return torch.searchsorted(cdf_NV, target_N1, right=True).squeeze(-1)
+
+    row: int
+    length: int
+    position: int
+    unfed: int
+    began: int = 0
+    state: _State = _State.DECODING
 
 
-@torch.no_grad()
-def generate_turn(
-    policy: Policy,
-    trajectories: Sequence[Trajectory],
-    uniform_NT: Tensor | None,
-    max_new_tokens: int,
-) -> list[Generated]:
-    """Generate one turn for each trajectory, from its whole history.
+class Decoder:
+    """Rows that are decoded together, each in a turn of its own.
+
+    ``start`` reads each prompt once and copies its cache to the rows that share it; ``run``
+    decodes until turns end; ``resume`` lets rows read what they are given then, behind the cache
+    they have, and go on beside the others.
 
     Args:
         policy: the model to sample from.
-        trajectories: histories that end with a generation prompt.
-        uniform_NT: numbers in [0, 1), one for each row and new token; ``None`` decodes greedily.
         max_new_tokens: a turn that reaches this many tokens has not finished.
+        check_every: tokens between two looks at which rows have ended. On a GPU each look waits
+            for all that was queued, and costs more than a few tokens too many.
     """
-    inputs = collate(trajectories, policy.family, policy.base, padding="left")
-    end_id = policy.family.end_of_turn_id
-    cache = DynamicCache()
-    output = policy.base(
-        input_ids=inputs.ids_NT,
-        attention_mask=inputs.attention_NT,
-        position_ids=inputs.positions_3NT,
-        pixel_values=inputs.pixels.values,
-        image_grid_thw=inputs.pixels.grid_thw,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    attention_NT, position_N = inputs.attention_NT, inputs.positions_3NT.amax((0, 2))
-    done_N = torch.zeros(len(trajectories), dtype=torch.bool, device=attention_NT.device)
-    ids: list[Tensor] = []
-    logprobs: list[Tensor] = []
-    for step in range(max_new_tokens):
-        logprobs_NV = log_distribution(
-            output.logits[:, -1], policy.never_sampled_V, policy.temperature
-        )
-        chosen_N = pick(logprobs_NV, None if uniform_NT is None else uniform_NT[:, step])
-        ids.append(chosen_N)
-        logprobs.append(logprobs_NV.gather(-1, chosen_N[:, None]).squeeze(-1))
-        done_N = done_N | (chosen_N == end_id)
-        if done_N.all() or step == max_new_tokens - 1:
-            break
-        position_N = position_N + 1
-        attention_NT = torch.nn.functional.pad(attention_NT, (0, 1), value=1)
-        output = policy.base(
-            input_ids=chosen_N[:, None],
-            attention_mask=attention_NT,
-            position_ids=position_N[None, :, None].expand(3, -1, 1),
-            past_key_values=cache,
-            use_cache=True,
-        )
-    return _cut(torch.stack(ids, 1).tolist(), torch.stack(logprobs, 1).tolist(), end_id)
 
+    def __init__(self, policy: Policy, max_new_tokens: int, check_every: int) -> None:
+        self._policy, self._max, self._check_every = policy, max_new_tokens, check_every
+        self._device = policy.base.device
+        self._slots: list[_Slot] = []
+        self._clock = 0  # steps so far; all rows take them together
 
-def _cut(ids: Sequence[list[int]], logprobs: Sequence[list[float]], end_id: int) -> list[Generated]:
-    """Cut each row behind its end-of-turn token."""
-    out = []
-    for row_ids, row_logprobs in zip(ids, logprobs, strict=True):
-        finished = end_id in row_ids
-        length = row_ids.index(end_id) + 1 if finished else len(row_ids)
-        out.append(Generated(row_ids[:length], row_logprobs[:length], finished))
-    return out
+    @property
+    def decoding(self) -> int:
+        """How many rows are in a turn."""
+        return sum(slot.state is _State.DECODING for slot in self._slots)
+
+    def start(
+        self, prompts: Sequence[Given], prompt_of_row: Sequence[int], uniform_NT: Tensor | None
+    ) -> None:
+        """Read the prompts and begin the first turn of each row.
+
+        Args:
+            prompts: each distinct prompt once.
+            prompt_of_row: for each row, which of them it has.
+            uniform_NT: numbers in [0, 1), one for each row and new token; ``None`` decodes
+                greedily.
+        """
+        cache = RaggedCache(max(len(prompt.ids) for prompt in prompts))
+        nothing = [0] * len(prompts)
+        positions = self._read(cache, None, prompts, nothing, nothing)
+        self._cache = cache.select(self._tensor(prompt_of_row), self._room(cache.capacity))
+        self._slots = [
+            _Slot(row, len(prompts[index].ids) - 1, positions[index], prompts[index].ids[-1])
+            for row, index in enumerate(prompt_of_row)
+        ]
+        self._rows = Rows.blank(len(self._slots), self._max + self._check_every, self._device)
+        self._begin(range(len(self._slots)), uniform_NT)
+
+    def run(self) -> list[tuple[int, Generated]]:
+        """Decode until turns end; the rows whose turn did, and what they generated in it."""
+        alive = [i for i, slot in enumerate(self._slots) if slot.state is not _State.STOPPED]
+        if len(alive) <= MOSTLY * len(self._slots):
+            self._keep(alive)
+        while True:
+            for _ in range(self._check_every):
+                self._step()
+            if ended := self._rows.over_N.nonzero().flatten().tolist():
+                return self._end(ended)
+
+    def stop(self, row: int) -> None:
+        """A row whose turn has ended will not go on."""
+        next(slot for slot in self._slots if slot.row == row).state = _State.STOPPED
+
+    def resume(self, given: Mapping[int, Given], uniform_NT: Tensor | None) -> None:
+        """Let rows whose turn has ended read what they are given, and begin their next turn.
+
+        Args:
+            given: for each row, what follows its turn.
+            uniform_NT: as for ``start``, in the order of ``given``.
+        """
+        index_of = {slot.row: index for index, slot in enumerate(self._slots)}
+        indices = [index_of[row] for row in given]
+        slots = [self._slots[index] for index in indices]
+        blocks = [
+            Given([slot.unfed, *block.ids], block.images)
+            for slot, block in zip(slots, given.values(), strict=True)
+        ]
+        lengths = [slot.length for slot in slots]
+        capacity = self._room(max(lengths) + max(len(block.ids) for block in blocks))
+        if capacity > self._cache.capacity:
+            self._cache = self._cache.select(self._tensor(range(len(self._slots))), capacity)
+        starts = [slot.position for slot in slots]
+        positions = self._read(self._cache, self._tensor(indices), blocks, lengths, starts)
+        for slot, block, position in zip(slots, blocks, positions, strict=True):
+            slot.length += len(block.ids) - 1
+            slot.position, slot.unfed, slot.state = position, block.ids[-1], _State.DECODING
+        self._begin(indices, uniform_NT)
+
+    def _room(self, length: int) -> int:
+        """Places for a turn behind ``length`` tokens, in whole buckets."""
+        return -(-(length + self._max + self._check_every) // BUCKET) * BUCKET
+
+    def _tensor(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, device=self._device)
+
+    def _read(
+        self,
+        cache: RaggedCache,
+        rows_R: Tensor | None,
+        blocks: Sequence[Given],
+        lengths: Sequence[int],
+        starts: Sequence[int],
+    ) -> list[int]:
+        """Put all but the last token of each block into the cache, behind ``lengths`` tokens.
+
+        Returns:
+            The rotary position of each block's last token, where the first has ``starts``.
+        """
+        policy, family = self._policy, self._policy.family
+        rows = [torch.tensor(block.ids[:-1]) for block in blocks]
+        ids_RT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
+        step_T = torch.arange(ids_RT.shape[1])
+        real_RT = step_T < torch.tensor([len(row) for row in rows])[:, None]
+        images = [image for block in blocks for image in block.images]
+        grids = [tokens.grid_thw_3 for tokens in policy.features(images)]
+        grid_thw = torch.stack(grids) if grids else None
+        positions_3RT = family.positions(policy.base, ids_RT, real_RT.long(), grid_thw)
+        positions_3RT = positions_3RT + torch.tensor(starts)[:, None]
+        after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
+        slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
+        seen = max(lengths) + len(step_T)
+        cache.aim(rows_R, slots_RT, seen)
+        family.hidden(
+            policy.base,
+            policy.embed(ids_RT.to(self._device), images),
+            positions_3RT.to(self._device),
+            mask=(torch.arange(seen, device=self._device) <= slots_RT[..., None])[:, None],
+            cache=cache,
+        )
+        return after_R.tolist()
+
+    def _begin(self, indices: Sequence[int], uniform_NT: Tensor | None) -> None:
+        """Begin a turn of the slots ``indices``."""
+        slots = [self._slots[index] for index in indices]
+        for slot in slots:
+            slot.began = self._clock
+        self._rows.begin(
+            self._tensor(indices),
+            self._tensor([slot.length for slot in slots]),
+            self._tensor([slot.position for slot in slots]),
+            self._tensor([slot.unfed for slot in slots]),
+            uniform_NT,
+        )
+
+    def _step(self) -> None:
+        """Every row that decodes reads its last id and chooses the next; the others rest."""
+        policy, rows = self._policy, self._rows
+        longest = max(
+            slot.length + self._clock - slot.began + 1
+            for slot in self._slots
+            if slot.state is _State.DECODING
+        )
+        seen = min(self._cache.capacity, -(-longest // BUCKET) * BUCKET)
+        slots_N1 = rows.lengths_N[:, None]
+        self._cache.aim(None, slots_N1, seen)
+        hidden_N1D = policy.family.hidden(
+            policy.base,
+            policy.embed(rows.unfed_N[:, None], []),
+            rows.positions_N[None, :, None].expand(3, -1, 1),
+            mask=(torch.arange(seen, device=self._device) <= slots_N1)[:, None, None],
+            cache=self._cache,
+        )
+        rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.family.end_of_turn_id, self._max)
+        self._clock += 1
+
+    def _end(self, indices: Sequence[int]) -> list[tuple[int, Generated]]:
+        """Take what the slots ``indices`` generated, and let them wait."""
+        index = self._tensor(indices)
+        ids, logprobs = self._rows.ids_NT[index].tolist(), self._rows.logprobs_NT[index].tolist()
+        self._rows.decoding_N[index] = self._rows.over_N[index] = False
+        out = []
+        for slot, row_ids, row_logprobs in zip(
+            [self._slots[index] for index in indices], ids, logprobs, strict=True
+        ):
+            end = self._policy.family.end_of_turn_id
+            finished = end in row_ids[: self._max]
+            count = row_ids.index(end) + 1 if finished else self._max
+            slot.length, slot.position = slot.length + count, slot.position + count
+            slot.unfed, slot.state = row_ids[count - 1], _State.WAITING
+            out.append((slot.row, Generated(row_ids[:count], row_logprobs[:count], finished)))
+        return out
+
+    def _keep(self, indices: Sequence[int]) -> None:
+        """Let go of all other slots."""
+        index = self._tensor(indices)
+        self._cache = self._cache.select(index, self._cache.capacity)
+        self._rows = self._rows.select(index)
+        self._slots = [self._slots[i] for i in indices]

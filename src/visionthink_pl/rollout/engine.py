@@ -1,7 +1,7 @@
 """The rollout engine: grouped trajectories of up to ``max_turns`` turns.
 
-The plain version: every turn is generated from the whole history, each copy of a prompt for
-itself.
+Each prompt is read once for its group; a row that calls a tool goes on behind the cache that it
+has. Rows in their second turn decode beside rows still in their first.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from visionthink_pl.conversation import Conversation, InvalidCall, Opening, extract_answer
 from visionthink_pl.policy import Policy
-from visionthink_pl.rollout.decoder import Generated, generate_turn, uniforms
+from visionthink_pl.rollout.decoder import Decoder, Generated, Given
+from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
+
+CHECK_EVERY = 8  # tokens between two looks, on an accelerator, at which rows have ended
+JOIN = 0.25  # rows that asked join the others once they are this share of those that decode
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class RolloutEngine:
         was_training = self._policy.training
         self._policy.eval()
         try:
-            self._take_turns(rows, greedy)
+            for chunk in _chunks(rows, self._sampling.rows):
+                self._converse(chunk, greedy)
         finally:
             self._policy.train(was_training)
         grouped = _chunks(rows, group_size)
@@ -94,33 +100,49 @@ class RolloutEngine:
         trajectory = replace(start, images=list(start.images), turns=[])
         return _Row(opening, trajectory, ViewState(opening.high), key)
 
-    def _take_turns(self, rows: Sequence[_Row], greedy: bool) -> None:
-        for turn in range(self._sampling.max_turns):
-            active = [row for row in rows if row.trajectory.stop is None]
-            for chunk in _chunks(active, self._sampling.rows):
-                for row, generated in zip(chunk, self._generate(chunk, turn, greedy), strict=True):
-                    last = turn == self._sampling.max_turns - 1
-                    self._finish_turn(row, generated, last)
+    def _converse(self, rows: Sequence[_Row], greedy: bool) -> None:
+        """Let the rows talk until each has stopped."""
+        prompts = {id(row.opening): row.opening.trajectory for row in rows}
+        index_of = {key: index for index, key in enumerate(prompts)}
+        decoder = Decoder(self._policy, self._sampling.max_new_tokens, self._check_every())
+        decoder.start(
+            [Given(prompt.prompt_ids, prompt.images) for prompt in prompts.values()],
+            [index_of[id(row.opening)] for row in rows],
+            self._uniforms(rows, greedy),
+        )
+        waiting: dict[int, Given] = {}
+        while decoder.decoding or waiting:
+            if waiting and len(waiting) >= JOIN * decoder.decoding:
+                asking = [rows[index] for index in waiting]
+                decoder.resume(waiting, self._uniforms(asking, greedy))
+                waiting = {}
+            for index, generated in decoder.run():
+                given = self._finish_turn(rows[index], generated)
+                if given is None:
+                    decoder.stop(index)
+                else:
+                    waiting[index] = given
 
-    def _generate(self, rows: Sequence[_Row], turn: int, greedy: bool) -> list[Generated]:
-        count = self._sampling.max_new_tokens
-        uniform_NT = None
-        if not greedy:
-            seed = self._sampling.seed
-            drawn = [uniforms(seed, f"{row.key}/{turn}", count) for row in rows]
-            uniform_NT = torch.stack(drawn).to(self._policy.base.device)
-        trajectories = [row.trajectory for row in rows]
-        return generate_turn(self._policy, trajectories, uniform_NT, count)
+    def _check_every(self) -> int:
+        return 1 if self._policy.base.device.type == "cpu" else CHECK_EVERY
 
-    def _finish_turn(self, row: _Row, generated: Generated, last: bool) -> None:
-        """Read a turn that was generated; answer its call, or end the trajectory."""
+    def _uniforms(self, rows: Sequence[_Row], greedy: bool) -> Tensor | None:
+        """The random numbers of each row's next turn."""
+        if greedy:
+            return None
+        seed, count = self._sampling.seed, self._sampling.max_new_tokens
+        keys = [f"{row.key}/{len(row.trajectory.turns)}" for row in rows]
+        return torch.stack([uniforms(seed, key, count) for key in keys])
+
+    def _finish_turn(self, row: _Row, generated: Generated) -> Given | None:
+        """Read a turn that was generated: answer its call, or end the trajectory."""
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
         turn = Turn(generated.ids, generated.logprobs, self._policy.family.decode(text_ids))
         trajectory.turns.append(turn)
         if not generated.finished:
             trajectory.stop = StopReason.OUT_OF_TOKENS
-            return
+            return None
         try:
             turn.call = self._conversation.call(turn.text, trajectory.tools_offered)
         except InvalidCall as error:
@@ -130,12 +152,13 @@ class RolloutEngine:
             trajectory.answer = extract_answer(turn.text)
             answered = trajectory.answer is not None
             trajectory.stop = StopReason.ANSWERED if answered else StopReason.NO_ANSWER
-        elif last:
+        elif len(trajectory.turns) == self._sampling.max_turns:
             trajectory.stop = StopReason.OUT_OF_TURNS
         else:
-            self._respond(row, turn)
+            return self._respond(row, turn)
+        return None
 
-    def _respond(self, row: _Row, turn: Turn) -> None:
+    def _respond(self, row: _Row, turn: Turn) -> Given:
         """Give the model the result of its call, or tell it what was wrong with it."""
         result = ToolResult()
         if turn.call is not None:
@@ -150,6 +173,7 @@ class RolloutEngine:
         trajectory.images += result.images
         trajectory.visual_tokens += sum(map(self._policy.family.visual_tokens, result.images))
         trajectory.high = row.state.high_shown
+        return Given(turn.given_ids, result.images)
 
 
 def _chunks(rows: Sequence[_Row], size: int) -> Iterator[Sequence[_Row]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from PIL import Image
 
 
@@ -47,6 +50,11 @@ class VisualTool(ABC):
     name: ClassVar[str]
     description: ClassVar[str]
     parameters: ClassVar[Mapping[str, Any]]
+
+    @cached_property
+    def validator(self) -> Validator:
+        """Checks arguments against ``parameters``; raises ``jsonschema.ValidationError``."""
+        return validator_for(self.parameters)(self.parameters)
 
     @property
     def signature(self) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""Trajectories as one packed sequence for the training pass: no padding, each prompt once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
+
+from visionthink_pl.families import Family
+from visionthink_pl.policy.attention import Segment, segment
+from visionthink_pl.policy.features import ImageFeatures
+from visionthink_pl.types import Trajectory
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Trajectories one after another, those of a prompt behind a single copy of it.
+
+    Attributes:
+        ids_T: token ids.
+        positions_3T: rotary positions; those of each continuation go on from its prompt.
+        images: in the order of their placeholders.
+        segments: one for each prompt.
+        predictors_K: for each generated id, the place of the token before it.
+        targets_K: the generated ids, trajectory by trajectory.
+    """
+
+    ids_T: Tensor
+    positions_3T: Tensor
+    images: list[Image.Image]
+    segments: list[Segment]
+    predictors_K: Tensor
+    targets_K: Tensor
+
+
+def pack(
+    trajectories: Sequence[Trajectory],
+    family: Family,
+    model: PreTrainedModel,
+    features: ImageFeatures,
+) -> Packed:
+    """Pack trajectories; neighbours that share one prompt (the same list of ids) share its copy."""
+    positions = _positions(trajectories, family, model, features)
+    ids: list[int] = []
+    places: list[Tensor] = []
+    images: list[Image.Image] = []
+    segments: list[Segment] = []
+    predictors: list[int] = []
+    targets: list[int] = []
+    for _, neighbours in groupby(
+        zip(trajectories, positions, strict=True), key=lambda pair: id(pair[0].prompt_ids)
+    ):
+        group = list(neighbours)
+        first, first_3T = group[0]
+        start, prompt = len(ids), len(first.prompt_ids)
+        shown = _prompt_images(first, family)
+        ids += first.prompt_ids
+        places.append(first_3T[:, :prompt])
+        images += first.images[:shown]
+        for trajectory, positions_3T in group:
+            before = start + prompt - 1  # the prompt's last token predicts the first id
+            for offset, generated in enumerate(trajectory.generated_mask[prompt:]):
+                if generated:
+                    predictors.append(before if offset == 0 else len(ids) + offset - 1)
+            targets += [i for turn in trajectory.turns for i in turn.generated_ids]
+            ids += trajectory.ids[prompt:]
+            places.append(positions_3T[:, prompt:])
+            images += trajectory.images[shown:]
+        rows = [len(trajectory.ids) - prompt for trajectory, _ in group]
+        segments.append(segment(start, prompt, rows, model.device))
+    return Packed(
+        ids_T=torch.tensor(ids, device=model.device),
+        positions_3T=torch.cat(places, 1).to(model.device),
+        images=images,
+        segments=segments,
+        predictors_K=torch.tensor(predictors, device=model.device),
+        targets_K=torch.tensor(targets, device=model.device),
+    )
+
+
+def _positions(
+    trajectories: Sequence[Trajectory],
+    family: Family,
+    model: PreTrainedModel,
+    features: ImageFeatures,
+) -> list[Tensor]:
+    """Rotary positions of each trajectory, each (3, T)."""
+    rows = [torch.tensor(trajectory.ids) for trajectory in trajectories]
+    ids_NT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
+    lengths = [len(row) for row in rows]
+    attention_NT = (torch.arange(ids_NT.shape[1]) < torch.tensor(lengths)[:, None]).long()
+    images = [image for trajectory in trajectories for image in trajectory.images]
+    grid_thw = torch.stack([tokens.grid_thw_3 for tokens in features(images)])
+    positions_3NT = family.positions(model, ids_NT, attention_NT, grid_thw)
+    return [positions_3NT[:, row, :length] for row, length in enumerate(lengths)]
+
+
+def _prompt_images(trajectory: Trajectory, family: Family) -> int:
+    """How many of the images stand in the prompt."""
+    placeholders = trajectory.prompt_ids.count(family.image_token_id)
+    count = 0
+    while placeholders > 0:
+        placeholders -= family.visual_tokens(trajectory.images[count])
+        count += 1
+    return count

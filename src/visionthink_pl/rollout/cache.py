@@ -1,0 +1,62 @@
+"""Keys and values of rows that have each come to a length of their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class RaggedCache:
+    """A preallocated cache in which every row is filled from the front, without holes.
+
+    New keys are written behind a row's own last one; what stands behind its length is left over
+    from padding, never looked at, and overwritten. Nothing is copied when a token is added.
+
+    Args:
+        capacity: tokens that a row can hold.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._keys: list[Tensor] = []  # a layer: (N, capacity, key heads, width of a head)
+        self._values: list[Tensor] = []
+        self._rows_N: Tensor | None = None
+        self._slots_NT = torch.empty(0)
+        self._seen = 0
+
+    def aim(self, rows_N: Tensor | None, slots_NT: Tensor, seen: int) -> None:
+        """Say where the next ``update`` of each layer writes and how much it returns.
+
+        Args:
+            rows_N: which rows; ``None`` for all.
+            slots_NT: the place in its row of each new token.
+            seen: how many tokens of each row are returned, from the front.
+        """
+        self._rows_N, self._slots_NT, self._seen = rows_N, slots_NT, seen
+
+    def update(self, key: Tensor, value: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
+        """Write (N, key heads, T, width) and return (N, key heads, seen, width): views where all
+        rows are meant."""
+        if layer_idx == len(self._keys):
+            heads, width, rows = key.shape[1], key.shape[3], len(self._slots_NT)
+            self._keys.append(key.new_zeros(rows, self.capacity, heads, width))
+            self._values.append(value.new_zeros(rows, self.capacity, heads, width))
+        keys, values = self._keys[layer_idx], self._values[layer_idx]
+        rows_N = self._rows_N
+        to_N = torch.arange(len(keys), device=keys.device) if rows_N is None else rows_N
+        keys[to_N[:, None], self._slots_NT] = key.transpose(1, 2)
+        values[to_N[:, None], self._slots_NT] = value.transpose(1, 2)
+        if rows_N is not None:
+            keys, values = keys[rows_N, : self._seen], values[rows_N, : self._seen]
+        return keys[:, : self._seen].transpose(1, 2), values[:, : self._seen].transpose(1, 2)
+
+    def select(self, rows_N: Tensor, capacity: int) -> RaggedCache:
+        """A copy of some rows, a row as often as it is named, with room for ``capacity`` tokens."""
+        out = RaggedCache(capacity)
+        kept = min(self.capacity, capacity)
+        for source, target in ((self._keys, out._keys), (self._values, out._values)):
+            for layer in source:
+                rows = layer.new_zeros(len(rows_N), capacity, *layer.shape[2:])
+                rows[:, :kept] = layer[rows_N, :kept]
+                target.append(rows)
+        return out

@@ -1,0 +1,109 @@
+"""What the device knows of rows while they decode, and how an id is chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def uniforms(seed: int, key: str, count: int) -> Tensor:
+    """``count`` numbers in [0, 1) that depend on (seed, key) alone, on any machine."""
+    digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.rand(count, generator=generator)
+
+
+def pick(logprobs_NV: Tensor, uniform_N: Tensor | None) -> Tensor:
+    """Choose an id a row: the most likely, or by inverse CDF where random numbers are given.
+
+    A row's choice depends on nothing but its own distribution and number. In fp64, a uniform
+    number below 1 never lands behind the last id, nor on an id of probability 0.
+    """
+    if uniform_N is None:
+        return logprobs_NV.argmax(-1)
+    cdf_NV = logprobs_NV.exp().cumsum(-1, dtype=torch.float64)
+    target_N1 = uniform_N[:, None].double() * cdf_NV[:, -1:]
+    return torch.searchsorted(cdf_NV, target_N1, right=True).squeeze(-1)
+
+
+@dataclass
+class Rows:
+    """N rows, each in a turn of its own, or standing still.
+
+    Attributes:
+        lengths_N: tokens in the cache.
+        positions_N: rotary position of the next token.
+        unfed_N: the id that is read next.
+        steps_N: ids generated in this turn.
+        decoding_N: whether the turn goes on.
+        over_N: whether it has come to its end since anyone looked.
+        ids_NT: what was generated in this turn, ``logprobs_NT`` with which log-probabilities.
+        uniform_NT: the random numbers to choose by; ``None`` decodes greedily.
+    """
+
+    lengths_N: Tensor
+    positions_N: Tensor
+    unfed_N: Tensor
+    steps_N: Tensor
+    decoding_N: Tensor
+    over_N: Tensor
+    ids_NT: Tensor
+    logprobs_NT: Tensor
+    uniform_NT: Tensor | None
+
+    @classmethod
+    def blank(cls, rows: int, width: int, device: torch.device) -> Rows:
+        """Rows that stand still, with room for ``width`` ids."""
+
+        def zeros(*shape: int, dtype: torch.dtype = torch.long) -> Tensor:
+            return torch.zeros(rows, *shape, dtype=dtype, device=device)
+
+        return cls(
+            lengths_N=zeros(),
+            positions_N=zeros(),
+            unfed_N=zeros(),
+            steps_N=zeros(),
+            decoding_N=zeros(dtype=torch.bool),
+            over_N=zeros(dtype=torch.bool),
+            ids_NT=zeros(width),
+            logprobs_NT=zeros(width, dtype=torch.float),
+            uniform_NT=None,
+        )
+
+    def begin(
+        self,
+        rows_R: Tensor,
+        lengths_R: Tensor,
+        positions_R: Tensor,
+        unfed_R: Tensor,
+        uniform_RT: Tensor | None,
+    ) -> None:
+        """Begin a turn of the rows ``rows_R``."""
+        self.lengths_N[rows_R], self.positions_N[rows_R] = lengths_R, positions_R
+        self.unfed_N[rows_R], self.steps_N[rows_R] = unfed_R, 0
+        self.decoding_N[rows_R], self.over_N[rows_R] = True, False
+        if uniform_RT is not None:
+            if self.uniform_NT is None:
+                self.uniform_NT = torch.zeros_like(self.logprobs_NT)
+            self.uniform_NT[rows_R, : uniform_RT.shape[1]] = uniform_RT.to(self.uniform_NT)
+
+    def sample(self, logprobs_NV: Tensor, end_id: int, most: int) -> None:
+        """Choose the next id of each row; rows that don't decode stay as they are."""
+        steps_N1 = self.steps_N[:, None]
+        uniform_N = None if self.uniform_NT is None else self.uniform_NT.gather(1, steps_N1)[:, 0]
+        chosen_N = pick(logprobs_NV, uniform_N)
+        chosen_N = torch.where(self.decoding_N, chosen_N, self.unfed_N)
+        self.ids_NT.scatter_(1, steps_N1, chosen_N[:, None])
+        self.logprobs_NT.scatter_(1, steps_N1, logprobs_NV.gather(1, chosen_N[:, None]))
+        for counter_N in (self.lengths_N, self.positions_N, self.steps_N):
+            counter_N += self.decoding_N
+        self.unfed_N = chosen_N
+        self.over_N |= self.decoding_N & ((chosen_N == end_id) | (self.steps_N >= most))
+
+    def select(self, rows_R: Tensor) -> Rows:
+        """Some of the rows."""
+        taken = {name: value[rows_R] for name, value in vars(self).items() if value is not None}
+        return Rows(**{"uniform_NT": None, **taken})

@@ -1,0 +1,162 @@
+"""The oracle: one trajectory at a time, by plain calls of the model, everything computed anew.
+
+No caches between turns, no shared prompts, no packing, no features that are kept: each turn is
+generated from its whole history, and each trajectory is trained on in a pass of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from visionthink_pl.conversation import Conversation, InvalidCall, Opening, extract_answer
+from visionthink_pl.policy import Policy
+from visionthink_pl.rollout import Sampling
+from visionthink_pl.rollout.rows import pick, uniforms
+from visionthink_pl.types import StopReason, Trajectory, Turn, VQASample
+from visionthink_pl.visual_tools import ToolResult, ViewState
+
+
+def forward(
+    policy: Policy,
+    trajectory: Trajectory,
+    cache: DynamicCache | None = None,
+    position_shift: int = 0,
+) -> Tensor:
+    """Log-probabilities at every place of a trajectory, shape (T, V).
+
+    The model finds its own positions, unless those of image tokens are to be shifted.
+    """
+    ids_1T = torch.tensor([trajectory.ids])
+    pixels = policy.family.pixels(trajectory.images)
+    shifted = {}
+    if position_shift:
+        is_image_1T = ids_1T == policy.family.image_token_id
+        positions = _positions(policy, trajectory)
+        shifted["position_ids"] = torch.where(is_image_1T, positions + position_shift, positions)
+    logits_TV = policy.base(
+        input_ids=ids_1T,
+        pixel_values=pixels.values,
+        image_grid_thw=pixels.grid_thw,
+        mm_token_type_ids=(ids_1T == policy.family.image_token_id).int(),
+        past_key_values=cache,
+        use_cache=cache is not None,
+        **shifted,
+    ).logits[0]
+    return distribution(policy, logits_TV)
+
+
+def distribution(policy: Policy, logits: Tensor) -> Tensor:
+    masked = logits.masked_fill(policy.never_sampled_V, float("-inf"))
+    return torch.log_softmax(masked / policy.temperature, -1)
+
+
+def plain_logprobs(policy: Policy, trajectory: Trajectory, position_shift: int = 0) -> Tensor:
+    """Log-probabilities of the generated ids, shape (K,)."""
+    logprobs_TV = forward(policy, trajectory, position_shift=position_shift)
+    places = [t for t, generated in enumerate(trajectory.generated_mask) if generated]
+    return torch.stack([logprobs_TV[t - 1, trajectory.ids[t]] for t in places])
+
+
+@torch.no_grad()
+def generate_turn(
+    policy: Policy, trajectory: Trajectory, uniform_T: Tensor | None, max_new_tokens: int
+) -> tuple[list[int], list[float]]:
+    """Generate one turn from the whole history: ids, and their log-probabilities."""
+    cache = DynamicCache()
+    logprobs_V = forward(policy, trajectory, cache)[-1]
+    position = int(_positions(policy, trajectory).max()) + 1
+    ids: list[int] = []
+    values: list[float] = []
+    for step in range(max_new_tokens):
+        uniform = None if uniform_T is None else uniform_T[step : step + 1]
+        chosen = int(pick(logprobs_V[None], uniform))
+        ids.append(chosen)
+        values.append(float(logprobs_V[chosen]))
+        if chosen == policy.family.end_of_turn_id:
+            break
+        output = policy.base(
+            input_ids=torch.tensor([[chosen]]),
+            position_ids=torch.full((3, 1, 1), position + step),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logprobs_V = distribution(policy, output.logits[0, -1])
+    return ids, values
+
+
+def _positions(policy: Policy, trajectory: Trajectory) -> Tensor:
+    ids_1T = torch.tensor([trajectory.ids])
+    grid_thw = policy.family.pixels(trajectory.images).grid_thw
+    return policy.family.positions(policy.base, ids_1T, torch.ones_like(ids_1T), grid_thw)
+
+
+def rollout(
+    policy: Policy,
+    conversation: Conversation,
+    sampling: Sampling,
+    samples: Sequence[VQASample],
+    group_size: int,
+    draw: int,
+    greedy: bool = False,
+) -> list[list[Trajectory]]:
+    """What ``RolloutEngine.rollout`` does, one trajectory after another."""
+    return [
+        [
+            _converse(
+                policy, conversation, sampling, conversation.open(s), f"{draw}/{s.id}/{r}", greedy
+            )
+            for r in range(group_size)
+        ]
+        for s in samples
+    ]
+
+
+def _converse(
+    policy: Policy,
+    conversation: Conversation,
+    sampling: Sampling,
+    opening: Opening,
+    key: str,
+    greedy: bool,
+) -> Trajectory:
+    trajectory = replace(opening.trajectory, images=list(opening.trajectory.images), turns=[])
+    state = ViewState(opening.high)
+    count = sampling.max_new_tokens
+    for number in range(sampling.max_turns):
+        uniform_T = None if greedy else uniforms(sampling.seed, f"{key}/{number}", count)
+        ids, values = generate_turn(policy, trajectory, uniform_T, count)
+        finished = ids[-1] == policy.family.end_of_turn_id
+        turn = Turn(ids, values, policy.family.decode(ids[:-1] if finished else ids))
+        trajectory.turns.append(turn)
+        if not finished:
+            trajectory.stop = StopReason.OUT_OF_TOKENS
+            return trajectory
+        try:
+            turn.call = conversation.call(turn.text, trajectory.tools_offered)
+            if turn.call is None:
+                trajectory.answer = extract_answer(turn.text)
+                answered = trajectory.answer is not None
+                trajectory.stop = StopReason.ANSWERED if answered else StopReason.NO_ANSWER
+                return trajectory
+        except InvalidCall as error:
+            turn.call_error = str(error)
+        if number == sampling.max_turns - 1:
+            break
+        result = _carry_out(conversation, turn, state)
+        turn.given_ids = conversation.response_ids(opening.messages, result)
+        trajectory.images += result.images
+        trajectory.high = state.high_shown
+    trajectory.stop = StopReason.OUT_OF_TURNS
+    return trajectory
+
+
+def _carry_out(conversation: Conversation, turn: Turn, state: ViewState) -> ToolResult:
+    try:
+        if turn.call is not None:
+            return conversation.run(turn.call, state)
+    except InvalidCall as error:
+        turn.call_error = str(error)
+    return ToolResult(text=turn.call_error or "")

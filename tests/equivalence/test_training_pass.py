@@ -1,0 +1,161 @@
+"""The packed pass with shared prompts against one plain pass per trajectory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from equivalence.naive import plain_logprobs
+from model_helpers import assert_same_gradients, gradients_of, mixed_trajectories, rolled
+from visionthink_pl.families import Family
+from visionthink_pl.policy import Policy, packing
+from visionthink_pl.policy.attention import Segment, segment
+from visionthink_pl.types import Trajectory
+
+pytestmark = pytest.mark.equivalence
+
+
+@pytest.fixture
+def trajectories(policy: Policy) -> list[Trajectory]:
+    """Three groups of four."""
+    out = [t for group in rolled(policy) for t in group.trajectories]
+    assert 0 < sum(t.high for t in out) < len(out)
+    return out
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "checkpointing"])
+def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bool]:
+    policy.train()
+    if request.param:
+        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+    yield request.param
+    policy.base.gradient_checkpointing_disable()
+
+
+def weights(count: int) -> Tensor:
+    """Weights of log-probabilities in a sum, so that none is lost or swapped unseen."""
+    return torch.randn(count, generator=torch.Generator().manual_seed(0))
+
+
+def plain(policy: Policy, trajectories: list[Trajectory]) -> Tensor:
+    return torch.cat([plain_logprobs(policy, trajectory) for trajectory in trajectories])
+
+
+def test_shared_prompts_give_the_same_logprobs_and_gradients(
+    policy: Policy, trajectories: list[Trajectory], checkpointing: bool
+) -> None:
+    expected_K = plain(policy, trajectories)
+    (expected_K * weights(len(expected_K))).sum().backward()
+    expected = gradients_of(policy)
+    found_K = policy(trajectories)
+    torch.testing.assert_close(found_K, expected_K, atol=1e-5, rtol=0)
+    (found_K * weights(len(found_K))).sum().backward()
+    assert_same_gradients(gradients_of(policy), expected)
+
+
+def test_a_group_s_prompt_is_packed_once(policy: Policy, trajectories: list[Trajectory]) -> None:
+    packed = packing.pack(trajectories, policy.family, policy.base, policy.features)
+    continuations = sum(len(t.ids) - len(t.prompt_ids) for t in trajectories)
+    prompts = {id(t.prompt_ids): len(t.prompt_ids) for t in trajectories}
+    assert len(prompts) == 3
+    assert len(packed.ids_T) == sum(prompts.values()) + continuations  # and no padding
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_packed_rows_without_shared_prompts(
+    policy: Policy, family: Family, temperature: float
+) -> None:
+    rows = mixed_trajectories(family)
+    policy.temperature = temperature
+    try:
+        with torch.no_grad():
+            torch.testing.assert_close(policy(rows), plain(policy, rows), atol=1e-5, rtol=0)
+    finally:
+        policy.temperature = 1.0
+
+
+def test_one_trajectory_does_not_touch_another(
+    policy: Policy, family: Family, trajectories: list[Trajectory]
+) -> None:
+    first, second, *_ = mixed_trajectories(family)
+    with torch.no_grad():
+        before_K = policy([first, second])[-second.response_tokens :]
+        first.prompt_ids[5] = family.tokenizer.encode("colour")[0]
+        after_K = policy([first, second])[-second.response_tokens :]
+    assert torch.equal(after_K, before_K)
+    # nor does one of the same group
+    one, two = trajectories[:2]
+    with torch.no_grad():
+        before_K = policy([one, two])[-two.response_tokens :]
+        turns = [replace(turn, generated_ids=turn.generated_ids[::-1]) for turn in one.turns]
+        after_K = policy([replace(one, turns=turns), two])[-two.response_tokens :]
+    assert torch.equal(after_K, before_K)
+
+
+def test_given_ids_play_no_part_in_the_loss(
+    policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [t for t in trajectories if t.high]
+    given = {i for t in asked for turn in t.turns for i in turn.given_ids}
+    said = {i for t in asked for turn in t.turns for i in turn.generated_ids}
+    head = policy.base.get_output_embeddings()
+    plain_head = head.forward
+
+    def disturbed(only: int) -> Tensor:
+        """Log-probabilities, with the head disturbed wherever it would predict ``only``."""
+
+        def forward(hidden: Tensor) -> Tensor:
+            targets = packed.targets_K if len(hidden) == len(packed.targets_K) else None
+            assert targets is not None, "the head runs at generated places only"
+            return plain_head(hidden) + 3.0 * (targets == only)[:, None] * noise_V
+
+        monkeypatch.setattr(head, "forward", forward)
+        with torch.no_grad():
+            return policy(asked)
+
+    packed = packing.pack(asked, policy.family, policy.base, policy.features)
+    noise_V = torch.randn(len(policy.never_sampled_V), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before_K = policy(asked)
+    only_given = (given - said).pop()
+    assert torch.equal(disturbed(only_given), before_K)
+    assert not torch.equal(disturbed(said.pop()), before_K)  # the control
+
+
+def test_negative_control_positions_off_by_one(policy: Policy, family: Family) -> None:
+    trajectory = mixed_trajectories(family)[0]
+    with torch.no_grad():
+        shifted_K = plain_logprobs(policy, trajectory, position_shift=1)
+        assert (policy([trajectory]) - shifted_K).abs().max() > 1e-4
+
+
+def test_negative_control_grid_left_out(
+    policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.no_grad():
+        right_K = policy(trajectories)
+        whole = type(policy.family).positions
+
+        def flat(
+            family: Family, model: object, ids: Tensor, attention: Tensor, _: object
+        ) -> Tensor:
+            text = torch.zeros_like(ids)  # as if no id were an image's
+            return whole(family, model, text, attention, None)
+
+        monkeypatch.setattr(type(policy.family), "positions", flat)
+        assert (policy(trajectories) - right_K).abs().max() > 1e-4
+
+
+def test_negative_control_rows_that_see_what_comes_after(
+    policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unmasked(*args) -> Segment:
+        right = segment(*args)
+        return replace(right, mask_SL=torch.ones_like(right.mask_SL))
+
+    with torch.no_grad():
+        right_K = policy(trajectories)
+        monkeypatch.setattr(packing, "segment", unmasked)
+        assert (policy(trajectories) - right_K).abs().max() > 1e-4
