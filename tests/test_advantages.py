@@ -24,6 +24,15 @@ def test_a_penalty_alone_weighs_as_much_as_correctness_unless_the_std_has_a_floo
     torch.testing.assert_close(above_G, group_advantages(by_accuracy_G))
 
 
+def test_without_the_std_and_against_the_others() -> None:
+    rewards_G = torch.tensor([1.5, 0.5, 0.5, 0.5], dtype=torch.float64)
+    difference_G = torch.tensor([0.75, -0.25, -0.25, -0.25], dtype=torch.float64)
+    torch.testing.assert_close(group_advantages(rewards_G, "mean"), difference_G)
+    # 1.5 - 0.5, and 0.5 - (1.5 + 0.5 + 0.5) / 3
+    others_G = torch.tensor([1.0, -1 / 3, -1 / 3, -1 / 3], dtype=torch.float64)
+    torch.testing.assert_close(group_advantages(rewards_G, "leave_one_out"), others_G)
+
+
 def test_advantages_sum_to_zero_and_do_not_move_with_the_rewards_offset() -> None:
     rewards_G = torch.rand(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     advantages_G = group_advantages(rewards_G)

@@ -23,6 +23,7 @@ ROOMS = (
     "losses",
     "metrics",
     "optimizer",
+    "update",
     "module",
     "callbacks",
     "evaluation",
@@ -30,7 +31,8 @@ ROOMS = (
     "cli",
     "__main__",
 )
-SHUT = {"module": ("rollout", "rewards")}  # above it, and none of its business
+# Above them, and none of their business.
+SHUT = {"module": ("rollout", "rewards"), "update": ("rollout", "rewards")}
 
 
 def modules() -> dict[str, str]:

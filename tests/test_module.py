@@ -1,18 +1,22 @@
 """The update: the loss over two-turn trajectories, and gradients that no split can change."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lightning import Trainer
 
-from equivalence.naive import plain_logprobs
+from equivalence.naive import forward, plain_logprobs
 from helpers import make_group
 from model_helpers import assert_same_gradients, gradients_of, mixed_trajectories
 from visionthink_pl.families import Family
-from visionthink_pl.losses import GRPOLoss
+from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
 from visionthink_pl.losses.grpo import kl_k3
-from visionthink_pl.module import Credited, VisionThinkModule
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Policy
 from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch, Trajectory
+from visionthink_pl.update import Credited, split
 
 ADVANTAGES = (1.2, -0.3, -1.0, 0.6)  # they do not cancel, so that a wrong split would show
 
@@ -128,6 +132,86 @@ def test_a_group_with_signal_takes_one_step(
     assert logged["loss/policy"] == pytest.approx(0, abs=1e-6)  # by construction: the ratio is 1
     assert logged["loss/kl"] > 0  # the adapter of the tests has left zero
     assert logged["rollout_step"] == 3 and logged["time/rollout_s"] == 0.5
+
+
+def batch_of_groups(family: Family, count: int) -> PromptBatch:
+    """Groups with signal."""
+    groups = [batch_of(family, [1.5, 0.5, 0.5, 1.5]).rollouts.groups[0] for _ in range(count)]
+    return PromptBatch(
+        [g.sample for g in groups], rollouts=RolloutBatch(groups, draw=0, rollout_s=0)
+    )
+
+
+class Spy(Loss):
+    """A loss that keeps what it is given."""
+
+    def __init__(self, loss: Loss, seen: list[LossInputs]) -> None:
+        self.loss, self.seen, self.kl_coefficient = loss, seen, loss.kl_coefficient
+
+    def __call__(self, inputs: LossInputs) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        self.seen.append(inputs)
+        return self.loss(inputs)
+
+
+@pytest.mark.equivalence
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_several_updates_keep_to_the_policy_that_sampled(
+    policy: Policy, family: Family, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    batch = batch_of_groups(family, 3)
+    assert batch.rollouts is not None
+    loss = GRPOLoss(kl_coefficient=0, clip_low=0.9, clip_high=9.0)
+    settings = {"updates_per_batch": 3, "optimizer": AdamW(lr=1e-2), "kinds": ("digit",)}
+    module = make_module(policy, loss=loss, **settings)
+    # In bf16 they are computed once more; the arithmetic itself stays fp32 here.
+    monkeypatch.setattr(Trainer, "precision", precision)
+    with torch.no_grad():
+        for group in batch.rollouts.groups:
+            for trajectory in group.trajectories:
+                old = plain_logprobs(policy, trajectory).tolist()
+                for turn in trajectory.turns:
+                    turn.logprobs = old[: len(turn.generated_ids)]
+                    old = old[len(turn.generated_ids) :]
+    seen: list[LossInputs] = []
+    module.loss_function = Spy(loss, seen)
+    logged = run_step(module, batch, monkeypatch)
+    assert logged["optimizer_steps"] == 3
+    moved = [(inputs.logprobs_K - inputs.old_logprobs_K).abs().max().item() for inputs in seen]
+    assert moved[0] < 1e-5 < 1e-3 < min(moved[1:])
+    assert logged["train/logprob_difference_max"] < 1e-5  # of the first step alone
+    assert logged["loss/policy"] != pytest.approx(0, abs=1e-6)
+    assert [inputs.trajectories for inputs in seen] == [4, 4, 4]
+    tokens = sum(t.response_tokens for t in batch.rollouts.groups[0].trajectories)
+    assert [inputs.tokens for inputs in seen] == [tokens] * 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "parts", "sizes"),
+    [(6, 2, [3, 3]), (5, 2, [2, 3]), (7, 3, [2, 2, 3]), (2, 5, [1, 1]), (3, 1, [3])],
+)
+def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes: list[int]) -> None:
+    numbers = list(range(groups))
+    found = split(numbers, parts)  # type: ignore[arg-type]
+    assert [len(part) for part in found] == sizes
+    assert [number for part in found for number in part] == numbers  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.equivalence
+def test_the_entropy_bonus_reaches_the_gradient(policy: Policy, family: Family) -> None:
+    rows = [replace(row, advantage=0.0) for row in credited(family)]
+    bonus = make_module(policy, loss=GRPOLoss(kl_coefficient=0, entropy_coefficient=10.0))
+    figures = bonus.accumulate(rows)
+    found = gradients_of(policy)
+    entropies = []
+    for row in rows:
+        logprobs_TV = forward(policy, row.trajectory)
+        places = [t - 1 for t, m in enumerate(row.trajectory.generated_mask) if m]
+        kept_KV = logprobs_TV[places][:, ~policy.never_sampled_V]
+        entropies.append(-(kept_KV.exp() * kept_KV).sum(-1).mean())
+    entropy = torch.stack(entropies).mean()
+    assert figures["loss/entropy"] == pytest.approx(entropy.item(), rel=1e-5)
+    (-10.0 * entropy).backward()
+    assert_same_gradients(found, gradients_of(policy))
 
 
 def test_without_signal_nothing_moves(

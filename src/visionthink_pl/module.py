@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from visionthink_pl.advantages import group_advantages, has_signal
+from visionthink_pl.advantages import Normalisation, has_signal
 from visionthink_pl.families import Family, load_family
-from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
+from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.metrics import (
     Tally,
     evaluation_names,
@@ -28,17 +28,10 @@ from visionthink_pl.metrics import (
 )
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Lora, Policy, check_loadable, load_policy
-from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch, Trajectory
+from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
+from visionthink_pl.update import Credited, StepTotals, credit, loss_inputs, split
 
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Credited:
-    """A trajectory with the advantage it has over its group."""
-
-    trajectory: Trajectory
-    advantage: float
 
 
 class VisionThinkModule(LightningModule):
@@ -49,11 +42,18 @@ class VisionThinkModule(LightningModule):
         family: class of the model family; by default found by the checkpoint's ``model_type``.
         lora: the adapters; what is trained.
         loss: the policy loss.
+        normalisation: of advantages. ``std``: difference to the group's mean over its std (the
+            paper's). ``mean``: the difference alone. ``leave_one_out``: to the mean of the others.
         std_floor: least std that the rewards of a group are divided by, in units of reward; 0 is
             the paper's.
+        updates_per_batch: optimizer steps a rollout batch, each on a part of its groups with
+            signal (paper: 16, 512 prompts in parts of 32).
         optimizer: AdamW's settings.
         micro_batch_size: trajectories in one forward and backward pass; memory grows with it,
-            the gradient does not depend on it.
+            the gradient does not depend on it. A multiple of ``rollout.group_size`` reads each
+            prompt once.
+        gradient_checkpointing: compute activations again in the backward pass, a block of layers
+            at a time, rather than keep them: less memory, about a third more time.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
         temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
             ``rollout.temperature`` on the command line.
@@ -67,25 +67,34 @@ class VisionThinkModule(LightningModule):
         family: type[Family] | None = None,
         lora: Lora = Lora(),  # noqa: B008 (frozen)
         loss: Loss | None = None,
+        normalisation: Normalisation = "std",
         std_floor: float = 0.0,
+        updates_per_batch: int = 1,
         optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
         micro_batch_size: int = 8,
+        gradient_checkpointing: bool = False,
         max_grad_norm: float = 1.0,
         temperature: float = 1.0,
         kinds: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        if micro_batch_size < 1:
-            raise ConfigError(f"model.micro_batch_size: at least 1, not {micro_batch_size}")
-        for name, value in (("std_floor", std_floor), ("max_grad_norm", max_grad_norm)):
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"model.{name}: at least 0, not {value}")
+        for name, value in (
+            ("micro_batch_size", micro_batch_size),
+            ("updates_per_batch", updates_per_batch),
+        ):
+            if value < 1:
+                raise ConfigError(f"model.{name}: at least 1, not {value}")
+        for name, limit in (("std_floor", std_floor), ("max_grad_norm", max_grad_norm)):
+            if not 0 <= limit < math.inf:
+                raise ConfigError(f"model.{name}: at least 0, not {limit}")
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the adapters alone
         self.pretrained, self.lora, self.adamw = pretrained, lora, optimizer
         self.loss_function = GRPOLoss() if loss is None else loss
-        self.std_floor, self.max_grad_norm = std_floor, max_grad_norm
+        self.normalisation, self.std_floor = normalisation, std_floor
+        self.updates_per_batch, self.max_grad_norm = updates_per_batch, max_grad_norm
         self.micro_batch_size, self.temperature = micro_batch_size, temperature
+        self.gradient_checkpointing = gradient_checkpointing
         self.kinds = tuple(kinds)
         self.family = load_family(pretrained, family)
         check_loadable(pretrained, self.family, lora)
@@ -122,10 +131,12 @@ class VisionThinkModule(LightningModule):
             self.policy = load_policy(
                 self.pretrained, self.family, self.lora, self.temperature, dtype
             )
+            if self.gradient_checkpointing:
+                self.policy.base.gradient_checkpointing_enable({"use_reentrant": False})
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        total_steps = self.trainer.estimated_stepping_batches
+        total_steps = self.trainer.estimated_stepping_batches * self.updates_per_batch
         optimizer, schedule = self.adamw.build(trainable, total_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
@@ -153,7 +164,7 @@ class VisionThinkModule(LightningModule):
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        """Take one optimizer step on the groups with signal; without any, take none."""
+        """Take the optimizer steps on the groups with signal; without any, take none."""
         rollouts = _rollouts(batch)
         started = time.perf_counter()
         kept = [group for group in rollouts.groups if has_signal(group.scored()[1])]
@@ -180,28 +191,46 @@ class VisionThinkModule(LightningModule):
                 logger.save()
 
     def _update(self, groups: Sequence[Group]) -> dict[str, float]:
+        """One optimizer step on each part of the groups; figures are means over the steps."""
+        parts = [
+            credit(part, self.normalisation, self.std_floor)
+            for part in split(groups, self.updates_per_batch)
+        ]
+        if len(parts) > 1:
+            parts = [self._with_old_logprobs(part) for part in parts]
+        steps = [self._step(part) for part in parts]
+        means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
+        # After the first step the policy has moved: only before it is a difference numerical.
+        return means | {name: steps[0][name] for name in means if "difference" in name}
+
+    @torch.no_grad()
+    def _with_old_logprobs(self, credited: Sequence[Credited]) -> list[Credited]:
+        """Under the policy that sampled: as sampled in fp32, computed once more in bf16, where the
+        decoder's and the training pass's roundings differ."""
+        if self.trainer.precision == "32-true":
+            return [replace(row, old_logprobs=row.trajectory.logprobs) for row in credited]
+        out = []
+        for micro in self._micro_batches(credited):
+            rows = [row.trajectory for row in micro]
+            with self.trainer.precision_plugin.forward_context():
+                old_K = self._policy()(rows)
+            parts = old_K.split([row.response_tokens for row in rows])
+            pairs = zip(micro, parts, strict=True)
+            out += [replace(row, old_logprobs=part.tolist()) for row, part in pairs]
+        return out
+
+    def _step(self, credited: Sequence[Credited]) -> dict[str, float]:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizer, Optimizer | LightningOptimizer)
         assert isinstance(schedule, LRScheduler)
         optimizer.zero_grad()
-        figures = self.accumulate(self._advantages(groups))
+        figures = self.accumulate(credited)
         trainable = [p for p in self.parameters() if p.requires_grad]
         limit = self.max_grad_norm or float("inf")
         figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
         optimizer.step()
         schedule.step()
         return figures
-
-    def _advantages(self, groups: Sequence[Group]) -> list[Credited]:
-        """Group by group: neighbours in a micro-batch share their prompt."""
-        out = []
-        for group in groups:
-            trajectories, rewards = group.scored()
-            advantages_G = group_advantages(torch.tensor(rewards), self.std_floor)
-            out += [
-                Credited(t, a) for t, a in zip(trajectories, advantages_G.tolist(), strict=True)
-            ]
-        return out
 
     def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
         """Add the gradient of the loss over ``credited``, micro-batch by micro-batch.
@@ -210,16 +239,18 @@ class VisionThinkModule(LightningModule):
             The figures under ``loss/``, and how far log-probabilities as sampled lie from those
             recomputed here (mean and largest, in nats), which tells of numerical drift.
         """
+        totals = StepTotals.of(credited)
         sums: dict[str, Tensor] = {}
         differences: list[Tensor] = []
         for micro in self._micro_batches(credited):
-            inputs = self._loss_inputs(micro, len(credited))
+            with self.trainer.precision_plugin.forward_context():
+                inputs = loss_inputs(self._policy(), self.loss_function, micro, totals)
             loss, figures = self.loss_function(inputs)
             self.manual_backward(loss)
             for name, value in figures.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
             sampled = [value for row in micro for value in row.trajectory.logprobs]
-            difference_K = torch.tensor(sampled, device=self.device) - inputs.old_logprobs_K
+            difference_K = torch.tensor(sampled, device=self.device) - inputs.logprobs_K.detach()
             differences.append(difference_K.abs())
         difference_K = torch.cat(differences)
         return {f"loss/{name}": value.item() for name, value in sums.items()} | {
@@ -230,25 +261,6 @@ class VisionThinkModule(LightningModule):
     def _micro_batches(self, credited: Sequence[Credited]) -> Iterator[Sequence[Credited]]:
         for start in range(0, len(credited), self.micro_batch_size):
             yield credited[start : start + self.micro_batch_size]
-
-    def _loss_inputs(self, micro: Sequence[Credited], trajectories: int) -> LossInputs:
-        """One step a rollout batch: the policy that sampled is the one before the step."""
-        policy = self._policy()
-        rows = [row.trajectory for row in micro]
-        with self.trainer.precision_plugin.forward_context():
-            logprobs_K = policy(rows)
-            needs_reference = self.loss_function.kl_coefficient > 0
-            reference_K = policy.reference_logprobs(rows) if needs_reference else None
-        lengths_N = torch.tensor([t.response_tokens for t in rows], device=logprobs_K.device)
-        advantages_N = torch.tensor([row.advantage for row in micro], device=logprobs_K.device)
-        return LossInputs(
-            logprobs_K=logprobs_K,
-            old_logprobs_K=logprobs_K.detach(),
-            reference_logprobs_K=reference_K,
-            advantages_K=advantages_N.repeat_interleave(lengths_N),
-            lengths_K=lengths_N.repeat_interleave(lengths_N),
-            trajectories=trajectories,
-        )
 
     def _rollout_metrics(self, groups: Sequence[Group], kept: Sequence[Group]) -> dict[str, float]:
         parts = list(groups[0].parts) if groups else []

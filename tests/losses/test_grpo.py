@@ -10,7 +10,9 @@ from visionthink_pl.losses.grpo import kl_k3
 from visionthink_pl.types import ConfigError
 
 
-def inputs(ratios, advantages, lengths, reference_gaps=None, trajectories=2) -> LossInputs:
+def inputs(
+    ratios, advantages, lengths, reference_gaps=None, trajectories=2, entropies=None
+) -> LossInputs:
     """Tokens given by their probability ratio and by how far the reference lies from the policy."""
     old_K = torch.full((len(ratios),), -1.0, dtype=torch.float64)
     logprobs_K = (old_K + torch.tensor(ratios, dtype=torch.float64).log()).requires_grad_()
@@ -21,9 +23,11 @@ def inputs(ratios, advantages, lengths, reference_gaps=None, trajectories=2) -> 
         logprobs_K,
         old_K,
         reference_K,
+        None if entropies is None else torch.tensor(entropies, dtype=torch.float64),
         torch.tensor(advantages, dtype=torch.float64),
         torch.tensor(lengths),
         trajectories,
+        len(ratios),
     )
 
 
@@ -48,6 +52,28 @@ def test_the_mean_is_taken_per_trajectory_and_then_over_trajectories() -> None:
     value, figures = loss(inputs([1, 1, 1, 1], [3, 3, 3, -1], [3, 3, 3, 1]))
     assert value.item() == pytest.approx(-(3 + -1) / 2)  # not -(3 * 3 - 1) / 4
     assert figures["clip_fraction"].item() == 0
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "expected", "why"),
+    [
+        ("trajectory", (3 + -1) / 2, "each trajectory weighs the same"),
+        ("token", (3 * 3 - 1) / 4, "each token of the step weighs the same"),
+        ("constant", (3 * 3 - 1) / (10 * 2), "each token weighs the same in every step"),
+    ],
+)
+def test_aggregation(aggregation: str, expected: float, why: str) -> None:
+    loss = GRPOLoss(kl_coefficient=0, aggregation=aggregation, constant_tokens=10)
+    value, _ = loss(inputs([1, 1, 1, 1], [3, 3, 3, -1], [3, 3, 3, 1]))
+    assert value.item() == pytest.approx(-expected), why
+
+
+def test_the_entropy_bonus_is_taken_off_with_its_coefficient() -> None:
+    loss = GRPOLoss(kl_coefficient=0, entropy_coefficient=0.1)
+    value, figures = loss(inputs([1, 1, 1], [0, 0, 0], [2, 2, 1], entropies=[0.2, 0.4, 1.0]))
+    assert figures["entropy"].item() == pytest.approx((0.3 + 1.0) / 2)
+    assert value.item() == pytest.approx(-0.1 * (0.3 + 1.0) / 2)
+    assert "entropy" not in GRPOLoss()(inputs([1], [0], [1]))[1]
 
 
 def test_clip_fraction_counts_tokens_whose_gain_was_cut() -> None:

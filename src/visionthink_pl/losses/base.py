@@ -16,18 +16,23 @@ class LossInputs:
         logprobs_K: under the policy, with gradient.
         old_logprobs_K: under the policy that sampled.
         reference_logprobs_K: under the frozen reference; ``None`` where the KL is not needed.
+        entropies_K: of the policy where each token was chosen, in nats, with gradient; ``None``
+            where it is not needed.
         advantages_K: the advantage of the trajectory that each token belongs to.
         lengths_K: how many generated tokens that trajectory has.
         trajectories: how many trajectories share the optimizer step, over all its micro-batches
             and ranks.
+        tokens: how many generated tokens those have together.
     """
 
     logprobs_K: Tensor
     old_logprobs_K: Tensor
     reference_logprobs_K: Tensor | None
+    entropies_K: Tensor | None
     advantages_K: Tensor
     lengths_K: Tensor
     trajectories: int
+    tokens: int
 
 
 class Loss(ABC):
@@ -35,9 +40,11 @@ class Loss(ABC):
 
     Attributes:
         kl_coefficient: above 0 where reference log-probabilities are needed.
+        entropy_coefficient: above 0 where entropies are.
     """
 
     kl_coefficient: float
+    entropy_coefficient: float = 0.0
 
     @abstractmethod
     def __call__(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:

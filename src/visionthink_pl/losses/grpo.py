@@ -2,12 +2,14 @@
 
 Where this differs from the paper: nowhere by default. From its released code: the mean over
 tokens is taken per trajectory, as Eq. 3 says, and not over a micro-batch; the clip range is
-PPO's usual 0.2, which the paper does not state.
+PPO's usual 0.2, which the paper does not state; and no entropy bonus, which the paper does not
+have.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,39 +19,73 @@ from visionthink_pl.types import ConfigError
 
 
 class GRPOLoss(Loss):
-    """Clipped policy gradient with a KL penalty, averaged per trajectory.
+    """Clipped policy gradient with a KL penalty.
 
     Args:
         clip_low: the probability ratio is clipped at 1 - clip_low.
         clip_high: the probability ratio is clipped at 1 + clip_high.
         kl_coefficient: beta, weight of the KL to the reference (paper: 0.001); 0 needs no
             reference.
+        entropy_coefficient: weight of an entropy bonus (the paper's released code: 0.001).
+        aggregation: how tokens are averaged. ``trajectory``: over each trajectory, then over
+            trajectories (Eq. 3). ``token``: over all tokens of the optimizer step, so that long
+            trajectories weigh more (Yu et al., "DAPO"). ``constant``: each trajectory's sum over
+            ``constant_tokens``, then over trajectories, so that a token weighs the same in
+            every step (Liu et al., "Understanding R1-Zero-Like Training").
+        constant_tokens: what ``constant`` divides by, in tokens; usual is the most that a
+            trajectory may have.
     """
 
     def __init__(
-        self, clip_low: float = 0.2, clip_high: float = 0.2, kl_coefficient: float = 0.001
+        self,
+        clip_low: float = 0.2,
+        clip_high: float = 0.2,
+        kl_coefficient: float = 0.001,
+        entropy_coefficient: float = 0.0,
+        aggregation: Literal["trajectory", "token", "constant"] = "trajectory",
+        constant_tokens: int = 1024,
     ) -> None:
         if not 0 < clip_low < 1:
             raise ConfigError(f"GRPOLoss.clip_low: between 0 and 1, not {clip_low}")
         if not 0 < clip_high < math.inf:
             raise ConfigError(f"GRPOLoss.clip_high: above 0, not {clip_high}")
-        if not 0 <= kl_coefficient < math.inf:
-            raise ConfigError(f"GRPOLoss.kl_coefficient: at least 0, not {kl_coefficient}")
+        for name, value in (
+            ("kl_coefficient", kl_coefficient),
+            ("entropy_coefficient", entropy_coefficient),
+        ):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"GRPOLoss.{name}: at least 0, not {value}")
+        if constant_tokens < 1:
+            raise ConfigError(f"GRPOLoss.constant_tokens: at least 1, not {constant_tokens}")
         self.clip_low, self.clip_high = clip_low, clip_high
-        self.kl_coefficient = kl_coefficient
+        self.kl_coefficient, self.entropy_coefficient = kl_coefficient, entropy_coefficient
+        self.aggregation, self.constant_tokens = aggregation, constant_tokens
 
     def __call__(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        weight_K = 1 / (inputs.lengths_K * inputs.trajectories)
+        weight_K = self._weights(inputs)
         ratio_K = torch.exp(inputs.logprobs_K - inputs.old_logprobs_K)
         clipped_K = ratio_K.clamp(1 - self.clip_low, 1 + self.clip_high)
         gain_K, clipped_gain_K = ratio_K * inputs.advantages_K, clipped_K * inputs.advantages_K
-        policy = -(weight_K * torch.minimum(gain_K, clipped_gain_K)).sum()
-        is_clipped_K = (clipped_gain_K < gain_K).to(weight_K.dtype)
-        figures = {"policy": policy.detach(), "clip_fraction": (weight_K * is_clipped_K).sum()}
-        if inputs.reference_logprobs_K is None:
-            return policy, figures
-        kl = (weight_K * kl_k3(inputs.logprobs_K, inputs.reference_logprobs_K)).sum()
-        return policy + self.kl_coefficient * kl, figures | {"kl": kl.detach()}
+        loss = -(weight_K * torch.minimum(gain_K, clipped_gain_K)).sum()
+        share_K = (clipped_gain_K < gain_K) / (inputs.lengths_K * inputs.trajectories)
+        figures = {"policy": loss.detach(), "clip_fraction": share_K.sum()}
+        if inputs.reference_logprobs_K is not None:
+            kl = (weight_K * kl_k3(inputs.logprobs_K, inputs.reference_logprobs_K)).sum()
+            loss, figures["kl"] = loss + self.kl_coefficient * kl, kl.detach()
+        if inputs.entropies_K is not None:
+            entropy = (weight_K * inputs.entropies_K).sum()
+            loss, figures["entropy"] = loss - self.entropy_coefficient * entropy, entropy.detach()
+        return loss, figures
+
+    def _weights(self, inputs: LossInputs) -> Tensor:
+        """What each token weighs, shape (K,)."""
+        if self.aggregation == "trajectory":
+            return 1 / (inputs.lengths_K * inputs.trajectories)
+        if self.aggregation == "token":
+            share = 1 / inputs.tokens
+        else:
+            share = 1 / (self.constant_tokens * inputs.trajectories)
+        return torch.full_like(inputs.logprobs_K.detach(), share)
 
 
 def kl_k3(logprobs_K: Tensor, reference_logprobs_K: Tensor) -> Tensor:

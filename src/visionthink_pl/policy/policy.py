@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -48,14 +48,14 @@ class Policy(nn.Module):
 
     def forward(self, trajectories: Sequence[Trajectory]) -> Tensor:
         """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory."""
-        packed = pack(trajectories, self.family, self.base, self.features)
-        hidden_1TD = self.family.hidden(
-            self.base,
-            self.embed(packed.ids_T[None], packed.images),
-            packed.positions_3T[:, None],
-            segments=packed.segments,
+        return self.logprobs(*self._predictions(trajectories))
+
+    def logprobs_and_entropies(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
+        """The same, and the entropy of the distribution that each id was chosen from, in nats."""
+        logprobs_K, entropies_K = self._by_chunks(
+            self._logprobs_and_entropies, *self._predictions(trajectories)
         )
-        return self.logprobs(hidden_1TD[0, packed.predictors_K], packed.targets_K)
+        return logprobs_K, entropies_K
 
     @torch.no_grad()
     def reference_logprobs(self, trajectories: Sequence[Trajectory]) -> Tensor:
@@ -79,10 +79,41 @@ class Policy(nn.Module):
 
     def logprobs(self, hidden_KD: Tensor, ids_K: Tensor, chunk: int = CHUNK) -> Tensor:
         """Log-probabilities of ``ids_K``, a chunk of logits at a time, recomputed backward."""
-        if len(ids_K) <= chunk:
-            return self._logprobs(hidden_KD, ids_K)
-        parts = zip(hidden_KD.split(chunk), ids_K.split(chunk), strict=True)
-        return torch.cat([checkpoint(self._logprobs, *part, use_reentrant=False) for part in parts])
+        (logprobs_K,) = self._by_chunks(self._logprobs, hidden_KD, ids_K, chunk)
+        return logprobs_K
 
-    def _logprobs(self, hidden_KD: Tensor, ids_K: Tensor) -> Tensor:
-        return self.distribution(hidden_KD).gather(-1, ids_K[:, None]).squeeze(-1)
+    def _predictions(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
+        """The state before each generated id, (K, D), and that id."""
+        packed = pack(trajectories, self.family, self.base, self.features)
+        hidden_1TD = self.family.hidden(
+            self.base,
+            self.embed(packed.ids_T[None], packed.images),
+            packed.positions_3T[:, None],
+            segments=packed.segments,
+        )
+        return hidden_1TD[0, packed.predictors_K], packed.targets_K
+
+    @staticmethod
+    def _by_chunks(
+        function: Callable[[Tensor, Tensor], tuple[Tensor, ...]],
+        hidden_KD: Tensor,
+        ids_K: Tensor,
+        chunk: int = CHUNK,
+    ) -> tuple[Tensor, ...]:
+        """``function`` a chunk at a time, so that (K, V) logits are never held."""
+        if len(ids_K) <= chunk:
+            return function(hidden_KD, ids_K)
+        parts = [
+            checkpoint(function, *part, use_reentrant=False)
+            for part in zip(hidden_KD.split(chunk), ids_K.split(chunk), strict=True)
+        ]
+        return tuple(map(torch.cat, zip(*parts, strict=True)))
+
+    def _logprobs(self, hidden_KD: Tensor, ids_K: Tensor) -> tuple[Tensor]:
+        return (self.distribution(hidden_KD).gather(-1, ids_K[:, None]).squeeze(-1),)
+
+    def _logprobs_and_entropies(self, hidden_KD: Tensor, ids_K: Tensor) -> tuple[Tensor, Tensor]:
+        logprobs_KV = self.distribution(hidden_KD)
+        finite_KV = logprobs_KV.masked_fill(self.never_sampled_V, 0)  # 0 * -inf would be nan
+        entropies_K = -(logprobs_KV.exp() * finite_KV).sum(-1)
+        return logprobs_KV.gather(-1, ids_K[:, None]).squeeze(-1), entropies_K

@@ -1,0 +1,103 @@
+"""From scored groups to what a loss takes: who gets credit, in which optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from visionthink_pl.advantages import Normalisation, group_advantages
+from visionthink_pl.losses import Loss, LossInputs
+from visionthink_pl.policy import Policy
+from visionthink_pl.types import Group, Trajectory
+
+
+@dataclass(frozen=True)
+class Credited:
+    """A trajectory with the advantage it has over its group.
+
+    Attributes:
+        old_logprobs: of its generated ids under the policy that sampled, in nats; ``None``
+            where that is still the policy.
+    """
+
+    trajectory: Trajectory
+    advantage: float
+    old_logprobs: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class StepTotals:
+    """What the trajectories of one optimizer step are averaged over, all micro-batches together.
+
+    Attributes:
+        trajectories: how many they are.
+        tokens: how many ids they generated.
+    """
+
+    trajectories: int
+    tokens: int
+
+    @classmethod
+    def of(cls, credited: Sequence[Credited]) -> StepTotals:
+        return cls(len(credited), sum(row.trajectory.response_tokens for row in credited))
+
+
+def credit(
+    groups: Sequence[Group], normalisation: Normalisation, std_floor: float
+) -> list[Credited]:
+    """The scored trajectories, group by group: neighbours share their prompt."""
+    out = []
+    for group in groups:
+        trajectories, rewards = group.scored()
+        advantages_G = group_advantages(torch.tensor(rewards), normalisation, std_floor)
+        pairs = zip(trajectories, advantages_G.tolist(), strict=True)
+        out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
+    return out
+
+
+def split(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:
+    """Neighbouring groups, one part for each optimizer step; sizes differ by one at most.
+
+    Fewer groups than parts make a part each.
+    """
+    parts = min(parts, len(groups))
+    ends = [len(groups) * (index + 1) // parts for index in range(parts)]
+    return [groups[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def loss_inputs(
+    policy: Policy, loss: Loss, rows: Sequence[Credited], totals: StepTotals
+) -> LossInputs:
+    """Run the policy, and the reference where the loss needs it, over one micro-batch."""
+    trajectories = [row.trajectory for row in rows]
+    entropies_K = None
+    if loss.entropy_coefficient > 0:
+        logprobs_K, entropies_K = policy.logprobs_and_entropies(trajectories)
+    else:
+        logprobs_K = policy(trajectories)
+    needs_reference = loss.kl_coefficient > 0
+    reference_K = policy.reference_logprobs(trajectories) if needs_reference else None
+    device = logprobs_K.device
+    lengths_N = torch.tensor([t.response_tokens for t in trajectories], device=device)
+    advantages_N = torch.tensor([row.advantage for row in rows], device=device)
+    return LossInputs(
+        logprobs_K=logprobs_K,
+        old_logprobs_K=_old(rows, logprobs_K),
+        reference_logprobs_K=reference_K,
+        entropies_K=entropies_K,
+        advantages_K=advantages_N.repeat_interleave(lengths_N),
+        lengths_K=lengths_N.repeat_interleave(lengths_N),
+        trajectories=totals.trajectories,
+        tokens=totals.tokens,
+    )
+
+
+def _old(rows: Sequence[Credited], logprobs_K: Tensor) -> Tensor:
+    """Under the policy that sampled: the present one, until it has been updated."""
+    if any(row.old_logprobs is None for row in rows):
+        return logprobs_K.detach()
+    old = [value for row in rows for value in row.old_logprobs or ()]
+    return torch.tensor(old, device=logprobs_K.device)
