@@ -10,8 +10,7 @@ from torch import Tensor
 from equivalence.naive import plain_logprobs
 from model_helpers import assert_same_gradients, gradients_of, mixed_trajectories, rolled
 from visionthink_pl.families import Family
-from visionthink_pl.policy import Policy, packing
-from visionthink_pl.policy.attention import Segment, segment
+from visionthink_pl.policy import Policy, attention, packing
 from visionthink_pl.types import Trajectory
 
 pytestmark = pytest.mark.equivalence
@@ -151,11 +150,38 @@ def test_negative_control_grid_left_out(
 def test_negative_control_rows_that_see_what_comes_after(
     policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unmasked(*args) -> Segment:
-        right = segment(*args)
+    def unmasked(*args) -> attention.Rows:
+        right = rows(*args)
         return replace(right, mask_SL=torch.ones_like(right.mask_SL))
+
+    rows = attention._rows
 
     with torch.no_grad():
         right_K = policy(trajectories)
-        monkeypatch.setattr(packing, "segment", unmasked)
+        monkeypatch.setattr(attention, "_rows", unmasked)
         assert (policy(trajectories) - right_K).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("lengths", [[3, 30, 4, 29, 90], [1], [7, 7, 7]])
+def test_packed_attention_is_that_of_each_row_alone(lengths: list[int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = [(20, lengths), (5, lengths[::-1])]  # continuations shorter and longer than prompts
+    total = sum(prompt + sum(rows) for prompt, rows in groups)
+    q = torch.randn(1, 4, total, 8, generator=generator)
+    k, v = (torch.randn(1, 2, total, 8, generator=generator) for _ in "kv")
+    layout = attention.packing(groups, q.device)
+    found, _ = attention.attend(None, q, k, v, None, packing=layout, scaling=8**-0.5)
+    start = 0
+    for prompt, rows in groups:
+        place = start + prompt
+        for length in rows:
+            own = torch.cat(
+                [torch.arange(start, start + prompt), torch.arange(place, place + length)]
+            )
+            row_k, row_v = (x[:, :, own].repeat_interleave(2, 1) for x in (k, v))
+            scores = q[:, :, own] @ row_k.transpose(2, 3) * 8**-0.5
+            later = torch.ones(len(own), len(own)).triu(1).bool()
+            expected = (scores.masked_fill(later, float("-inf")).softmax(-1) @ row_v)[0]
+            torch.testing.assert_close(found[0, own], expected.transpose(0, 1), atol=1e-5, rtol=0)
+            place += length
+        start = place

@@ -143,9 +143,9 @@ class Family(ABC):
             model: its own attention function must be ``policy.attention.attend``.
             embeds_NTD: embeddings.
             positions_3NT: rotary positions.
-            attention: what is attended to. ``segments``: how one row is packed. Or ``mask``, of
-                shape (N, 1, T, keys), and ``cache``, whose ``update`` takes new keys and values
-                and returns all.
+            attention: what is attended to. ``packing``: how one row is packed. Or ``cache``,
+                whose ``update`` takes new keys and values and returns all, and ``mask`` of shape
+                (N, 1, T, keys); without a mask it is causal.
         """
 
     @abstractmethod

@@ -19,41 +19,89 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 SHARED_PREFIX = "visionthink_shared_prefix"  # the name that transformers knows it by
+ALIKE = 1.25  # continuations are padded together where the longest is at most this much longer
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One packed group.
+class Rows:
+    """Continuations of one prompt, of about one length.
 
     Attributes:
-        prompt: places of the prompt in the packed sequence.
-        rows_GS: places of each continuation's tokens, padded with the place of its first.
+        places_GS: places of their tokens in the packed sequence, padded with that of the first.
         real_GS: true on those that are no padding.
-        mask_SL: what the s-th token of a continuation sees of [prompt; continuation].
+        mask_SL: what the s-th token sees of [prompt; continuation].
     """
 
-    prompt: slice
-    rows_GS: Tensor
+    places_GS: Tensor
     real_GS: Tensor
     mask_SL: Tensor
 
 
-def segment(start: int, prompt: int, rows: Sequence[int], device: torch.device) -> Segment:
-    """The segment at ``start``: a prompt of that many tokens, continuations of those lengths."""
-    places, place = [], start + prompt
-    for length in rows:
+@dataclass(frozen=True)
+class Segment:
+    """One packed group: the places of its prompt, and its continuations."""
+
+    prompt: slice
+    rows: list[Rows]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a sequence is packed.
+
+    Attributes:
+        segments: its groups, in order and without gaps.
+        restore_T: brings what segments put out, prompt and then rows, back into packed order.
+    """
+
+    segments: list[Segment]
+    restore_T: Tensor
+
+
+def packing(groups: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> Packing:
+    """Lay out groups one after another.
+
+    Args:
+        groups: for each, the length of its prompt and those of its continuations.
+        device: of the indices.
+    """
+    segments, start = [], 0
+    for prompt, lengths in groups:
+        segments.append(_segment(start, prompt, lengths, device))
+        start += prompt + sum(lengths)
+    put_out = [
+        part
+        for s in segments
+        for part in (
+            torch.arange(s.prompt.start, s.prompt.stop, device=device),
+            *(rows.places_GS[rows.real_GS] for rows in s.rows),
+        )
+    ]
+    return Packing(segments, torch.cat(put_out).argsort())
+
+
+def _segment(start: int, prompt: int, lengths: Sequence[int], device: torch.device) -> Segment:
+    place = start + prompt
+    places = []
+    for length in lengths:
         places.append(torch.arange(place, place + length, device=device))
         place += length
-    lengths_G = torch.tensor(rows, device=device)
-    rows_GS = pad_sequence(places, batch_first=True, padding_value=start + prompt)
-    step_S = torch.arange(rows_GS.shape[1], device=device)
-    own_SS = step_S[None, :] <= step_S[:, None]
-    return Segment(
-        prompt=slice(start, start + prompt),
-        rows_GS=rows_GS,
-        real_GS=step_S < lengths_G[:, None],
-        mask_SL=torch.cat([own_SS.new_ones(len(step_S), prompt), own_SS], 1),
-    )
+    batches: list[list[Tensor]] = []
+    for row in sorted(places, key=len):
+        if not batches or len(row) > ALIKE * len(batches[-1][0]):
+            batches.append([])
+        batches[-1].append(row)
+    return Segment(slice(start, start + prompt), [_rows(batch, prompt) for batch in batches])
+
+
+def _rows(places: list[Tensor], prompt: int) -> Rows:
+    lengths_G = torch.tensor([len(row) for row in places], device=places[0].device)
+    first = int(places[0][0])
+    places_GS = pad_sequence(places, batch_first=True, padding_value=first)
+    step_S = torch.arange(places_GS.shape[1], device=places_GS.device)
+    own_SS = step_S <= step_S[:, None]
+    mask_SL = torch.cat([own_SS.new_ones(len(step_S), prompt), own_SS], 1)
+    return Rows(places_GS, step_S < lengths_G[:, None], mask_SL)
 
 
 def attend(
@@ -62,44 +110,55 @@ def attend(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    segments: Sequence[Segment] | None = None,
+    packing: Packing | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention as transformers calls it; without ``segments`` it is SDPA.
+    """Attention as transformers calls it; without a ``packing`` it is SDPA.
 
     Args:
         module: the attention layer.
-        query: (N, heads, T, width of a head); N is 1 where ``segments`` are given.
+        query: (N, heads, T, width of a head); N is 1 where a packing is given.
         key: (N, key heads, T, width of a head).
         value: as ``key``.
         attention_mask: of SDPA.
-        segments: how T is packed, in order and without gaps.
+        packing: how T is packed.
         kwargs: ``scaling`` among them.
 
     Returns:
         (N, T, heads, width of a head).
     """
-    if segments is None:
+    if packing is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     repeats = query.shape[1] // key.shape[1]
-    q, k, v = query[0], repeat_kv(key, repeats)[0], repeat_kv(value, repeats)[0]
-    parts = [part for s in segments for part in _attend_segment(q, k, v, s, kwargs["scaling"])]
-    return torch.cat(parts)[None], None
+    qkv = query[0], repeat_kv(key, repeats)[0], repeat_kv(value, repeats)[0]
+    parts = [part for s in packing.segments for part in _attend_segment(qkv, s, kwargs["scaling"])]
+    return torch.cat(parts)[None, packing.restore_T], None
 
 
 def _attend_segment(
-    q: Tensor, k: Tensor, v: Tensor, segment: Segment, scale: float
+    qkv: tuple[Tensor, Tensor, Tensor], segment: Segment, scale: float
 ) -> Iterator[Tensor]:
     """The prompt's output and then the continuations', each (tokens, heads, width)."""
-    prompt_q, prompt_k, prompt_v = (x[None, :, segment.prompt] for x in (q, k, v))
+    prompt_q, prompt_k, prompt_v = (x[None, :, segment.prompt] for x in qkv)
     out = scaled_dot_product_attention(prompt_q, prompt_k, prompt_v, is_causal=True, scale=scale)
     yield out[0].transpose(0, 1)
-    q, k, v = (x[:, segment.rows_GS].transpose(0, 1) for x in (q, k, v))
-    group = len(segment.rows_GS)
-    k = torch.cat([prompt_k.expand(group, -1, -1, -1), k], 2)
-    v = torch.cat([prompt_v.expand(group, -1, -1, -1), v], 2)
-    out = scaled_dot_product_attention(q, k, v, attn_mask=segment.mask_SL, scale=scale)
-    yield out.transpose(1, 2)[segment.real_GS]
+    for rows in segment.rows:
+        q, k, v = (x[:, rows.places_GS].transpose(0, 1) for x in qkv)
+        k, v = _behind(prompt_k, k), _behind(prompt_v, v)
+        if q.shape[2] > prompt_q.shape[2]:
+            # A causal kernel skips what lies above the diagonal. It starts both at one corner, so
+            # the prompt asks once more; for long continuations that costs less than a mask.
+            q = _behind(prompt_q, q)
+            out = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
+            out = out[:, :, prompt_q.shape[2] :]
+        else:
+            out = scaled_dot_product_attention(q, k, v, attn_mask=rows.mask_SL, scale=scale)
+        yield out.transpose(1, 2)[rows.real_GS]
+
+
+def _behind(prompt: Tensor, rows: Tensor) -> Tensor:
+    """Each of the rows behind the one prompt."""
+    return torch.cat([prompt.expand(len(rows), -1, -1, -1), rows], 2)
 
 
 AttentionInterface.register(SHARED_PREFIX, attend)

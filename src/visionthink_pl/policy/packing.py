@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
-from visionthink_pl.policy.attention import Segment, segment
+from visionthink_pl.policy.attention import Packing, packing
 from visionthink_pl.policy.features import ImageFeatures
 from visionthink_pl.types import Trajectory
 
@@ -26,7 +26,7 @@ class Packed:
         ids_T: token ids.
         positions_3T: rotary positions; those of each continuation go on from its prompt.
         images: in the order of their placeholders.
-        segments: one for each prompt.
+        packing: how they lie there.
         predictors_K: for each generated id, the place of the token before it.
         targets_K: the generated ids, trajectory by trajectory.
     """
@@ -34,7 +34,7 @@ class Packed:
     ids_T: Tensor
     positions_3T: Tensor
     images: list[Image.Image]
-    segments: list[Segment]
+    packing: Packing
     predictors_K: Tensor
     targets_K: Tensor
 
@@ -50,7 +50,7 @@ def pack(
     ids: list[int] = []
     places: list[Tensor] = []
     images: list[Image.Image] = []
-    segments: list[Segment] = []
+    groups: list[tuple[int, list[int]]] = []
     predictors: list[int] = []
     targets: list[int] = []
     for _, neighbours in groupby(
@@ -72,13 +72,12 @@ def pack(
             ids += trajectory.ids[prompt:]
             places.append(positions_3T[:, prompt:])
             images += trajectory.images[shown:]
-        rows = [len(trajectory.ids) - prompt for trajectory, _ in group]
-        segments.append(segment(start, prompt, rows, model.device))
+        groups.append((prompt, [len(trajectory.ids) - prompt for trajectory, _ in group]))
     return Packed(
         ids_T=torch.tensor(ids, device=model.device),
         positions_3T=torch.cat(places, 1).to(model.device),
         images=images,
-        segments=segments,
+        packing=packing(groups, model.device),
         predictors_K=torch.tensor(predictors, device=model.device),
         targets_K=torch.tensor(targets, device=model.device),
     )

@@ -89,7 +89,7 @@ class Policy(nn.Module):
             self.base,
             self.embed(packed.ids_T[None], packed.images),
             packed.positions_3T[:, None],
-            segments=packed.segments,
+            packing=packed.packing,
         )
         return hidden_1TD[0, packed.predictors_K], packed.targets_K
 

@@ -193,10 +193,14 @@ class Decoder:
             policy.base,
             policy.embed(ids_RT.to(self._device), images),
             positions_3RT.to(self._device),
-            mask=(torch.arange(seen, device=self._device) <= slots_RT[..., None])[:, None],
+            mask=self._visible(slots_RT, seen) if any(lengths) else None,
             cache=cache,
         )
         return after_R.tolist()
+
+    def _visible(self, slots_NT: Tensor, seen: int) -> Tensor:
+        """What each new token sees of its row: all up to itself; shape (N, 1, T, seen)."""
+        return (torch.arange(seen, device=self._device) <= slots_NT[..., None])[:, None]
 
     def _begin(self, indices: Sequence[int], uniform_NT: Tensor | None) -> None:
         """Begin a turn of the slots ``indices``."""
@@ -226,7 +230,7 @@ class Decoder:
             policy.base,
             policy.embed(rows.unfed_N[:, None], []),
             rows.positions_N[None, :, None].expand(3, -1, 1),
-            mask=(torch.arange(seen, device=self._device) <= slots_N1)[:, None, None],
+            mask=self._visible(slots_N1, seen),
             cache=self._cache,
         )
         rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.family.end_of_turn_id, self._max)
