@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn
 from visionthink_pl.callbacks import RolloutLog
-from visionthink_pl.callbacks.rollout_log import describe
+from visionthink_pl.callbacks.rollout_log import describe, spread
 from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
 
 
@@ -131,3 +131,13 @@ def test_description_shows_the_question_and_truth_as_text() -> None:
 def test_impossible_settings(setting: str) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         RolloutLog(**{setting: 0})
+
+
+def test_trajectories_are_spread_over_the_batch_and_go_through_it() -> None:
+    groups = [make_group([]) for _ in range(20)]
+    places = [
+        [next(i for i, g in enumerate(groups) if g is found) for found in spread(groups, 4, entry)]
+        for entry in (0, 1, 5)
+    ]
+    assert places == [[0, 5, 10, 15], [1, 6, 11, 16], [5, 10, 15, 0]]
+    assert len(spread(groups[:3], 4, 7)) == 3 and spread([], 4, 0) == []

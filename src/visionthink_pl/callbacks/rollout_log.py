@@ -21,7 +21,8 @@ class RolloutLog(Callback):
 
     Args:
         every_n_steps: rollout steps between two entries.
-        trajectories: how many of a batch, each from another prompt.
+        trajectories: how many of a batch, each from another prompt; they are spread over it, and
+            entry by entry go through it, since a source may always begin with the same kind.
         max_side: images are shrunk to at most this many pixels in width and height. With the
             defaults a thousand steps stay under 50 MB.
     """
@@ -49,7 +50,8 @@ class RolloutLog(Callback):
             return
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                self._write(logger, rollouts.groups[: self._count], rollouts.draw)
+                entry = rollouts.draw // self._every
+                self._write(logger, spread(rollouts.groups, self._count, entry), rollouts.draw)
 
     def _write(self, logger: TensorBoardLogger, groups: Sequence[Group], step: int) -> None:
         for index, group in enumerate(groups):
@@ -63,6 +65,12 @@ class RolloutLog(Callback):
         small = image.copy()
         small.thumbnail((self._max_side, self._max_side))
         return np.asarray(small)
+
+
+def spread(groups: Sequence[Group], count: int, entry: int) -> list[Group]:
+    """Up to ``count`` groups at equal distances, one place further with each entry."""
+    count = min(count, len(groups))
+    return [groups[(index * len(groups) // count + entry) % len(groups)] for index in range(count)]
 
 
 def describe(group: Group, index: int) -> str:
