@@ -116,6 +116,12 @@ ON_THE_COMMAND_LINE = [
     ("--model.optimizer.lr=0", "model.optimizer.lr: above 0, not 0.0"),
     ("--model.loss.clip_low=1.5", "model.loss.init_args.clip_low: between 0 and 1, not 1.5"),
     ("--rollout.temperature=0", "rollout.temperature: above 0, not 0.0"),
+    ("--rollout.temperature=.inf", "rollout.temperature: above 0, not inf"),
+    ("--rollout.temperature=.nan", "rollout.temperature: above 0, not nan"),
+    (
+        "--rollout.rewards=[{class_path: RuleAccuracy, init_args: {weight: .nan}}]",
+        "rollout.rewards[0].init_args.weight: a number, not nan",
+    ),
     ("--rollout.max_new_tokens=0", "rollout.max_new_tokens: at least 1, not 0"),
     ("--rollout.rows=0", "rollout.rows: at least 1, not 0"),
     ("--rollout.limits.min_pixels=0", "rollout.limits.min_pixels: at least 1, not 0"),
@@ -167,7 +173,11 @@ ON_THE_COMMAND_LINE = [
     ("--config=nowhere.yaml", "config: File does not exist: "),
     ("--ckpt_path=nowhere", "ckpt_path: there is no file 'nowhere'"),
     ("--ckpt_path=nowhere.ckpt", "ckpt_path: there is no file 'nowhere.ckpt'"),
-    ("--rollout.prompt=nowhere", "no file 'nowhere'; the prompts that ship are look_closer"),
+    ("--rollout.prompt_without_tools=nowhere", "rollout.prompt_without_tools: no file 'nowhere'"),
+    (
+        "--rollout.prompt=nowhere",
+        "rollout.prompt: no file 'nowhere'; the prompts that ship are look_closer",
+    ),
     ("--model.pretrained=no/such/folder", "model.pretrained: can't read a model config at 'no/"),
     ("--data.train=null", "data.train: a source of samples is needed"),
 ]

@@ -114,6 +114,8 @@ EXTRACTED = [
     ("<answer>7", None, "unclosed"),
     ("7</answer>", None, "unopened"),
     ("<think>It is 7.</think>", None, "a chain of thought"),
+    (r"<think>maybe \boxed{7}", None, "a thought without an end"),
+    (r"<think>t</think> hm <think>\boxed{7}", None, "a second thought without an end"),
     ("7", None, "no tags"),
     ("", None, "nothing"),
 ]

@@ -82,6 +82,12 @@ def test_modes(data: bytes, pixels: list[tuple[int, int, int]], why: str) -> Non
     assert [image.getpixel((x, 0)) for x in (0, 1)] == pixels, why
 
 
+@pytest.mark.parametrize(("mode", "value"), [("I", 200), ("F", 0.5)])
+def test_grey_without_a_fixed_white_is_unreadable(mode: str, value: float) -> None:
+    with pytest.raises(ImageDecodeError, match="32-bit greyscale has no fixed white"):
+        decode(saved(two_pixels(mode, value, value), "TIFF"))
+
+
 def test_path_bytes_and_image_are_the_same(tmp_path: Path) -> None:
     original = two_pixels("RGBA", (200, 0, 0, 255), (0, 0, 0, 0))
     path = tmp_path / "image.png"

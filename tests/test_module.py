@@ -196,6 +196,26 @@ def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes:
     assert [number for part in found for number in part] == numbers  # type: ignore[comparison-overlap]
 
 
+@pytest.mark.parametrize(
+    ("estimate", "max_steps", "updates", "total"),
+    [(80, -1, 1, 80), (80, -1, 4, 320), (50, 50, 4, 50), (80, 200, 4, 200), (80, 400, 4, 320)],
+)
+def test_a_schedule_ends_where_training_does(
+    policy: Policy,
+    monkeypatch: pytest.MonkeyPatch,
+    estimate: int,
+    max_steps: int,
+    updates: int,
+    total: int,
+) -> None:
+    module = make_module(policy, updates_per_batch=updates, optimizer=AdamW(1.0, schedule="linear"))
+    monkeypatch.setattr(Trainer, "estimated_stepping_batches", estimate)
+    monkeypatch.setattr(Trainer, "max_steps", max_steps)
+    schedule = module.configure_optimizers()["lr_scheduler"]
+    (rate,) = schedule.lr_lambdas
+    assert rate(total - 1) == pytest.approx(1 / total) and rate(total) == 0
+
+
 @pytest.mark.equivalence
 def test_the_entropy_bonus_reaches_the_gradient(policy: Policy, family: Family) -> None:
     rows = [replace(row, advantage=0.0) for row in credited(family)]

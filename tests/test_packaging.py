@@ -1,4 +1,4 @@
-"""A built wheel holds all that the package reads, and works in an environment of its own."""
+"""A built wheel holds all that the package reads, and is found and loaded where it is installed."""
 
 import os
 import subprocess

@@ -36,8 +36,12 @@ class InvalidCall(ValueError):
     """A call that was attempted and can't be carried out; the message is told to the model."""
 
 
-def read_prompt(name: str) -> str:
+def read_prompt(name: str, key: str = "prompt") -> str:
     """Read a prompt: the name of one that ships (``look_closer``), or a path to a text file.
+
+    Args:
+        name: of the prompt.
+        key: what the setting is called, for the error.
 
     Raises:
         ConfigError: there is no such prompt.
@@ -46,7 +50,7 @@ def read_prompt(name: str) -> str:
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in PROMPTS.glob("*.txt")))
-        raise ConfigError(f"prompt: no file {name!r}; the prompts that ship are {names}")
+        raise ConfigError(f"{key}: no file {name!r}; the prompts that ship are {names}")
     return path.read_text(encoding="utf-8").strip()
 
 
@@ -194,7 +198,9 @@ def extract_answer(text: str) -> str | None:
     A ``\\boxed{}`` within the answer block is unwrapped. ``None`` where there is neither behind
     the last ``</think>``: a chain of thought is never taken for an answer.
     """
-    spoken = text.rpartition("</think>")[2]
+    _, closed, spoken = text.rpartition("</think>")
+    if "<think>" in spoken or (not closed and "<think>" in text):
+        return None  # a thought without an end
     blocks = ANSWER.findall(spoken)
     inner = blocks[-1] if blocks else spoken
     boxed = _boxed(inner)

@@ -27,8 +27,8 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     greyscale is scaled to 8 bits.
 
     Raises:
-        ImageDecodeError: the file is missing, is not an image, is a decompression bomb, or has
-            one side more than 50 times the other.
+        ImageDecodeError: the file is missing, is not an image, is a decompression bomb, has 32
+            bits of grey, or one side more than 50 times the other.
     """
     try:
         with warnings.catch_warnings():
@@ -50,7 +50,9 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 or 32 bits a pixel: Pillow would clip at 255
+    if image.mode in ("I", "F"):
+        raise ImageDecodeError("32-bit greyscale has no fixed white; save it with 8 or 16 bits")
+    if image.mode.startswith("I;16"):  # Pillow would clip at 255
         return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""The training step: advantages -> loss -> one optimizer step over micro-batches."""
+"""The training step: advantages -> loss -> optimizer steps over micro-batches."""
 
 from __future__ import annotations
 
@@ -136,7 +136,10 @@ class VisionThinkModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         trainable = [p for p in self.parameters() if p.requires_grad]
+        # Lightning's estimate takes one step a batch, and is capped by max_steps already.
         total_steps = self.trainer.estimated_stepping_batches * self.updates_per_batch
+        if self.trainer.max_steps != -1:
+            total_steps = min(total_steps, self.trainer.max_steps)
         optimizer, schedule = self.adamw.build(trainable, total_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 

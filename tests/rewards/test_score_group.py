@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from helpers import CALL, CALL_TURN, answer_turn, direct, make_group, make_trajectory, make_turn
+from helpers import (
+    CALL,
+    CALL_TURN,
+    answer_turn,
+    direct,
+    high,
+    make_group,
+    make_trajectory,
+    make_turn,
+)
 from visionthink_pl.rewards import (
     FormatReward,
     ResizePenalty,
@@ -52,6 +61,18 @@ def test_parts_are_seen_in_order_and_unweighted() -> None:
     assert first.saw == {}
     assert second.saw == {"a": [1.0]}
     assert list(third.saw.items()) == [("a", [1.0]), ("b", [2.0])]
+
+
+def test_who_left_the_group_is_not_counted_whatever_the_order() -> None:
+    # 1/2 against 1/1 is a tie: calls. Were the wrong direct answer gone, direct ones would win;
+    # were the right one, they would lose, which is what happens here.
+    group = make_group([direct(), direct(), high()])
+    rewards = [Fixed("accuracy", [1.0, 0.0, 1.0]), ResizePenalty("accuracy")]
+    score_group(group, [*rewards, Fixed("judge", [None, 0.0, 0.0])])
+    assert group.parts["resize_penalty"] == [None, -0.1, 0.0]
+    group = make_group([direct(), direct(), high()])
+    score_group(group, rewards)
+    assert group.parts["resize_penalty"] == [0.0, 0.0, -0.1]
 
 
 def test_the_paper_s_reward_of_a_group() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +71,7 @@ class RolloutCallback(Callback):
         ):
             if value < 1:
                 raise ConfigError(f"rollout.{name}: at least 1, not {value}")
-        if temperature <= 0:
+        if not 0 < temperature < math.inf:
             raise ConfigError(
                 f"rollout.temperature: above 0, not {temperature}; evaluation is greedy anyway"
             )
@@ -79,8 +80,8 @@ class RolloutCallback(Callback):
         self.tools = [ResizeImage()] if tools is None else tools
         self.first_view = HalfView() if first_view is None else first_view
         self.prompt, self.prompt_without_tools = (
-            read_prompt(prompt),
-            read_prompt(prompt_without_tools),
+            read_prompt(prompt, "rollout.prompt"),
+            read_prompt(prompt_without_tools, "rollout.prompt_without_tools"),
         )
         _check_rewards(self.rewards)
         _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)

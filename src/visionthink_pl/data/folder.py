@@ -81,10 +81,13 @@ class ImageFolder(Source):
     def _read(self, line: str, where: str) -> _Row:
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
-        image = (self._root / values["image"]).resolve()
+        try:
+            image = (self._root / values["image"]).resolve()
+        except ValueError as error:  # a null character
+            raise ConfigError(f"{where}: 'image' is no path: {error}") from error
         if not image.is_relative_to(self._root):
             raise ConfigError(f"{where}: the image {values['image']!r} lies outside the folder")
         return _Row(

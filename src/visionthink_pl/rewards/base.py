@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from visionthink_pl.types import Group
+from visionthink_pl.types import ConfigError, Group
 
 Scores = list[float | None]
 
@@ -26,6 +27,8 @@ class Reward(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, weight: float = 1.0) -> None:
+        if not math.isfinite(weight):
+            raise ConfigError(f"{type(self).__name__}.weight: a number, not {weight}")
         self.weight = weight
 
     @abstractmethod
@@ -43,8 +46,12 @@ class Reward(ABC):
 
 
 def score_group(group: Group, rewards: Sequence[Reward]) -> None:
-    """Fill ``group.parts`` and ``group.rewards``, the weighted sum (paper, Eq. 4)."""
-    for reward in rewards:
+    """Fill ``group.parts`` and ``group.rewards``, the weighted sum (paper, Eq. 4).
+
+    Rewards that need others come last, so that they know of every trajectory that has left the
+    group because some part could not be computed.
+    """
+    for reward in sorted(rewards, key=lambda reward: bool(reward.needs)):
         group.parts[reward.name] = reward.score(group, group.parts)
     group.rewards = [
         _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)

@@ -69,7 +69,7 @@ class ResizePenalty(Reward):
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return minus the penalty, or 0, for each trajectory.
 
-        A trajectory that an earlier part could not score has left the group: it is not counted.
+        A trajectory that another part could not score has left the group: it is not counted.
         """
         left = [None in values for values in zip(*parts.values(), strict=True)]
         accuracy: Scores = [
