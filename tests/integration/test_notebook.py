@@ -13,6 +13,7 @@ def test_the_notebook_is_committed_with_its_figures() -> None:
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]  # nor noise
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
     assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
 
