@@ -46,7 +46,7 @@ def tower(depth: int, hidden: int, inner: int, heads: int) -> dict[str, object]:
 # Language model and vision tower; 30m has the 3B's proportions, four to one.
 SIZES = {
     "tiny": (text(64, 128, 2, 4, 2, 640), tower(2, 32, 64, 2)),
-    "30m": (text(384, 2048, 8, 6, 2, 6144), tower(7, 256, 684, 4)),
+    "30m": (text(384, 2048, 8, 6, 2, 6144), tower(6, 256, 600, 4)),
     "3b": (text(2048, 11008, 36, 16, 2, 151_936), TRUE_TOWER),
     "7b": (text(3584, 18944, 28, 28, 4, 152_064), TRUE_TOWER),
 }
