@@ -16,7 +16,7 @@ from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Policy
 from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch, Trajectory
-from visionthink_pl.update import Credited, split
+from visionthink_pl.update import Credited
 
 ADVANTAGES = (1.2, -0.3, -1.0, 0.6)  # they do not cancel, so that a wrong split would show
 
@@ -183,17 +183,6 @@ def test_several_updates_keep_to_the_policy_that_sampled(
     assert [inputs.trajectories for inputs in seen] == [4, 4, 4]
     tokens = sum(t.response_tokens for t in batch.rollouts.groups[0].trajectories)
     assert [inputs.tokens for inputs in seen] == [tokens] * 3
-
-
-@pytest.mark.parametrize(
-    ("groups", "parts", "sizes"),
-    [(6, 2, [3, 3]), (5, 2, [2, 3]), (7, 3, [2, 2, 3]), (2, 5, [1, 1]), (3, 1, [3])],
-)
-def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes: list[int]) -> None:
-    numbers = list(range(groups))
-    found = split(numbers, parts)  # type: ignore[arg-type]
-    assert [len(part) for part in found] == sizes
-    assert [number for part in found for number in part] == numbers  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize(
