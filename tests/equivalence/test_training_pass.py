@@ -123,6 +123,19 @@ def test_given_ids_play_no_part_in_the_loss(
     assert not torch.equal(disturbed(said.pop()), before_K)  # the control
 
 
+def test_the_reference_is_the_base_exactly(policy: Policy, family: Family) -> None:
+    trajectories = mixed_trajectories(family)
+    with torch.no_grad():
+        adapted_K = policy(trajectories)
+        reference_K = policy.reference_logprobs(trajectories)
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+        base_K = policy(trajectories)
+    assert torch.equal(reference_K, base_K)
+    assert not torch.equal(adapted_K, base_K)
+
+
 def test_negative_control_positions_off_by_one(policy: Policy, family: Family) -> None:
     trajectory = mixed_trajectories(family)[0]
     with torch.no_grad():
