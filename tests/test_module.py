@@ -121,8 +121,12 @@ def test_a_group_with_signal_takes_one_step(
     policy: Policy, family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = make_module(policy, kinds=("digit",), micro_batch_size=2)
+    batch = batch_of(family, [1.5, 0.5, 0.5, 1.5])
+    policy.features(batch.rollouts.groups[0].trajectories[0].images)
+    assert policy.features._kept
     before = {n: p.detach().clone() for n, p in module.named_parameters()}
-    logged = run_step(module, batch_of(family, [1.5, 0.5, 0.5, 1.5]), monkeypatch)
+    logged = run_step(module, batch, monkeypatch)
+    assert not policy.features._kept  # freed after the step
     changed = {n for n, p in module.named_parameters() if not torch.equal(p, before[n])}
     assert changed and all("lora_" in name for name in changed)
     assert logged["optimizer_steps"] == 1

@@ -60,6 +60,7 @@ class VisionThinkCLI(LightningCLI):
         parser.link_arguments("data.kinds", "model.kinds", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
+        """Refuse what the config alone shows to be wrong."""
         config: Namespace = self.config[str(self.subcommand)]
         if config.trainer.inference_mode is not False:
             raise ConfigError(
@@ -82,6 +83,7 @@ class VisionThinkCLI(LightningCLI):
         self.datamodule.source(STAGES[str(self.subcommand)])
 
     def instantiate_classes(self) -> None:
+        """Build all classes; where one refuses its options, say where in the config it stands."""
         try:
             super().instantiate_classes()
         except ValueError as error:

@@ -178,6 +178,7 @@ class VisionThinkModule(LightningModule):
         figures["optimizer_step"] = self.global_step
         figures["train/unreadable"] = len(batch.unreadable)
         figures |= self._rollout_metrics(rollouts.groups, kept)
+        self._policy().features.clear()
         self.log_dict(figures, logger=False, batch_size=1)  # for callbacks that monitor
         self._write(figures, rollouts.draw)
         shown = {"reward": "train/reward", "resize": "train/resize_rate"}
@@ -286,6 +287,7 @@ class VisionThinkModule(LightningModule):
     def _evaluate(self, batch: PromptBatch, stage: str) -> None:
         tally_evaluation(self._tally(), stage, _rollouts(batch).groups)
         self._unreadable += len(batch.unreadable)
+        self._policy().features.clear()
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({**self._tally().means(), "val/unreadable": float(self._unreadable)})
@@ -309,6 +311,7 @@ class VisionThinkModule(LightningModule):
             for group in _rollouts(batch).groups
             for trajectory in group.trajectories
         ]
+        self._policy().features.clear()
         return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
 
     def _policy(self) -> Policy:

@@ -88,7 +88,7 @@ class RolloutCallback(Callback):
         if TOOLS_SLOT in self.prompt_without_tools:
             raise ConfigError(
                 f"rollout.prompt_without_tools: {prompt_without_tools!r} has the slot "
-                f"{TOOLS_SLOT}, but no tool to fill it; take {'one_look'!r} or the like"
+                f"{TOOLS_SLOT}, but no tool to fill it; take 'one_look' or the like"
             )
         self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
@@ -114,30 +114,6 @@ class RolloutCallback(Callback):
     ) -> None:
         batch.rollouts = self._roll_out(trainer, pl_module, batch, self.group_size)
         self.draw += 1
-
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: PromptBatch,
-        batch_idx: int,
-    ) -> None:
-        _forget(pl_module)
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: PromptBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        _forget(pl_module)
-
-    on_test_batch_end = on_validation_batch_end
-    on_predict_batch_end = on_validation_batch_end
 
     def on_validation_batch_start(
         self,
@@ -187,12 +163,6 @@ class RolloutCallback(Callback):
             self.limits,
         )
         return RolloutEngine(pl_module.policy, conversation, self.sampling)
-
-
-def _forget(pl_module: LightningModule) -> None:
-    """The batch is done: free what its images were turned into."""
-    assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
-    pl_module.policy.features.clear()
 
 
 def _check_rewards(rewards: Sequence[Reward]) -> None:

@@ -145,6 +145,7 @@ class PromptDataModule(LightningDataModule):
         return batch
 
     def train_dataloader(self) -> StatefulDataLoader:
+        """Batches of B prompts; of a resumed run, those that were left."""
         source = self.source("train")
         self._train_loader = StatefulDataLoader(
             source,

@@ -30,7 +30,8 @@ class ImageFeatures:
     """Visual tokens of images, each distinct image through the tower once.
 
     Images are told apart by identity: the trajectories of a group show the same objects. What was
-    computed is kept until ``clear``; a tower that is trained is run anew wherever gradients flow.
+    computed is kept until ``clear``, which the module calls at the end of each step. A tower that
+    is trained is run anew wherever gradients flow.
 
     Args:
         model: whose tower is used.
