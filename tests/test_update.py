@@ -1,9 +1,11 @@
 """Who gets credit, and in which optimizer step."""
 
+from dataclasses import replace
+
 import pytest
 
 from helpers import direct, high, make_group
-from visionthink_pl.update import StepTotals, credit, split
+from visionthink_pl.update import Credited, StepTotals, credit, micro_batches, split
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,28 @@ def test_credit_is_each_group_s_own_and_leaves_out_who_has_no_reward() -> None:
     assert [row.advantage for row in rows] == [0.5, -0.5, -1.5, 1.5]
     assert all(row.old_logprobs is None for row in rows)
     assert StepTotals.of(rows) == StepTotals(trajectories=4, tokens=0)  # nothing was said
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "expected"),
+    [
+        ([4, 4, 4], 4, [[0] * 4, [1] * 4, [2] * 4]),
+        ([4, 4, 4], 8, [[0] * 4 + [1] * 4, [2] * 4]),
+        ([4, 3, 4], 8, [[0] * 4 + [1] * 3, [2] * 4]),  # one has left: the next stays whole
+        ([4], 3, [[0] * 3, [0]]),  # a group that can't fit is divided
+        ([2, 5], 3, [[0] * 2, [1] * 3, [1] * 2]),
+        ([], 3, []),
+    ],
+)
+def test_micro_batches_keep_groups_whole_where_they_fit(
+    groups: list[int], size: int, expected: list[list[int]]
+) -> None:
+    prompts = [make_group([direct()]).trajectories[0].prompt_ids.copy() for _ in groups]
+    rows = [
+        Credited(replace(direct(), prompt_ids=prompts[index]), 0.0)
+        for index, count in enumerate(groups)
+        for _ in range(count)
+    ]
+    number = {id(prompt): index for index, prompt in enumerate(prompts)}
+    found = micro_batches(rows, size)
+    assert [[number[id(row.trajectory.prompt_ids)] for row in part] for part in found] == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from visionthink_pl.metrics import (
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Lora, Policy, check_loadable, load_policy
 from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
-from visionthink_pl.update import Credited, StepTotals, credit, loss_inputs, split
+from visionthink_pl.update import Credited, StepTotals, credit, loss_inputs, micro_batches, split
 
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
@@ -50,8 +50,8 @@ class VisionThinkModule(LightningModule):
             signal (paper: 16, 512 prompts in parts of 32).
         optimizer: AdamW's settings.
         micro_batch_size: trajectories in one forward and backward pass; memory grows with it,
-            the gradient does not depend on it. A multiple of ``rollout.group_size`` reads each
-            prompt once.
+            the gradient does not depend on it. Groups that fit stay whole, so that each prompt is
+            read once.
         gradient_checkpointing: compute activations again in the backward pass, a block of layers
             at a time, rather than keep them: less memory, about a third more time.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
@@ -200,9 +200,11 @@ class VisionThinkModule(LightningModule):
             credit(part, self.normalisation, self.std_floor)
             for part in split(groups, self.updates_per_batch)
         ]
-        if len(parts) > 1:
-            parts = [self._with_old_logprobs(part) for part in parts]
-        steps = [self._step(part) for part in parts]
+        # Before the first step the policy still is the one that sampled.
+        parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
+        most = self.trainer.max_steps
+        left = len(parts) if most == -1 else most - self.global_step  # looked at between batches
+        steps = [self._step(part) for part in parts[:left]]
         means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
         # After the first step the policy has moved: only before it is a difference numerical.
         return means | {name: steps[0][name] for name in means if "difference" in name}
@@ -214,7 +216,7 @@ class VisionThinkModule(LightningModule):
         if self.trainer.precision == "32-true":
             return [replace(row, old_logprobs=row.trajectory.logprobs) for row in credited]
         out = []
-        for micro in self._micro_batches(credited):
+        for micro in micro_batches(credited, self.micro_batch_size):
             rows = [row.trajectory for row in micro]
             with self.trainer.precision_plugin.forward_context():
                 old_K = self._policy()(rows)
@@ -246,7 +248,7 @@ class VisionThinkModule(LightningModule):
         totals = StepTotals.of(credited)
         sums: dict[str, Tensor] = {}
         differences: list[Tensor] = []
-        for micro in self._micro_batches(credited):
+        for micro in micro_batches(credited, self.micro_batch_size):
             with self.trainer.precision_plugin.forward_context():
                 inputs = loss_inputs(self._policy(), self.loss_function, micro, totals)
             loss, figures = self.loss_function(inputs)
@@ -261,10 +263,6 @@ class VisionThinkModule(LightningModule):
             "train/logprob_difference_mean": difference_K.mean().item(),
             "train/logprob_difference_max": difference_K.max().item(),
         }
-
-    def _micro_batches(self, credited: Sequence[Credited]) -> Iterator[Sequence[Credited]]:
-        for start in range(0, len(credited), self.micro_batch_size):
-            yield credited[start : start + self.micro_batch_size]
 
     def _rollout_metrics(self, groups: Sequence[Group], kept: Sequence[Group]) -> dict[str, float]:
         parts = list(groups[0].parts) if groups else []

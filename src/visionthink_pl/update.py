@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -66,6 +67,20 @@ def split(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:
     parts = min(parts, len(groups))
     ends = [len(groups) * (index + 1) // parts for index in range(parts)]
     return [groups[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def micro_batches(rows: Sequence[Credited], size: int) -> list[list[Credited]]:
+    """Up to ``size`` rows each, in order; a group that fits into one is not divided."""
+    out: list[list[Credited]] = []
+    for _, neighbours in groupby(rows, key=lambda row: id(row.trajectory.prompt_ids)):
+        group = list(neighbours)
+        if not out or len(out[-1]) + len(group) > size:
+            out.append([])
+        for row in group:
+            if len(out[-1]) == size:
+                out.append([])
+            out[-1].append(row)
+    return out
 
 
 def loss_inputs(

@@ -1,18 +1,23 @@
 """Visual tokens that are kept against those computed anew."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from PIL import Image
 
 from equivalence.naive import plain_logprobs
 from model_helpers import (
     assert_same_gradients,
     gradients_of,
+    make_conversation,
     mixed_trajectories,
     rolled,
     three_samples,
 )
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
+from visionthink_pl.rollout import RolloutEngine, Sampling
 
 pytestmark = pytest.mark.equivalence
 
@@ -39,6 +44,10 @@ class TowerCalls:
             hook.remove()
 
 
+def pixels_of(image: Image.Image) -> tuple[object, ...]:
+    return image.mode, image.size, image.tobytes()
+
+
 @pytest.fixture
 def tower(policy: Policy):
     calls = TowerCalls(policy)
@@ -46,21 +55,39 @@ def tower(policy: Policy):
     calls.remove()
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
 def test_one_tower_pass_an_image_and_step_and_none_backward(
-    policy: Policy, tower: TowerCalls
+    policy: Policy, tower: TowerCalls, checkpointing: bool
 ) -> None:
     trajectories = [t for group in rolled(policy) for t in group.trajectories]
-    distinct = len({id(image) for t in trajectories for image in t.images})
+    distinct = len({pixels_of(image) for t in trajectories for image in t.images})
     shown = sum(len(t.images) for t in trajectories)
     assert 3 < distinct < shown
     assert tower.images == distinct
+    policy.train()
+    if checkpointing:
+        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
     for start in (0, 5, 10):  # micro-batches
         policy(trajectories[start : start + 5]).sum().backward()
         policy.reference_logprobs(trajectories[start : start + 5])
     assert (tower.images, tower.backward) == (distinct, 0)
+    policy.base.gradient_checkpointing_disable()
     policy.features.clear()
     policy(trajectories)
     assert tower.images == 2 * distinct  # the control: nothing was kept
+
+
+def test_two_questions_about_one_picture_share_its_tokens(
+    policy: Policy, tower: TowerCalls
+) -> None:
+    sample = three_samples()[0]
+    other = replace(sample, id="other", question="What shape is drawn?", image=sample.image.copy())
+    sampling = Sampling(max_turns=2, max_new_tokens=24, rows=99, seed=0)
+    engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
+    groups = engine.rollout([sample, other], 4, draw=0)
+    seen = {pixels_of(i) for g in groups for t in g.trajectories for i in t.images}
+    assert all(any(t.high for t in group.trajectories) for group in groups)
+    assert tower.images == len(seen) == 2
 
 
 def test_kept_features_are_those_of_the_pixels(policy: Policy, family: Family) -> None:
@@ -86,7 +113,10 @@ def test_a_tower_that_trains_gets_its_gradients(policy: Policy, family: Family) 
         torch.cat([plain_logprobs(policy, row) for row in rows]).sum().backward()
         expected = gradients_of(policy)
         assert any("visual" in name for name in expected)
+        calls = TowerCalls(policy)
         policy(rows).sum().backward()
+        calls.remove()
         assert_same_gradients(gradients_of(policy), expected)
+        assert calls.images == len({pixels_of(i) for row in rows for i in row.images})
     finally:
         tower.requires_grad_(False)

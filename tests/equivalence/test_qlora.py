@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from bitsandbytes.nn import Linear4bit
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from equivalence.naive import plain_logprobs
@@ -29,6 +30,11 @@ def policy(family: Family) -> Policy:
         quantization_config=quantised,
         attn_implementation={"text_config": SHARED_PREFIX, "vision_config": "sdpa", "": "sdpa"},
     )
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            # Without gradients bitsandbytes repacks weights for CPUs with AVX512-BF16, for good,
+            # into a layout that has no backward.
+            module.support_avx512bf16_for_cpu = False
     adapted = add_adapter(model.requires_grad_(False).eval(), Lora(r=4), family)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -62,6 +62,17 @@ def test_a_group_s_prompt_is_packed_once(policy: Policy, trajectories: list[Traj
     assert len(packed.ids_T) == sum(prompts.values()) + continuations  # and no padding
 
 
+def test_a_family_that_can_t_share_prompts_packs_whole_rows(
+    policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.no_grad():
+        shared_K = policy(trajectories)
+        monkeypatch.setattr(type(policy.family), "shares_prompts", False)
+        packed = packing.pack(trajectories, policy.family, policy.base, policy.features)
+        assert len(packed.ids_T) == sum(len(t.ids) for t in trajectories)
+        torch.testing.assert_close(policy(trajectories), shared_K, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_packed_rows_without_shared_prompts(
     policy: Policy, family: Family, temperature: float
@@ -80,47 +91,49 @@ def test_one_trajectory_does_not_touch_another(
 ) -> None:
     first, second, *_ = mixed_trajectories(family)
     with torch.no_grad():
-        before_K = policy([first, second])[-second.response_tokens :]
+        before_K = policy([first, second])
         first.prompt_ids[5] = family.tokenizer.encode("colour")[0]
-        after_K = policy([first, second])[-second.response_tokens :]
-    assert torch.equal(after_K, before_K)
+        after_K = policy([first, second])
+    last = -second.response_tokens
+    assert torch.equal(after_K[last:], before_K[last:])
+    assert not torch.equal(after_K[:last], before_K[:last])  # the control
     # nor does one of the same group
     one, two = trajectories[:2]
     with torch.no_grad():
-        before_K = policy([one, two])[-two.response_tokens :]
+        before_K = policy([one, two])
         turns = [replace(turn, generated_ids=turn.generated_ids[::-1]) for turn in one.turns]
-        after_K = policy([replace(one, turns=turns), two])[-two.response_tokens :]
-    assert torch.equal(after_K, before_K)
+        after_K = policy([replace(one, turns=turns), two])
+    last = -two.response_tokens
+    assert torch.equal(after_K[last:], before_K[last:])
+    assert not torch.equal(after_K[:last], before_K[:last])
 
 
 def test_given_ids_play_no_part_in_the_loss(
-    policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+    policy: Policy, family: Family, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [t for t in trajectories if t.high]
-    given = {i for t in asked for turn in t.turns for i in turn.given_ids}
-    said = {i for t in asked for turn in t.turns for i in turn.generated_ids}
-    head = policy.base.get_output_embeddings()
-    plain_head = head.forward
+    asked = next(t for t in trajectories if t.high)  # alone, it is packed as it was spoken
+    predicts = torch.tensor([*asked.generated_mask[1:], False])  # a generated id comes next
+    assert not predicts[len(asked.prompt_ids) :].all()  # some of what follows was given
+    plain_hidden = type(family).hidden
 
-    def disturbed(only: int) -> Tensor:
-        """Log-probabilities, with the head disturbed wherever it would predict ``only``."""
+    def disturbed(places: Tensor) -> Tensor:
+        """Log-probabilities, with what the head is shown at ``places`` disturbed."""
 
-        def forward(hidden: Tensor) -> Tensor:
-            targets = packed.targets_K if len(hidden) == len(packed.targets_K) else None
-            assert targets is not None, "the head runs at generated places only"
-            return plain_head(hidden) + 3.0 * (targets == only)[:, None] * noise_V
+        def hidden(*args, **kwargs) -> Tensor:
+            states_1TD = plain_hidden(*args, **kwargs)
+            noise_TD = torch.randn(states_1TD.shape[1:], generator=torch.Generator().manual_seed(0))
+            return states_1TD + 3.0 * places[None, :, None] * noise_TD
 
-        monkeypatch.setattr(head, "forward", forward)
+        monkeypatch.setattr(type(family), "hidden", hidden)
         with torch.no_grad():
-            return policy(asked)
+            return policy([asked])
 
-    packed = packing.pack(asked, policy.family, policy.base, policy.features)
-    noise_V = torch.randn(len(policy.never_sampled_V), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        before_K = policy(asked)
-    only_given = (given - said).pop()
-    assert torch.equal(disturbed(only_given), before_K)
-    assert not torch.equal(disturbed(said.pop()), before_K)  # the control
+    before_K = disturbed(torch.zeros_like(predicts))
+    assert torch.equal(disturbed(~predicts), before_K)
+    for place in predicts.nonzero():  # the control: each of the others does
+        one = torch.zeros_like(predicts)
+        one[place] = True
+        assert (disturbed(one) != before_K).sum() == 1
 
 
 def test_the_reference_is_the_base_exactly(policy: Policy, family: Family) -> None:

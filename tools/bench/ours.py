@@ -91,7 +91,8 @@ class Contender:
 
     def step(self) -> None:
         samples = [VQASample(str(i), "", "", None, "") for i in range(self.work.prompts)]
-        groups = self.engine.rollout(samples, self.work.group_size, 0)
+        with self.module.trainer.precision_plugin.forward_context():  # as the callback does
+            groups = self.engine.rollout(samples, self.work.group_size, 0)
         self.update([t for group in groups for t in group.trajectories])
         self.policy.features.clear()
 

@@ -127,9 +127,9 @@ def write_model(work: Work, folder: Path) -> None:
                 "video_token_id",
                 "vision_start_token_id",
                 "vision_end_token_id",
-                "tie_word_embeddings",
             )
         },
+        tie_word_embeddings=work.size != "7b",
     )
     torch.manual_seed(0)
     torch.set_default_dtype(getattr(torch, work.dtype))

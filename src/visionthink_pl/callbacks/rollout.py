@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -39,8 +38,8 @@ class RolloutCallback(Callback):
         prompt_without_tools: system prompt where none is.
         first_view: what the model is shown first; by default half the width and height.
         limits: pixel limits of the full image, the same in every stage.
-        rows: trajectories generated at once; memory grows with it, what is sampled does not
-            depend on it.
+        rows: trajectories generated at once, in whole groups; memory grows with it, what is
+            sampled does not depend on it.
         seed: of sampling. Set from ``seed_everything`` on the command line.
     """
 
@@ -145,7 +144,7 @@ class RolloutCallback(Callback):
             rank_zero_warn(f"sample {bad.id} is left out: {bad.reason}")
         engine = self.engine(pl_module)
         greedy = group_size is None
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
+        with trainer.precision_plugin.forward_context():
             groups = engine.rollout(batch.samples, group_size or 1, self.draw, greedy)
         for group in groups:
             score_group(group, self.rewards)

@@ -48,10 +48,13 @@ class Family(ABC):
             the language model; it stays out of the vision tower, so that image features
             remain those of the frozen model.
         vision_tower: name of the vision tower among the model's modules.
+        shares_prompts: whether all of its layers look back by attention alone, so that in
+            training a group's continuations can stand behind one copy of their prompt.
     """
 
     lora_targets: ClassVar[str]
     vision_tower: ClassVar[str]
+    shares_prompts: ClassVar[bool] = True
 
     def __init__(self, processor: ProcessorMixin) -> None:
         self.processor = processor

@@ -28,12 +28,12 @@ class Rows:
 
     Attributes:
         places_GS: places of their tokens in the packed sequence, padded with that of the first.
-        real_GS: true on those that are no padding.
+        real_R: which of places_GS, flattened, are no padding.
         mask_SL: what the s-th token sees of [prompt; continuation].
     """
 
     places_GS: Tensor
-    real_GS: Tensor
+    real_R: Tensor
     mask_SL: Tensor
 
 
@@ -74,7 +74,7 @@ def packing(groups: Sequence[tuple[int, Sequence[int]]], device: torch.device) -
         for s in segments
         for part in (
             torch.arange(s.prompt.start, s.prompt.stop, device=device),
-            *(rows.places_GS[rows.real_GS] for rows in s.rows),
+            *(rows.places_GS.flatten()[rows.real_R] for rows in s.rows),
         )
     ]
     return Packing(segments, torch.cat(put_out).argsort())
@@ -101,7 +101,8 @@ def _rows(places: list[Tensor], prompt: int) -> Rows:
     step_S = torch.arange(places_GS.shape[1], device=places_GS.device)
     own_SS = step_S <= step_S[:, None]
     mask_SL = torch.cat([own_SS.new_ones(len(step_S), prompt), own_SS], 1)
-    return Rows(places_GS, step_S < lengths_G[:, None], mask_SL)
+    real_R = (step_S < lengths_G[:, None]).flatten().nonzero()[:, 0]
+    return Rows(places_GS, real_R, mask_SL)
 
 
 def attend(
@@ -153,7 +154,7 @@ def _attend_segment(
             out = out[:, :, prompt_q.shape[2] :]
         else:
             out = scaled_dot_product_attention(q, k, v, attn_mask=rows.mask_SL, scale=scale)
-        yield out.transpose(1, 2)[rows.real_GS]
+        yield out.transpose(1, 2).flatten(0, 1)[rows.real_R]
 
 
 def _behind(prompt: Tensor, rows: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,9 +30,9 @@ class VisualTokens:
 class ImageFeatures:
     """Visual tokens of images, each distinct image through the tower once.
 
-    Images are told apart by identity: the trajectories of a group show the same objects. What was
-    computed is kept until ``clear``, which the module calls at the end of each step. A tower that
-    is trained is run anew wherever gradients flow.
+    Images are the same where their pixels are: two questions about one picture share its tokens.
+    What was computed is kept until ``clear``, which the module calls at the end of each step. A
+    tower that is trained is run anew wherever gradients flow.
 
     Args:
         model: whose tower is used.
@@ -40,34 +41,39 @@ class ImageFeatures:
 
     def __init__(self, model: PreTrainedModel, family: Family) -> None:
         self._model, self._family = model, family
-        self._kept: dict[int, tuple[Image.Image, VisualTokens]] = {}
+        self._kept: dict[bytes, VisualTokens] = {}
+        self._keys: dict[int, tuple[Image.Image, bytes]] = {}  # of image objects seen before
 
     def __call__(self, images: Sequence[Image.Image]) -> list[VisualTokens]:
         """The visual tokens of each image, in order."""
-        distinct = list({id(image): image for image in images}.values())
+        keys = [self._key(image) for image in images]
+        distinct = dict(zip(keys, images, strict=True))
         if torch.is_grad_enabled() and self._tower_trains():
-            fresh = dict(zip(map(id, distinct), self._run(distinct), strict=True))
-            return [fresh[id(image)] for image in images]
-        missing = [image for image in distinct if id(image) not in self._kept]
-        if missing:
-            with torch.no_grad():
-                tokens = self._run(missing)
-            self._kept |= {
-                id(image): (image, seen) for image, seen in zip(missing, tokens, strict=True)
-            }
-        return [self._kept[id(image)][1] for image in images]
+            fresh = self._run(distinct)
+            return [fresh[key] for key in keys]
+        with torch.no_grad():
+            self._kept |= self._run({k: v for k, v in distinct.items() if k not in self._kept})
+        return [self._kept[key] for key in keys]
 
     def clear(self) -> None:
         """Forget all: at the end of a step, and whenever the tower has changed."""
         self._kept.clear()
+        self._keys.clear()
 
-    def _run(self, images: Sequence[Image.Image]) -> list[VisualTokens]:
-        pixels = self._family.pixels(images)
+    def _key(self, image: Image.Image) -> bytes:
+        """What an image shows, as a digest; computed once an object."""
+        if id(image) not in self._keys:
+            shown = f"{image.mode} {image.size} ".encode() + image.tobytes()
+            self._keys[id(image)] = image, hashlib.blake2b(shown).digest()
+        return self._keys[id(image)][1]
+
+    def _run(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
+        if not images:
+            return {}
+        pixels = self._family.pixels(list(images.values()))
         values = self._family.image_features(self._model, pixels.to(self._model.device))
-        return [
-            VisualTokens(values_PD, grid_thw_3)
-            for values_PD, grid_thw_3 in zip(values, pixels.grid_thw, strict=True)
-        ]
+        tokens = map(VisualTokens, values, pixels.grid_thw)
+        return dict(zip(images, tokens, strict=True))
 
     def _tower_trains(self) -> bool:
         tower = self._model.get_submodule(self._family.vision_tower)

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
 from visionthink_pl.policy.attention import Packing, packing
-from visionthink_pl.policy.features import ImageFeatures
+from visionthink_pl.policy.features import ImageFeatures, VisualTokens
 from visionthink_pl.types import Trajectory
 
 
@@ -25,7 +25,7 @@ class Packed:
     Attributes:
         ids_T: token ids.
         positions_3T: rotary positions; those of each continuation go on from its prompt.
-        images: in the order of their placeholders.
+        visual: tokens of the images, in the order of their placeholders.
         packing: how they lie there.
         predictors_K: for each generated id, the place of the token before it.
         targets_K: the generated ids, trajectory by trajectory.
@@ -33,7 +33,7 @@ class Packed:
 
     ids_T: Tensor
     positions_3T: Tensor
-    images: list[Image.Image]
+    visual: list[VisualTokens]
     packing: Packing
     predictors_K: Tensor
     targets_K: Tensor
@@ -45,8 +45,11 @@ def pack(
     model: PreTrainedModel,
     features: ImageFeatures,
 ) -> Packed:
-    """Pack trajectories; neighbours that share one prompt (the same list of ids) share its copy."""
-    positions = _positions(trajectories, family, model, features)
+    """Pack trajectories; neighbours that share one prompt (the same list of ids) share its copy,
+    where the family can."""
+    shown = [image for trajectory in trajectories for image in trajectory.images]
+    tokens = dict(zip(map(id, shown), features(shown), strict=True))
+    positions = _positions(trajectories, family, model, [tokens[id(image)] for image in shown])
     ids: list[int] = []
     places: list[Tensor] = []
     images: list[Image.Image] = []
@@ -54,15 +57,16 @@ def pack(
     predictors: list[int] = []
     targets: list[int] = []
     for _, neighbours in groupby(
-        zip(trajectories, positions, strict=True), key=lambda pair: id(pair[0].prompt_ids)
+        zip(trajectories, positions, strict=True),
+        key=lambda pair: id(pair[0].prompt_ids if family.shares_prompts else pair[0]),
     ):
         group = list(neighbours)
         first, first_3T = group[0]
         start, prompt = len(ids), len(first.prompt_ids)
-        shown = _prompt_images(first, family)
+        in_prompt = _prompt_images(first, family)
         ids += first.prompt_ids
         places.append(first_3T[:, :prompt])
-        images += first.images[:shown]
+        images += first.images[:in_prompt]
         for trajectory, positions_3T in group:
             before = start + prompt - 1  # the prompt's last token predicts the first id
             for offset, generated in enumerate(trajectory.generated_mask[prompt:]):
@@ -71,12 +75,12 @@ def pack(
             targets += [i for turn in trajectory.turns for i in turn.generated_ids]
             ids += trajectory.ids[prompt:]
             places.append(positions_3T[:, prompt:])
-            images += trajectory.images[shown:]
+            images += trajectory.images[in_prompt:]
         groups.append((prompt, [len(trajectory.ids) - prompt for trajectory, _ in group]))
     return Packed(
         ids_T=torch.tensor(ids, device=model.device),
         positions_3T=torch.cat(places, 1).to(model.device),
-        images=images,
+        visual=[tokens[id(image)] for image in images],
         packing=packing(groups, model.device),
         predictors_K=torch.tensor(predictors, device=model.device),
         targets_K=torch.tensor(targets, device=model.device),
@@ -87,15 +91,14 @@ def _positions(
     trajectories: Sequence[Trajectory],
     family: Family,
     model: PreTrainedModel,
-    features: ImageFeatures,
+    visual: Sequence[VisualTokens],
 ) -> list[Tensor]:
     """Rotary positions of each trajectory, each (3, T)."""
     rows = [torch.tensor(trajectory.ids) for trajectory in trajectories]
     ids_NT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
     lengths = [len(row) for row in rows]
     attention_NT = (torch.arange(ids_NT.shape[1]) < torch.tensor(lengths)[:, None]).long()
-    images = [image for trajectory in trajectories for image in trajectory.images]
-    grid_thw = torch.stack([tokens.grid_thw_3 for tokens in features(images)])
+    grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual])
     positions_3NT = family.positions(model, ids_NT, attention_NT, grid_thw)
     return [positions_3NT[:, row, :length] for row, length in enumerate(lengths)]
 

@@ -7,14 +7,13 @@ from typing import cast
 
 import torch
 from peft import PeftModel
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
 from visionthink_pl.policy.distribution import log_distribution
-from visionthink_pl.policy.features import ImageFeatures
+from visionthink_pl.policy.features import ImageFeatures, VisualTokens
 from visionthink_pl.policy.packing import pack
 from visionthink_pl.types import Trajectory
 
@@ -63,12 +62,12 @@ class Policy(nn.Module):
         with self.model.disable_adapter():
             return self(trajectories)
 
-    def embed(self, ids_NT: Tensor, images: Sequence[Image.Image]) -> Tensor:
-        """Embeddings of shape (N, T, D), the images' visual tokens at their placeholders."""
+    def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Tensor:
+        """Embeddings of shape (N, T, D), each image's visual tokens at its placeholders."""
         embeds_NTD = self.base.get_input_embeddings()(ids_NT)
-        if not images:
+        if not visual:
             return embeds_NTD
-        values_PD = torch.cat([tokens.values_PD for tokens in self.features(images)])
+        values_PD = torch.cat([tokens.values_PD for tokens in visual])
         placeholder_NT1 = (ids_NT == self.family.image_token_id)[..., None]
         return embeds_NTD.masked_scatter(placeholder_NT1, values_PD.to(embeds_NTD))
 
@@ -87,7 +86,7 @@ class Policy(nn.Module):
         packed = pack(trajectories, self.family, self.base, self.features)
         hidden_1TD = self.family.hidden(
             self.base,
-            self.embed(packed.ids_T[None], packed.images),
+            self.embed(packed.ids_T[None], packed.visual),
             packed.positions_3T[:, None],
             packing=packed.packing,
         )

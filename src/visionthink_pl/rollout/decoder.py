@@ -117,9 +117,9 @@ class Decoder:
 
     def run(self) -> list[tuple[int, Generated]]:
         """Decode until turns end; the rows whose turn did, and what they generated in it."""
-        alive = [i for i, slot in enumerate(self._slots) if slot.state is not _State.STOPPED]
+        alive = self._alive()
         if len(alive) <= MOSTLY * len(self._slots):
-            self._keep(alive)
+            self._keep(alive, self._cache.capacity)
         while True:
             for _ in range(self._check_every):
                 self._step()
@@ -137,9 +137,8 @@ class Decoder:
             given: for each row, what follows its turn.
             uniform_NT: as for ``start``, in the order of ``given``.
         """
-        index_of = {slot.row: index for index, slot in enumerate(self._slots)}
-        indices = [index_of[row] for row in given]
-        slots = [self._slots[index] for index in indices]
+        slot_of = {slot.row: slot for slot in self._slots}
+        slots = [slot_of[row] for row in given]
         blocks = [
             Given([slot.unfed, *block.ids], block.images)
             for slot, block in zip(slots, given.values(), strict=True)
@@ -147,7 +146,8 @@ class Decoder:
         lengths = [slot.length for slot in slots]
         capacity = self._room(max(lengths) + max(len(block.ids) for block in blocks))
         if capacity > self._cache.capacity:
-            self._cache = self._cache.select(self._tensor(range(len(self._slots))), capacity)
+            self._keep(self._alive(), capacity)
+        indices = [self._slots.index(slot) for slot in slots]
         starts = [slot.position for slot in slots]
         positions = self._read(self._cache, self._tensor(indices), blocks, lengths, starts)
         for slot, block, position in zip(slots, blocks, positions, strict=True):
@@ -180,9 +180,8 @@ class Decoder:
         ids_RT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
         step_T = torch.arange(ids_RT.shape[1])
         real_RT = step_T < torch.tensor([len(row) for row in rows])[:, None]
-        images = [image for block in blocks for image in block.images]
-        grids = [tokens.grid_thw_3 for tokens in policy.features(images)]
-        grid_thw = torch.stack(grids) if grids else None
+        visual = policy.features([image for block in blocks for image in block.images])
+        grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual]) if visual else None
         positions_3RT = family.positions(policy.base, ids_RT, real_RT.long(), grid_thw)
         positions_3RT = positions_3RT + torch.tensor(starts)[:, None]
         after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
@@ -191,7 +190,7 @@ class Decoder:
         cache.aim(rows_R, slots_RT, seen)
         family.hidden(
             policy.base,
-            policy.embed(ids_RT.to(self._device), images),
+            policy.embed(ids_RT.to(self._device), visual),
             positions_3RT.to(self._device),
             mask=self._visible(slots_RT, seen) if any(lengths) else None,
             cache=cache,
@@ -253,9 +252,13 @@ class Decoder:
             out.append((slot.row, Generated(row_ids[:count], row_logprobs[:count], finished)))
         return out
 
-    def _keep(self, indices: Sequence[int]) -> None:
-        """Let go of all other slots."""
+    def _alive(self) -> list[int]:
+        """The slots that may go on."""
+        return [i for i, slot in enumerate(self._slots) if slot.state is not _State.STOPPED]
+
+    def _keep(self, indices: Sequence[int], capacity: int) -> None:
+        """Let go of all other slots; those that are kept have room for ``capacity`` tokens."""
         index = self._tensor(indices)
-        self._cache = self._cache.select(index, self._cache.capacity)
+        self._cache = self._cache.select(index, capacity)
         self._rows = self._rows.select(index)
         self._slots = [self._slots[i] for i in indices]

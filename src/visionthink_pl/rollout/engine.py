@@ -30,7 +30,7 @@ class Sampling:
     Attributes:
         max_turns: assistant turns a trajectory may have.
         max_new_tokens: tokens that one turn may have.
-        rows: how many trajectories are generated at once.
+        rows: about how many trajectories are generated at once: whole groups, one at least.
         seed: of all randomness.
     """
 
@@ -62,6 +62,7 @@ class RolloutEngine:
     def __init__(self, policy: Policy, conversation: Conversation, sampling: Sampling) -> None:
         self._policy, self._conversation, self._sampling = policy, conversation, sampling
 
+    @torch.no_grad()
     def rollout(
         self, samples: Sequence[VQASample], group_size: int, draw: int, greedy: bool = False
     ) -> list[Group]:
@@ -85,7 +86,8 @@ class RolloutEngine:
         was_training = self._policy.training
         self._policy.eval()
         try:
-            for chunk in _chunks(rows, self._sampling.rows):
+            at_once = max(self._sampling.rows // group_size, 1) * group_size  # whole groups
+            for chunk in _chunks(rows, at_once):
                 self._converse(chunk, greedy)
         finally:
             self._policy.train(was_training)

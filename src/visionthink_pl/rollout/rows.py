@@ -100,7 +100,7 @@ class Rows:
         self.logprobs_NT.scatter_(1, steps_N1, logprobs_NV.gather(1, chosen_N[:, None]))
         for counter_N in (self.lengths_N, self.positions_N, self.steps_N):
             counter_N += self.decoding_N
-        self.unfed_N = chosen_N
+        self.unfed_N.copy_(chosen_N)
         self.over_N |= self.decoding_N & ((chosen_N == end_id) | (self.steps_N >= most))
 
     def select(self, rows_R: Tensor) -> Rows:
