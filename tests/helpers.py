@@ -5,7 +5,16 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory, Turn, VQASample
+from visionthink_pl.filters import filter_group, with_signal
+from visionthink_pl.types import (
+    Group,
+    RolloutBatch,
+    StopReason,
+    ToolCall,
+    Trajectory,
+    Turn,
+    VQASample,
+)
 
 CALL = ToolCall("resize_image", {"action": "resize"})
 CALL_TEXT = json.dumps({"name": CALL.name, "arguments": dict(CALL.arguments)})
@@ -40,6 +49,12 @@ def make_trajectory(
         high=high,
         answer=answer,
     )
+
+
+def rollout_batch(groups: list[Group], draw: int = 0, rollout_s: float = 0.0) -> RolloutBatch:
+    """One draw as the callback hands it on, nothing filtered and nothing waiting."""
+    filtered = [filter_group(group, []) for group in groups]
+    return RolloutBatch(groups, draw, rollout_s, filtered, with_signal(filtered))
 
 
 def direct() -> Trajectory:

@@ -20,6 +20,7 @@ ROOMS = (
     "rollout",
     "rewards",
     "advantages",
+    "filters",
     "losses",
     "metrics",
     "optimizer",

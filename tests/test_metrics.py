@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import make_sample, make_trajectory, make_turn
+from helpers import make_group, make_sample, make_trajectory, make_turn, rollout_batch
+from visionthink_pl.filters import filter_group
 from visionthink_pl.metrics import (
     Tally,
     evaluation_names,
@@ -47,9 +48,9 @@ def mixed() -> Group:
     return scored_group("print", trajectories, [1.0, 0.0, None], [1.4, 0.5, None], extra)
 
 
-def counted(groups: list[Group], kept: list[Group], parts: tuple[str, ...] = ("accuracy",)):
-    tally = Tally(train_names(KINDS, parts))
-    tally_rollouts(tally, groups, kept)
+def counted(groups: list[Group], kept: list[Group], parts=("accuracy",), kinds=KINDS):
+    tally = Tally(train_names(kinds, parts))
+    tally_rollouts(tally, replace(rollout_batch(groups), kept=kept))
     return tally.means()
 
 
@@ -75,7 +76,7 @@ BEFORE_AND_AFTER_FILTERING = [
 @pytest.mark.parametrize(("name", "value", "why"), BEFORE_AND_AFTER_FILTERING)
 def test_before_and_after_filtering(name: str, value: float, why: str) -> None:
     kept = mixed()
-    assert counted([all_right(), kept], [kept])[name] == pytest.approx(value), why
+    assert counted([all_right(), kept], [filter_group(kept, [])])[name] == pytest.approx(value), why
 
 
 def test_an_absent_kind_is_not_logged() -> None:
@@ -94,9 +95,39 @@ def test_nothing_kept_is_not_logged() -> None:
     assert names["train/groups_with_signal"] == 0
 
 
-def test_groups_that_look_alike_are_told_apart() -> None:
-    one, other = all_right(), all_right()
-    assert counted([one, other], [other])["train/groups_with_signal"] == 1 / 2
+def test_what_is_kept_may_come_from_another_draw() -> None:
+    names = counted([all_right()], [filter_group(mixed(), [])])
+    assert names["train/groups_with_signal"] == 0
+    assert (names["kept/accuracy"], names["kept/resize_rate"]) == (1 / 2, 1 / 2)
+
+
+# rewards and accuracies of a group; with signal, of all correct, too small
+SIGNALS = [
+    ([1.5, 1.4], [1.0, 1.0], (1, 1, 0), "correct, and told apart by the penalty alone"),
+    ([1.5, 0.5], [1.0, 0.0], (1, 0, 0), "told apart by correctness"),
+    ([1.5, 1.5], [1.0, 1.0], (0, 0, 0), "correct, and nothing to tell apart"),
+    ([1.5, None], [1.0, None], (0, 0, 1), "one is left"),
+    ([1.5, 1.4, None], [1.0, 1.0, None], (1, 1, 0), "who has no reward has left"),
+    ([1.5, 1.4, None], [1.0, 1.0, 0.0], (1, 1, 0), "another part could not be computed"),
+]
+
+
+@pytest.mark.parametrize(("rewards", "accuracy", "expected", "why"), SIGNALS)
+def test_what_a_group_teaches_by(rewards, accuracy, expected, why) -> None:
+    group = make_group([seen(high=False) for _ in rewards])
+    group.rewards, group.parts = rewards, {"accuracy": accuracy}
+    names = counted([group], [], kinds=(group.sample.kind,))
+    found = ("groups_with_signal", "all_correct_with_signal", "dropped_groups")
+    assert tuple(names[f"train/{name}"] for name in found) == expected, why
+
+
+def test_what_was_filtered_is_a_share_of_all() -> None:
+    rollouts = rollout_batch([mixed(), all_right()])  # three, of which one has no reward, and two
+    rollouts.filtered[0] = rollouts.filtered[0].only([True, False])
+    tally = Tally(train_names(KINDS, ("accuracy",)))
+    tally_rollouts(tally, rollouts)
+    assert tally.means()["train/filtered"] == 1 / 5
+    assert tally.means()["train/dropped_groups"] == 1 / 2
 
 
 def test_a_part_that_could_not_be_computed_is_left_out() -> None:
@@ -138,6 +169,7 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
     tally_evaluation(tally, stage, groups)
     assert tally.means() == pytest.approx(
         {
+            f"{stage}/unscored": 1 / 3,
             f"{stage}/accuracy": 1 / 2,
             f"{stage}/accuracy/colour": 1.0,
             f"{stage}/accuracy/print": 0.0,
@@ -161,6 +193,7 @@ def test_without_an_accuracy_reward_the_rest_is_counted() -> None:
     tally = Tally(evaluation_names("val", ("colour",)))
     tally_evaluation(tally, "val", [group])
     assert set(tally.means()) == {
+        "val/unscored",
         "val/resize_rate",
         "val/resize_rate/colour",
         "val/visual_token_ratio",

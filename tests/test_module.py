@@ -7,7 +7,7 @@ import torch
 from lightning import Trainer
 
 from equivalence.naive import forward, plain_logprobs
-from helpers import make_group
+from helpers import make_group, rollout_batch
 from model_helpers import assert_same_gradients, gradients_of, mixed_trajectories
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
@@ -15,7 +15,7 @@ from visionthink_pl.losses.grpo import kl_k3
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Policy
-from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch, Trajectory
+from visionthink_pl.types import ConfigError, PromptBatch, Trajectory
 from visionthink_pl.update import Credited
 
 ADVANTAGES = (1.2, -0.3, -1.0, 0.6)  # they do not cancel, so that a wrong split would show
@@ -101,7 +101,7 @@ def batch_of(family: Family, rewards: list[float]) -> PromptBatch:
     group = make_group(mixed_trajectories(family))
     group.parts = {"accuracy": [float(r > 1) for r in rewards]}
     group.rewards = list(rewards)
-    return PromptBatch([group.sample], rollouts=RolloutBatch([group], draw=3, rollout_s=0.5))
+    return PromptBatch([group.sample], rollouts=rollout_batch([group], draw=3, rollout_s=0.5))
 
 
 def run_step(module: VisionThinkModule, batch: PromptBatch, monkeypatch) -> dict[str, float]:
@@ -142,7 +142,7 @@ def batch_of_groups(family: Family, count: int) -> PromptBatch:
     """Groups with signal."""
     groups = [batch_of(family, [1.5, 0.5, 0.5, 1.5]).rollouts.groups[0] for _ in range(count)]
     return PromptBatch(
-        [g.sample for g in groups], rollouts=RolloutBatch(groups, draw=0, rollout_s=0)
+        [g.sample for g in groups], rollouts=rollout_batch(groups)
     )
 
 

@@ -17,7 +17,7 @@ from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutC
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.errors import config_error, explain, one_line, with_key
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, RunStopped
 
 LINKS = (
     ("rollout.temperature", "model.temperature"),
@@ -152,11 +152,14 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; a mistake of the user's ends in one line and exit code 2."""
+    """Run the command line; a mistake of the user's ends in one line and exit code 2, a run that
+    can't go on in one line and exit code 1."""
     try:
         build_cli(None if args is None else list(args))
     except MisconfigurationException as error:
         return _fail(error)
+    except RunStopped as error:
+        return _fail(error, code=1)
     except ValueError as error:
         mistake = config_error(error)
         if mistake is None:
@@ -165,6 +168,6 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(error: Exception) -> int:
+def _fail(error: Exception, code: int = 2) -> int:
     print(f"error: {one_line(str(error))}", file=sys.stderr)
-    return 2
+    return code

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from visionthink_pl.types import Group, Trajectory, VQASample
+from visionthink_pl.advantages import has_signal
+from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
 SPLIT_BY_KIND = ("accuracy", "resize_rate")
 ACCURACY = "accuracy"
@@ -48,22 +49,20 @@ def train_names(kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
     """Names of what ``tally_rollouts`` counts."""
     names = ["reward", *(f"reward/{part}" for part in parts), "accuracy", "resize_rate"]
     names += [f"{metric}/{kind}" for metric in SPLIT_BY_KIND for kind in kinds]
-    names += ["groups_with_signal", "invalid_calls", "truncated", "unscored"]
+    names += ["groups_with_signal", "all_correct_with_signal", "dropped_groups"]
+    names += ["invalid_calls", "truncated", "unscored", "filtered"]
     names += ["response_tokens", "visual_tokens"]
     return [f"train/{n}" for n in names] + [f"kept/{metric}" for metric in SPLIT_BY_KIND]
 
 
-def tally_rollouts(tally: Tally, groups: Sequence[Group], kept: Sequence[Group]) -> None:
-    """Count all that was sampled (``train/``), and what is trained on (``kept/``).
+def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
+    """Count all that was sampled (``train/``), and what is trained on now (``kept/``).
 
     Args:
         tally: made with ``train_names``.
-        groups: every group, before filtering.
-        kept: the groups with signal.
+        rollouts: one draw.
     """
-    kept_ids = {id(group) for group in kept}
-    for group in groups:
-        tally.add("train/groups_with_signal", id(group) in kept_ids)
+    for group in rollouts.groups:
         for index, trajectory in enumerate(group.trajectories):
             _tally_rewards(tally, group, index)
             _tally_trajectory(tally, trajectory)
@@ -71,8 +70,24 @@ def tally_rollouts(tally: Tally, groups: Sequence[Group], kept: Sequence[Group])
                 tally.add(f"train/{name}", value)
                 for kind in kinds_of(group.sample):
                     tally.add(f"train/{name}/{kind}", value)
-                if id(group) in kept_ids and group.rewards[index] is not None:
-                    tally.add(f"kept/{name}", value)
+    for group, filtered in zip(rollouts.groups, rollouts.filtered, strict=True):
+        _tally_signal(tally, group, filtered)
+    for group in rollouts.kept:
+        for index in range(len(group.trajectories)):
+            for name, value in _accuracy_and_resize(group, index):
+                tally.add(f"kept/{name}", value)
+
+
+def _tally_signal(tally: Tally, group: Group, filtered: Group) -> None:
+    """What is left of a group, and whether it teaches anything; and whether, with all of it
+    correct, it teaches by other parts alone, which a std makes weigh as much as correctness."""
+    scored, left = len(group.scored()[0]), len(filtered.trajectories)
+    signal = has_signal(filtered.scored()[1])
+    correct = all(value == 1 for value in filtered.parts.get(ACCURACY, [None]))
+    tally.add("train/filtered", scored - left, len(group.trajectories))
+    tally.add("train/dropped_groups", left < 2)
+    tally.add("train/groups_with_signal", signal)
+    tally.add("train/all_correct_with_signal", signal and correct)
 
 
 def _tally_rewards(tally: Tally, group: Group, index: int) -> None:
@@ -102,6 +117,7 @@ def evaluation_names(stage: str, kinds: Sequence[str]) -> list[str]:
     """Names of what ``tally_evaluation`` counts."""
     metrics = (*SPLIT_BY_KIND, "visual_token_ratio")
     names = [m for metric in metrics for m in (metric, *(f"{metric}/{kind}" for kind in kinds))]
+    names.append("unscored")
     return [f"{stage}/{name}" for name in names]
 
 
@@ -109,6 +125,7 @@ def tally_evaluation(tally: Tally, stage: str, groups: Sequence[Group]) -> None:
     """Count accuracy, resize rate and visual tokens used over those of one full look."""
     for group in groups:
         for index, trajectory in enumerate(group.trajectories):
+            tally.add(f"{stage}/unscored", group.rewards[index] is None)
             rows = [(name, value, 1) for name, value in _accuracy_and_resize(group, index)]
             rows.append(("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens))
             for name, value, count in rows:

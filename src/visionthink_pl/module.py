@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from visionthink_pl.advantages import Normalisation, has_signal
+from visionthink_pl.advantages import Normalisation
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.metrics import (
@@ -167,18 +167,20 @@ class VisionThinkModule(LightningModule):
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        """Take the optimizer steps on the groups with signal; without any, take none."""
+        """Take the optimizer steps on the groups that were kept; without any, take none."""
         rollouts = _rollouts(batch)
         started = time.perf_counter()
-        kept = [group for group in rollouts.groups if has_signal(group.scored()[1])]
-        figures = self._update(kept) if kept else {}
+        figures = self._update(rollouts.kept) if rollouts.kept else {}
         figures["time/update_s"] = time.perf_counter() - started
         figures["time/rollout_s"] = rollouts.rollout_s
         figures["rollout_step"] = rollouts.draw
         figures["optimizer_step"] = self.global_step
         figures["train/unreadable"] = len(batch.unreadable)
-        figures |= self._rollout_metrics(rollouts.groups, kept)
-        self._policy().features.clear()
+        figures["train/waiting_groups"] = rollouts.waiting
+        figures["train/surplus_groups"] = rollouts.surplus
+        figures |= self._rollout_metrics(rollouts)
+        if not rollouts.waiting:  # those that wait are trained on later
+            self._policy().features.clear()
         self.log_dict(figures, logger=False, batch_size=1)  # for callbacks that monitor
         self._write(figures, rollouts.draw)
         shown = {"reward": "train/reward", "resize": "train/resize_rate"}
@@ -264,10 +266,10 @@ class VisionThinkModule(LightningModule):
             "train/logprob_difference_max": difference_K.max().item(),
         }
 
-    def _rollout_metrics(self, groups: Sequence[Group], kept: Sequence[Group]) -> dict[str, float]:
-        parts = list(groups[0].parts) if groups else []
+    def _rollout_metrics(self, rollouts: RolloutBatch) -> dict[str, float]:
+        parts = list(rollouts.groups[0].parts) if rollouts.groups else []
         tally = Tally(train_names(self.kinds, parts))
-        tally_rollouts(tally, groups, kept)
+        tally_rollouts(tally, rollouts)
         return tally.means()
 
     def on_validation_epoch_start(self) -> None:

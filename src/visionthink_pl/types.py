@@ -12,9 +12,10 @@ Shape legend, used as a suffix of tensor names everywhere:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import compress
 from typing import Any
 
 from PIL import Image
@@ -22,6 +23,10 @@ from PIL import Image
 
 class ConfigError(ValueError):
     """A setting that can't work: the message names the key and says what would be right."""
+
+
+class RunStopped(RuntimeError):
+    """A run that can't go on for reasons outside of it: a checkpoint is written, then it ends."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,15 @@ class Group:
     parts: dict[str, list[float | None]] = field(default_factory=dict)
     rewards: list[float | None] = field(default_factory=list)
 
+    def only(self, kept: Sequence[bool]) -> Group:
+        """The group with some of its trajectories."""
+        return replace(
+            self,
+            trajectories=list(compress(self.trajectories, kept)),
+            parts={name: list(compress(values, kept)) for name, values in self.parts.items()},
+            rewards=list(compress(self.rewards, kept)),
+        )
+
     def scored(self) -> tuple[list[Trajectory], list[float]]:
         """The trajectories that have a reward, and those rewards."""
         pairs = [
@@ -197,11 +211,20 @@ class RolloutBatch:
     """What ``RolloutCallback`` hands to a step.
 
     Attributes:
-        groups: all groups that were sampled, before any filtering.
-        draw: index of the rollout batch, counted from 0 over the whole run.
+        groups: all groups that were sampled in this draw, before any filtering.
+        draw: index of the draw, counted from 0 over the whole run.
         rollout_s: seconds spent sampling and scoring.
+        filtered: the same groups, each without what has no reward or was filtered out.
+        kept: groups with signal to train on now, of this draw and of those before it that waited;
+            none while more are awaited.
+        waiting: how many wait for more draws.
+        surplus: how many were dropped because the batch was full.
     """
 
     groups: list[Group]
     draw: int
     rollout_s: float
+    filtered: list[Group] = field(default_factory=list)
+    kept: list[Group] = field(default_factory=list)
+    waiting: int = 0
+    surplus: int = 0

@@ -9,10 +9,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn
+from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn, rollout_batch
 from visionthink_pl.callbacks import RolloutLog
 from visionthink_pl.callbacks.rollout_log import describe, spread
-from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
+from visionthink_pl.types import ConfigError, Group, PromptBatch
 
 
 def looked_twice(low: tuple[int, int] = (56, 56), high: tuple[int, int] = (112, 112)) -> Group:
@@ -30,7 +30,7 @@ def log(folder: Path, callback: RolloutLog, groups: list[Group], draw: int = 0) 
     """What TensorBoard finds after one training batch."""
     logger = TensorBoardLogger(folder)
     trainer = SimpleNamespace(loggers=[CSVLogger(folder), logger])
-    batch = PromptBatch([], rollouts=RolloutBatch(groups, draw, 0.0))
+    batch = PromptBatch([], rollouts=rollout_batch(groups, draw))
     callback.on_train_batch_end(trainer, None, None, batch, 0)
     logger.experiment.flush()
     return EventAccumulator(logger.log_dir, size_guidance={"images": 0, "tensors": 0}).Reload()
@@ -90,7 +90,7 @@ def test_every_so_many_draws(tmp_path: Path, every: int, draw: int, logged: bool
 
 def test_without_tensorboard_nothing_is_written(tmp_path: Path) -> None:
     trainer = SimpleNamespace(loggers=[CSVLogger(tmp_path / "csv")])
-    batch = PromptBatch([], rollouts=RolloutBatch([looked_twice()], 0, 0.0))
+    batch = PromptBatch([], rollouts=rollout_batch([looked_twice()]))
     RolloutLog().on_train_batch_end(trainer, None, None, batch, 0)
     assert list(tmp_path.rglob("*")) == []
 

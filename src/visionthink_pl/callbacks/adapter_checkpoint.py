@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.module import VisionThinkModule
 
 
@@ -15,8 +17,33 @@ class AdapterCheckpoint(ModelCheckpoint):
     """Lightning's checkpoints of the trainable weights; ``name.ckpt`` comes with ``name/``.
 
     The folder can be loaded with ``PeftModel.from_pretrained`` over the base model; the
-    checkpoint resumes a run with ``--ckpt_path``.
+    checkpoint resumes a run with ``--ckpt_path``. While groups wait for more draws nothing is
+    written, since they would be lost on resuming: a checkpoint that falls due then is written
+    after the step that they are trained on.
     """
+
+    _due = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self._due and not _waiting(trainer):
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
+            self._due = False
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._due |= _waiting(trainer) and self._should_save_on_train_epoch_end(trainer)
+        super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._due |= _waiting(trainer) and not self._should_save_on_train_epoch_end(trainer)
+        super().on_validation_end(trainer, pl_module)
+
+    def _should_skip_saving_checkpoint(self, trainer: Trainer) -> bool:
+        return super()._should_skip_saving_checkpoint(trainer) or _waiting(trainer)
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
@@ -29,3 +56,9 @@ class AdapterCheckpoint(ModelCheckpoint):
         super()._remove_checkpoint(trainer, filepath)
         if trainer.is_global_zero:
             shutil.rmtree(Path(filepath).with_suffix(""), ignore_errors=True)
+
+
+def _waiting(trainer: Trainer) -> bool:
+    """Whether groups wait for more draws."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return any(c.waiting > 0 for c in callbacks if isinstance(c, RolloutCallback))

@@ -5,17 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
+from visionthink_pl.data import PromptDataModule
+from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_group
+from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
-from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
+from visionthink_pl.types import (
+    ConfigError,
+    PromptBatch,
+    RolloutBatch,
+    RunStopped,
+    Trajectory,
+    VQASample,
+)
 from visionthink_pl.visual_tools import ResizeImage, VisualTool
 
 
@@ -32,6 +42,10 @@ class RolloutCallback(Callback):
         temperature: of sampling, above 0 (paper: 1.0).
         rewards: parts of the reward, in order; by default accuracy by rules, format, and the
             resize penalty as in Eq. 5.
+        filters: what is left out of training once it has been scored and counted; by default
+            empty responses.
+        max_draws: draws of prompts over which groups with signal are gathered until they are as
+            many as one draw has prompts; 1 trains on what each draw yields.
         tools: what the model may call; by default the paper's ``resize_image``.
         prompt: system prompt where a tool is on offer: the name of one that ships, or a text
             file, with the slot {tools}.
@@ -50,6 +64,8 @@ class RolloutCallback(Callback):
         max_new_tokens: int = 512,
         temperature: float = 1.0,
         rewards: list[Reward] | None = None,
+        filters: list[Filter] | None = None,
+        max_draws: int = 1,
         tools: list[VisualTool] | None = None,
         prompt: str = "look_closer",
         prompt_without_tools: str = "one_look",
@@ -67,6 +83,7 @@ class RolloutCallback(Callback):
             ("max_turns", max_turns),
             ("max_new_tokens", max_new_tokens),
             ("rows", rows),
+            ("max_draws", max_draws),
         ):
             if value < 1:
                 raise ConfigError(f"rollout.{name}: at least 1, not {value}")
@@ -76,6 +93,7 @@ class RolloutCallback(Callback):
             )
         default = [RuleAccuracy(), FormatReward(), ResizePenalty()]
         self.rewards = default if rewards is None else rewards
+        self.filters = [DropEmpty()] if filters is None else filters
         self.tools = [ResizeImage()] if tools is None else tools
         self.first_view = HalfView() if first_view is None else first_view
         self.prompt, self.prompt_without_tools = (
@@ -92,15 +110,24 @@ class RolloutCallback(Callback):
         self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
+        self._gathering = Gathering(max_draws)
+
+    @property
+    def waiting(self) -> int:
+        """How many groups wait for more draws."""
+        return len(self._gathering.waiting)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """The policy forms the distribution; this callback only says what it should be."""
+        """Get the rewards ready. The policy forms the distribution; this callback only says what
+        it should be."""
         assert isinstance(pl_module, VisionThinkModule)
         if pl_module.temperature != self.temperature:
             raise ConfigError(
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
+        for reward in self.rewards:
+            reward.setup()
 
     def state_dict(self) -> dict[str, Any]:
         return {"draw": self.draw}
@@ -111,7 +138,15 @@ class RolloutCallback(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
-        batch.rollouts = self._roll_out(trainer, pl_module, batch, self.group_size)
+        rollouts = self._roll_out(trainer, pl_module, batch, self.group_size)
+        rollouts.filtered = [filter_group(group, self.filters) for group in rollouts.groups]
+        rollouts.kept, rollouts.surplus = self._gathering.add(
+            with_signal(rollouts.filtered),
+            wanted=len(batch.samples) + len(batch.unreadable),
+            last=trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs,
+        )
+        rollouts.waiting = self.waiting
+        batch.rollouts = rollouts
         self.draw += 1
 
     def on_validation_batch_start(
@@ -145,10 +180,28 @@ class RolloutCallback(Callback):
         engine = self.engine(pl_module)
         greedy = group_size is None
         with trainer.precision_plugin.forward_context():
-            groups = engine.rollout(batch.samples, group_size or 1, self.draw, greedy)
-        for group in groups:
-            score_group(group, self.rewards)
+            groups = engine.rollout(
+                batch.samples, group_size or 1, self.draw, greedy, self._begin_scoring
+            )
+        score_groups(groups, self.rewards)
         return RolloutBatch(groups, self.draw, time.perf_counter() - started)
+
+    def _begin_scoring(self, sample: VQASample, trajectory: Trajectory) -> None:
+        for reward in self.rewards:
+            reward.begin(sample, trajectory)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """A run that has to stop goes on from here: from the batch that could not be scored."""
+        if not isinstance(exception, RunStopped) or not trainer.training:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, PromptDataModule):
+            data.rewind()
+        path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
+        trainer.save_checkpoint(path)
+        rank_zero_warn(f"the run has stopped; to go on, add --ckpt_path {path}")
 
     def engine(self, pl_module: LightningModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""

@@ -114,9 +114,19 @@ class PromptDataModule(LightningDataModule):
         self.shuffle, self.seed = shuffle, seed
         self._train_loader: StatefulDataLoader | None = None
         self._restored: dict[str, Any] | None = None
+        # The loader's places before and behind the batch under way.
+        self._before: dict[str, Any] | None = None
+        self._now: dict[str, Any] | None = None
+        self._rewound = False
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self._train_loader is None else {"train": self._train_loader.state_dict()}
+        if self._train_loader is None:
+            return {}
+        return {"train": self._before if self._rewound else self._train_loader.state_dict()}
+
+    def rewind(self) -> None:
+        """The training batch under way could not be used: a resumed run begins with it."""
+        self._rewound = True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Comes before the loader is made. Lightning restores loaders too, but after the
@@ -140,6 +150,12 @@ class PromptDataModule(LightningDataModule):
         sources = [source for source in self._sources.values() if source is not None]
         return tuple(dict.fromkeys(kind for source in sources for kind in source.kinds))
 
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Keep in mind where the loader stood before this batch."""
+        if self._train_loader is not None and self.trainer is not None and self.trainer.training:
+            self._before, self._now = self._now, self._train_loader.state_dict()
+        return batch
+
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Prompts are text and images: the policy moves what it computes with."""
         return batch
@@ -156,7 +172,7 @@ class PromptDataModule(LightningDataModule):
         )
         if self._restored is not None:
             self._train_loader.load_state_dict(self._restored)
-            self._restored = None
+        self._now, self._restored = self._restored, None
         return self._train_loader
 
     @property

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from visionthink_pl.types import ConfigError, Group
+from visionthink_pl.types import ConfigError, Group, Trajectory, VQASample
 
 Scores = list[float | None]
 
@@ -31,6 +31,18 @@ class Reward(ABC):
             raise ConfigError(f"{type(self).__name__}.weight: a number, not {weight}")
         self.weight = weight
 
+    def setup(self) -> None:
+        """Load or connect to whatever scoring needs. Called before the first batch; to call it
+        again does no harm.
+
+        Raises:
+            ConfigError: it isn't there.
+        """
+
+    def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
+        """Called as soon as a trajectory ends, while others are still generated: work that takes
+        long can start here, and ``score`` collect it."""
+
     @abstractmethod
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return one value for each trajectory of the group.
@@ -42,6 +54,13 @@ class Reward(ABC):
         Returns:
             A value for each trajectory, ``None`` where it could not be computed: such a
             trajectory leaves its group, and is never a zero.
+        """
+
+    def finish(self) -> None:
+        """Called when all groups of a batch have been scored.
+
+        Raises:
+            RunStopped: too few could be for the run to go on.
         """
 
 
@@ -57,6 +76,18 @@ def score_group(group: Group, rewards: Sequence[Reward]) -> None:
         _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)
         for i in range(len(group.trajectories))
     ]
+
+
+def score_groups(groups: Sequence[Group], rewards: Sequence[Reward]) -> None:
+    """Score all groups of a batch.
+
+    Raises:
+        RunStopped: a reward could not score enough of them.
+    """
+    for group in groups:
+        score_group(group, rewards)
+    for reward in rewards:
+        reward.finish()
 
 
 def _weighted_sum(values: Scores, rewards: Sequence[Reward]) -> float | None:

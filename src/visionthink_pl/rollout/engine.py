@@ -6,7 +6,7 @@ has. Rows in their second turn decode beside rows still in their first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +21,10 @@ from visionthink_pl.visual_tools import ToolResult, ViewState
 
 CHECK_EVERY = 8  # tokens between two looks, on an accelerator, at which rows have ended
 JOIN = 0.25  # rows that asked join the others once they are this share of those that decode
+
+
+def _ignore(sample: VQASample, trajectory: Trajectory) -> None:
+    """What is done with a trajectory that ends, by default."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Sampling:
 class _Row:
     """A trajectory while it is being made; ``key`` names its randomness."""
 
+    sample: VQASample
     opening: Opening
     trajectory: Trajectory
     state: ViewState
@@ -64,7 +69,12 @@ class RolloutEngine:
 
     @torch.no_grad()
     def rollout(
-        self, samples: Sequence[VQASample], group_size: int, draw: int, greedy: bool = False
+        self,
+        samples: Sequence[VQASample],
+        group_size: int,
+        draw: int,
+        greedy: bool = False,
+        ended: Callable[[VQASample, Trajectory], None] = _ignore,
     ) -> list[Group]:
         """Roll out each sample ``group_size`` times.
 
@@ -76,10 +86,11 @@ class RolloutEngine:
             group_size: trajectories a prompt.
             draw: index of the rollout batch.
             greedy: take the most likely id instead of sampling.
+            ended: called with each trajectory as soon as it ends, while others go on.
         """
         openings = [self._conversation.open(sample) for sample in samples]
         rows = [
-            self._row(opening, f"{draw}/{sample.id}/{rollout}")
+            self._row(sample, opening, f"{draw}/{sample.id}/{rollout}")
             for sample, opening in zip(samples, openings, strict=True)
             for rollout in range(group_size)
         ]
@@ -88,7 +99,7 @@ class RolloutEngine:
         try:
             at_once = max(self._sampling.rows // group_size, 1) * group_size  # whole groups
             for chunk in _chunks(rows, at_once):
-                self._converse(chunk, greedy)
+                self._converse(chunk, greedy, ended)
         finally:
             self._policy.train(was_training)
         grouped = _chunks(rows, group_size)
@@ -97,12 +108,17 @@ class RolloutEngine:
             for sample, opening, group in zip(samples, openings, grouped, strict=True)
         ]
 
-    def _row(self, opening: Opening, key: str) -> _Row:
+    def _row(self, sample: VQASample, opening: Opening, key: str) -> _Row:
         start = opening.trajectory
         trajectory = replace(start, images=list(start.images), turns=[])
-        return _Row(opening, trajectory, ViewState(opening.high), key)
+        return _Row(sample, opening, trajectory, ViewState(opening.high), key)
 
-    def _converse(self, rows: Sequence[_Row], greedy: bool) -> None:
+    def _converse(
+        self,
+        rows: Sequence[_Row],
+        greedy: bool,
+        ended: Callable[[VQASample, Trajectory], None],
+    ) -> None:
         """Let the rows talk until each has stopped."""
         prompts = {id(row.opening): row.opening.trajectory for row in rows}
         index_of = {key: index for index, key in enumerate(prompts)}
@@ -122,6 +138,7 @@ class RolloutEngine:
                 given = self._finish_turn(rows[index], generated)
                 if given is None:
                     decoder.stop(index)
+                    ended(rows[index].sample, rows[index].trajectory)
                 else:
                     waiting[index] = given
 

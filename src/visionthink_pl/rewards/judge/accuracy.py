@@ -1,0 +1,103 @@
+"""Accuracy by a judge, alone or behind the rules (R_accuracy of the paper's Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from visionthink_pl.rewards.accuracy import matches
+from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.rules.text import normalise
+from visionthink_pl.types import ConfigError, Group, RunStopped, Trajectory, VQASample
+
+
+class JudgeAccuracy(Reward):
+    """1 or 0 by the judge's verdict on the extracted answer.
+
+    No answer, an empty one, and one that only repeats the question score 0 and are not asked
+    about. Where the judge fails there is no score: the trajectory leaves its group.
+
+    Args:
+        judge: who says what is right.
+        max_failure_rate: share of a batch's trajectories that may be left without a verdict; with
+            more the run stops.
+        weight: factor of this part in the sum.
+    """
+
+    name = "accuracy"
+
+    def __init__(self, judge: Judge, max_failure_rate: float = 0.1, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        if not 0 <= max_failure_rate <= 1:
+            raise ConfigError(
+                f"{type(self).__name__}.max_failure_rate: between 0 and 1, not {max_failure_rate}"
+            )
+        self._judge, self._max_failure_rate = judge, max_failure_rate
+        self._verdicts: dict[int, Future[int]] = {}
+        self._scored, self._failures = 0, list[str]()
+
+    def setup(self) -> None:
+        self._judge.setup()
+
+    def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
+        """Hand the answer to the judge, unless it is known what to think of it."""
+        answer = (trajectory.answer or "").strip()
+        known = self.known(sample, answer)
+        if known is None:
+            verdict = self._judge.submit(Case(sample.question, sample.answer, answer))
+        else:
+            verdict = Future()
+            verdict.set_result(known)
+        self._verdicts[id(trajectory)] = verdict
+
+    def known(self, sample: VQASample, answer: str) -> int | None:
+        """The verdict where no judge is needed; ``None`` where one is."""
+        if not answer or normalise(answer) == normalise(sample.question):
+            return 0
+        return None
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        for trajectory in group.trajectories:
+            if id(trajectory) not in self._verdicts:
+                self.begin(group.sample, trajectory)
+        self._judge.flush()
+        return [self._score(trajectory) for trajectory in group.trajectories]
+
+    def _score(self, trajectory: Trajectory) -> float | None:
+        self._scored += 1
+        try:
+            return float(self._verdicts.pop(id(trajectory)).result())
+        except JudgeFailure as failure:
+            self._failures.append(str(failure))
+            return None
+
+    def finish(self) -> None:
+        """Say how many were left without a verdict; stop where they are too many."""
+        scored, failures = self._scored, self._failures
+        self._scored, self._failures = 0, []
+        if not failures:
+            return
+        said = f"the judge gave no verdict on {len(failures)} of {scored} trajectories: "
+        if len(failures) > self._max_failure_rate * scored:
+            raise RunStopped(said + failures[-1])
+        rank_zero_warn(said + failures[-1] + "; they leave their groups")
+
+
+class HybridAccuracy(JudgeAccuracy):
+    """1 where the rules say yes; the judge decides on all others.
+
+    Args:
+        judge: who decides where the rules can't say yes.
+        max_failure_rate: share of a batch's trajectories that may be left without a verdict; with
+            more the run stops.
+        weight: factor of this part in the sum.
+    """
+
+    def known(self, sample: VQASample, answer: str) -> int | None:
+        known = super().known(sample, answer)
+        if known is None and matches(answer, sample.answer):
+            return 1
+        return known

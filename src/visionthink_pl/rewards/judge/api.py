@@ -1,0 +1,160 @@
+"""A judge behind any endpoint that speaks OpenAI's chat protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import threading
+from concurrent.futures import Future
+from typing import Any
+from urllib.parse import urlsplit
+
+from openai import AsyncOpenAI
+
+from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.cache import VerdictCache
+from visionthink_pl.rewards.judge.endpoint import Endpoint, Patience, Reply
+from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
+from visionthink_pl.types import ConfigError
+
+REQUEST = {"temperature": 0, "max_tokens": 256}
+ASKED = 2  # times, before a case counts as failed
+
+
+class APIJudge(Judge):
+    """Asks a model over HTTP: OpenAI, Azure (its ``/openai/v1`` address), vLLM,
+    ``transformers serve``, or whatever else speaks the same.
+
+    Cases are judged on a thread of their own while trajectories are still generated. A case that
+    was judged before, in this run or, with ``cache``, in another, is not asked again.
+
+    Args:
+        model: name of the model, as the endpoint knows it.
+        base_url: address of the endpoint, without what the client adds to it
+            (``/chat/completions``).
+        api_key_env: name of the environment variable that holds the key; ``null`` where none is
+            needed. The key itself is never in a config, and never written anywhere.
+        prompt: the name of a prompt that ships, or a text file, with the slot ``{case}``.
+        max_characters: a longer question, truth or answer is cut there.
+        max_concurrency: requests at once.
+        timeout: seconds that one attempt may take.
+        deadline: seconds that one case may take, all attempts and waiting together, while the
+            endpoint is up.
+        max_retries: attempts after the first, while the endpoint is up.
+        max_outage: seconds to wait for an endpoint that can't be reached.
+        cache: file to keep verdicts in; ``null`` keeps them for this run only.
+        request: further arguments of the request, such as ``temperature``, ``max_tokens`` and
+            ``extra_body``.
+
+    Raises:
+        ConfigError: an option that can't work, or no key in the environment.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = "https://api.openai.com/v1",
+        api_key_env: str | None = "OPENAI_API_KEY",
+        prompt: str = "judge",
+        max_characters: int = 2000,
+        max_concurrency: int = 64,
+        timeout: float = 30.0,
+        deadline: float = 120.0,
+        max_retries: int = 6,
+        max_outage: float = 600.0,
+        cache: str | None = None,
+        request: dict[str, Any] | None = None,
+    ) -> None:
+        for name, value in (("timeout", timeout), ("deadline", deadline)):
+            if not 0 < value < math.inf:
+                raise ConfigError(f"APIJudge.{name}: seconds above 0, not {value}")
+        if not 0 <= max_outage < math.inf:
+            raise ConfigError(f"APIJudge.max_outage: seconds, at least 0, not {max_outage}")
+        for name, count, least in (
+            ("max_concurrency", max_concurrency, 1),
+            ("max_retries", max_retries, 0),
+        ):
+            if count < least:
+                raise ConfigError(f"APIJudge.{name}: at least {least}, not {count}")
+        _check_address(base_url)
+        self._url, self._model, self._key = base_url, model, _key(api_key_env)
+        self._prompt = JudgePrompt(prompt, max_characters, "APIJudge")
+        self._patience = Patience(timeout, deadline, max_retries, max_outage)
+        self._max_concurrency, self._cache_path = max_concurrency, cache
+        self._request = {"model": model, **(REQUEST if request is None else request)}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._under_way: dict[Case, Future[int]] = {}
+
+    def setup(self) -> None:
+        """Open the cache and start the thread; the endpoint is not asked yet."""
+        if self._loop is not None:
+            return
+        self._cache = VerdictCache(self._cache_path, self._model, self._prompt.version)
+        client = AsyncOpenAI(
+            base_url=self._url,
+            api_key=self._key or "none",
+            max_retries=0,  # its own retries know no deadline
+            timeout=self._patience.timeout,
+        )
+        self._endpoint = Endpoint(client, self._url, self._key, self._patience)
+        self._slots = asyncio.Semaphore(self._max_concurrency)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="judge", daemon=True).start()
+
+    def submit(self, case: Case) -> Future[int]:
+        """Hand in a case; one that is under way already is not asked twice."""
+        self.setup()
+        assert self._loop is not None
+        if case not in self._under_way:
+            future = asyncio.run_coroutine_threadsafe(self._judge(case), self._loop)
+            self._under_way[case] = future
+            future.add_done_callback(lambda _: self._under_way.pop(case, None))
+            return future
+        return self._under_way[case]
+
+    async def _judge(self, case: Case) -> int:
+        if (known := self._cache.get(case)) is not None:
+            return known
+        async with self._slots:
+            verdict = await self._ask(case)
+        self._cache.put(case, verdict)
+        return verdict
+
+    async def _ask(self, case: Case) -> int:
+        messages = self._prompt.messages(case)
+        clock = self._endpoint.clock()
+        for _ in range(ASKED):
+            reply = await self._endpoint.complete({**self._request, "messages": messages}, clock)
+            verdict = parse_verdict(reply.text) if reply.finished else None
+            if verdict is not None:
+                return verdict
+            messages = self._prompt.again(messages, reply.text)
+        raise JudgeFailure(_no_verdict(reply))
+
+
+def _no_verdict(reply: Reply) -> str:
+    how = "" if reply.finished else ", cut off"
+    return f"no verdict in its reply {reply.text[-80:]!r}{how}"
+
+
+def _check_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("APIJudge.base_url: an address such as http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query:
+        raise ConfigError(
+            "APIJudge.base_url: holds a user name, a password or a query; keys belong into the "
+            "environment variable that api_key_env names"
+        )
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    if key := os.environ.get(variable, "").strip():
+        return key
+    raise ConfigError(
+        f"APIJudge.api_key_env: the environment variable {variable} is not set; set it, or set "
+        "api_key_env to null for an endpoint that needs no key"
+    )

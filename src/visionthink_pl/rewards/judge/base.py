@@ -1,0 +1,48 @@
+"""What a judge is asked, and when it has failed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged, text alone (paper, Sec. 3.4).
+
+    Attributes:
+        question: the user's, without prompt or tool instructions.
+        truth: the ground truth.
+        answer: what the trajectory answered, extracted from its last turn.
+    """
+
+    question: str
+    truth: str
+    answer: str
+
+
+class JudgeFailure(Exception):
+    """No verdict could be had; the message says why, and holds no key."""
+
+
+class Judge(ABC):
+    """Says whether an answer is right."""
+
+    def setup(self) -> None:
+        """Connect or load. Called before the first case; to call it again does no harm.
+
+        Raises:
+            ConfigError: what the judge needs isn't there.
+        """
+
+    @abstractmethod
+    def submit(self, case: Case) -> Future[int]:
+        """Hand in a case and return at once.
+
+        Returns:
+            A future with 1 or 0, or with a ``JudgeFailure``.
+        """
+
+    def flush(self) -> None:
+        """All cases have been handed in: a judge that waits for a batch answers now."""

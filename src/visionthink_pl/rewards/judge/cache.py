@@ -1,0 +1,62 @@
+"""Verdicts that are kept, so that no case is paid for twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+
+from visionthink_pl.rewards.judge.base import Case
+from visionthink_pl.types import ConfigError
+
+BUSY_S = 60.0  # how long to wait for another process that writes
+
+
+class VerdictCache:
+    """Verdicts by content: who judged, by which prompt, and the case.
+
+    Kept are a digest of these and the verdict, nothing that was written. An SQLite file may be
+    shared by several processes on one machine.
+
+    Args:
+        path: of the file; ``None`` keeps verdicts in memory.
+        judge: the judge's model.
+        prompt_version: of the prompt.
+
+    Raises:
+        ConfigError: the file can't be opened, or is something else.
+    """
+
+    def __init__(self, path: str | None, judge: str, prompt_version: str) -> None:
+        self._judge, self._prompt_version = judge, prompt_version
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # Written and read by the judge's own thread alone.
+            self._file = sqlite3.connect(
+                path or ":memory:", timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS verdicts (digest TEXT PRIMARY KEY, verdict INTEGER)"
+            )
+        except sqlite3.Error as error:
+            raise ConfigError(
+                f"APIJudge.cache: can't keep verdicts in {path!r}: {error}"
+            ) from error
+
+    def get(self, case: Case) -> int | None:
+        """The verdict on a case; ``None`` where there is none yet."""
+        query = "SELECT verdict FROM verdicts WHERE digest = ?"
+        row = self._file.execute(query, (self._digest(case),)).fetchone()
+        return None if row is None else int(row[0])
+
+    def put(self, case: Case, verdict: int) -> None:
+        """Keep a verdict."""
+        query = "INSERT OR REPLACE INTO verdicts VALUES (?, ?)"
+        self._file.execute(query, (self._digest(case), verdict))
+
+    def _digest(self, case: Case) -> str:
+        content = [self._judge, self._prompt_version, case.question, case.truth, case.answer]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,159 @@
+"""A judge in this process: any instruction-tuned causal language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
+
+from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.verdict import JudgePrompt, Message, parse_verdict
+from visionthink_pl.types import ConfigError
+
+
+class LocalJudge(Judge):
+    """Judges in batches, greedily, when a rollout batch has ended; thinking is off.
+
+    Args:
+        model: hub id or local folder of an instruction-tuned language model.
+        device: where it judges, such as ``cuda:1``; by default the first GPU, else the CPU.
+        four_bit: load it in 4 bits (nf4).
+        offload: keep it in main memory between uses.
+        batch_size: cases at once.
+        max_new_tokens: of a reply; one that is longer is cut off, which is no verdict.
+        prompt: the name of a prompt that ships, or a text file, with the slot ``{case}``.
+        max_characters: a longer question, truth or answer is cut there.
+
+    Raises:
+        ConfigError: an option that can't work, or no such model.
+    """
+
+    def __init__(
+        self,
+        model: str = "Qwen/Qwen3-1.7B",
+        device: str | None = None,
+        four_bit: bool = False,
+        offload: bool = False,
+        batch_size: int = 32,
+        max_new_tokens: int = 128,
+        prompt: str = "judge",
+        max_characters: int = 2000,
+    ) -> None:
+        for name, value in (("batch_size", batch_size), ("max_new_tokens", max_new_tokens)):
+            if value < 1:
+                raise ConfigError(f"LocalJudge.{name}: at least 1, not {value}")
+        if four_bit and offload:
+            raise ConfigError("LocalJudge.offload: a model in 4 bits stays where it was loaded")
+        self._prompt = JudgePrompt(prompt, max_characters, "LocalJudge")
+        self._name, self._four_bit, self._offload = model, four_bit, offload
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
+        self._model: Any = None  # transformers types neither its calls nor its moves
+        self._waiting: dict[Case, Future[int]] = {}
+        try:
+            AutoConfig.from_pretrained(model)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"LocalJudge.model: can't load {model!r}: {error}") from error
+
+    def setup(self) -> None:
+        """Load the weights, once."""
+        if self._model is not None:
+            return
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(self._name, padding_side="left")
+        if self._tokenizer.chat_template is None:
+            raise ConfigError(f"LocalJudge.model: {self._name!r} has no chat template")
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        options = {}
+        if self._four_bit:
+            options["quantization_config"] = BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=torch.bfloat16,
+            )
+        model = AutoModelForCausalLM.from_pretrained(
+            self._name,
+            dtype="auto",
+            device_map="cpu" if self._offload else {"": self._device},
+            **options,
+        )
+        self._model = model.eval().requires_grad_(False)
+
+    def submit(self, case: Case) -> Future[int]:
+        return self._waiting.setdefault(case, Future())
+
+    def flush(self) -> None:
+        """Judge all that was handed in."""
+        if not self._waiting:
+            return
+        self.setup()
+        waiting, self._waiting = self._waiting, {}
+        if self._offload:
+            self._model.to(self._device)
+        asked = {case: self._prompt.messages(case) for case in waiting}
+        replies = self._replies(asked)
+        unclear = {case: reply for case, reply in replies.items() if parse_verdict(reply) is None}
+        again = {c: self._prompt.again(asked[c], reply) for c, reply in unclear.items()}
+        replies |= self._replies(again)
+        if self._offload:
+            self._model.to("cpu")
+        for case, future in waiting.items():
+            verdict = parse_verdict(replies[case])
+            if verdict is None:
+                failure = JudgeFailure(f"no verdict in its reply {replies[case][-80:]!r}")
+                future.set_exception(failure)
+            else:
+                future.set_result(verdict)
+
+    def _replies(self, asked: dict[Case, list[Message]]) -> dict[Case, str]:
+        """Prompts of about one length share a batch."""
+        prompts = {case: self._render(messages) for case, messages in asked.items()}
+        order = sorted(prompts, key=lambda case: len(prompts[case]))
+        out: dict[Case, str] = {}
+        for start in range(0, len(order), self._batch_size):
+            cases = order[start : start + self._batch_size]
+            texts = self._generate([prompts[case] for case in cases])
+            out |= dict(zip(cases, texts, strict=True))
+        return out
+
+    def _render(self, messages: list[Message]) -> str:
+        rendered = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return str(rendered)
+
+    @torch.inference_mode()
+    def _generate(self, prompts: Sequence[str]) -> list[str]:
+        """Greedy replies; one that was cut off is empty."""
+        batch = self._tokenizer(
+            list(prompts), return_tensors="pt", padding=True, add_special_tokens=False
+        ).to(self._device)
+        out_NT = self._model.generate(
+            **batch,
+            max_new_tokens=self._max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+        new_NT = out_NT[:, batch["input_ids"].shape[1] :]
+        ends = set(_as_list(self._model.generation_config.eos_token_id))
+        return [
+            self._tokenizer.decode(row, skip_special_tokens=True)
+            if ends & set(row.tolist())
+            else ""
+            for row in new_NT
+        ]
+
+
+def _as_list(ids: int | list[int] | None) -> list[int]:
+    return ids if isinstance(ids, list) else [] if ids is None else [ids]

@@ -1,0 +1,73 @@
+"""What a judge is told, and the one form of verdict that is taken from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from visionthink_pl.conversation import read_prompt
+from visionthink_pl.rewards.judge.base import Case
+from visionthink_pl.types import ConfigError
+
+Message = dict[str, str]
+
+CASE_SLOT = "{case}"
+TAG = re.compile(r"<(?=[/|!a-zA-Z])")  # where a tag or a model's control token would begin
+SCORE = re.compile(r"\bscore\b", re.IGNORECASE)
+VERDICT = re.compile(r"(?:.*\s)?Score: ([01])\s*", re.DOTALL)
+AGAIN = 'That holds no grade that can be read. End with "Score: 1" or "Score: 0" and nothing else.'
+
+
+class JudgePrompt:
+    """The messages that put a case before a judge.
+
+    The case stands in the prompt as one JSON object whose strings are escaped: nothing within an
+    answer can close it, and no tag or control token in it is one to a chat template.
+
+    Args:
+        prompt: name of a prompt that ships, or a text file, with the slot ``{case}``.
+        max_characters: a longer question, truth or answer is cut there, and says so.
+        key: what the setting is called, for errors.
+
+    Raises:
+        ConfigError: no such prompt, or one without the slot.
+    """
+
+    def __init__(self, prompt: str, max_characters: int, key: str) -> None:
+        self._text, self._most = read_prompt(prompt, f"{key}.prompt"), max_characters
+        if CASE_SLOT not in self._text:
+            raise ConfigError(f"{key}.prompt: {prompt!r} has no slot {CASE_SLOT}")
+        if max_characters < 1:
+            raise ConfigError(f"{key}.max_characters: at least 1, not {max_characters}")
+        self.version = hashlib.sha256(f"{max_characters} {self._text}".encode()).hexdigest()
+
+    def messages(self, case: Case) -> list[Message]:
+        """The first request for a verdict."""
+        shown = {
+            "question": self._cut(case.question),
+            "reference_answer": self._cut(case.truth),
+            "candidate_answer": self._cut(case.answer),
+        }
+        quoted = TAG.sub(r"\\u003c", json.dumps(shown, ensure_ascii=False))
+        return [{"role": "user", "content": self._text.replace(CASE_SLOT, quoted)}]
+
+    def again(self, messages: list[Message], reply: str) -> list[Message]:
+        """The second and last request, after a reply without a verdict."""
+        said = {"role": "assistant", "content": reply}
+        return [*messages, said, {"role": "user", "content": AGAIN}]
+
+    def _cut(self, text: str) -> str:
+        return text if len(text) <= self._most else text[: self._most] + " [cut here: too long]"
+
+
+def parse_verdict(reply: str) -> int | None:
+    """The grade at the end of a reply: ``Score: 0`` or ``Score: 1``, said once.
+
+    ``None`` for anything else: a reply that is empty, cut off, hedged (``Score: 0.5``, ``Score: 1
+    or 0``, ``Score: 1?``), or that speaks of a score twice.
+    """
+    if len(SCORE.findall(reply)) != 1:
+        return None
+    verdict = VERDICT.fullmatch(reply)
+    return None if verdict is None else int(verdict[1])

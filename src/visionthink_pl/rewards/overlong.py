@@ -1,0 +1,37 @@
+"""A penalty that begins before the limit of tokens does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.types import ConfigError, Group
+
+
+class OverlongPenalty(Reward):
+    """0 up to ``free_tokens`` generated in all turns, then linearly down to ``-penalty`` over the
+    next ``buffer_tokens``, and no further (Yu et al., "DAPO", Eq. 13).
+
+    Args:
+        free_tokens: generated tokens that cost nothing.
+        buffer_tokens: tokens over which the penalty grows.
+        penalty: the most that is taken off, in units of reward.
+        weight: factor of this part in the sum.
+    """
+
+    name = "overlong_penalty"
+
+    def __init__(
+        self, free_tokens: int, buffer_tokens: int, penalty: float = 1.0, weight: float = 1.0
+    ) -> None:
+        super().__init__(weight)
+        if free_tokens < 0 or buffer_tokens < 1 or not 0 <= penalty < float("inf"):
+            raise ConfigError(
+                "OverlongPenalty: free_tokens at least 0, buffer_tokens at least 1 and penalty at "
+                f"least 0, not {free_tokens}, {buffer_tokens} and {penalty}"
+            )
+        self._free, self._buffer, self._penalty = free_tokens, buffer_tokens, penalty
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        over = [max(row.response_tokens - self._free, 0) for row in group.trajectories]
+        return [-self._penalty * min(tokens / self._buffer, 1.0) for tokens in over]

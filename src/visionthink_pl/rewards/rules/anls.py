@@ -1,0 +1,28 @@
+"""Average normalised Levenshtein similarity, for answers that are read from an image.
+
+Biten et al., "Scene Text Visual Question Answering", ICCV 2019, Eq. 1. The average over samples
+is taken by whoever logs it. The paper takes the best of several ground truths; here there is one.
+"""
+
+from __future__ import annotations
+
+THRESHOLD = 0.5  # normalised distance from which an answer is wrong, not misread
+
+
+def similarity(answer: str, truth: str) -> float:
+    """1 - d, with d the edit distance over the longer length, or 0 where d >= 0.5; no case."""
+    answer, truth = answer.strip().lower(), truth.strip().lower()
+    if answer == truth:
+        return 1.0
+    distance = edit_distance(answer, truth) / max(len(answer), len(truth))
+    return 1 - distance if distance < THRESHOLD else 0.0
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Levenshtein distance: insertions, deletions and substitutions of one character each."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        diagonal, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
+    return row[-1]

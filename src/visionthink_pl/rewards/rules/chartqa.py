@@ -1,0 +1,27 @@
+"""Relaxed accuracy, the measure of chart questions.
+
+From PlotQA (Methani et al., WACV 2020), as ChartQA takes it over (Masry et al., Findings of ACL
+2022): a number may be off by 5%, since it is read from an axis, and anything else must be exact.
+What counts as a number follows the evaluation script that is in common use (pix2struct): "50%"
+is 0.5, "1,000" is a text, and so is everything under a truth of 0, of which 5% is nothing.
+"""
+
+from __future__ import annotations
+
+TOLERANCE = 0.05  # share of the ground truth, inclusive
+
+
+def relaxed_match(answer: str, truth: str) -> bool:
+    """Whether two numbers are within 5% of the truth, or two texts equal but for case."""
+    given, right = _number(answer), _number(truth)
+    if given is None or not right:
+        return answer.strip().lower() == truth.strip().lower()
+    return abs(given - right) / abs(right) <= TOLERANCE
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    try:
+        return float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        return None

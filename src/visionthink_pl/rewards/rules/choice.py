@@ -1,0 +1,63 @@
+"""Choice letters, with or without the option's text.
+
+Letters end at J: the largest sets of this kind have ten options, and further on the alphabet an
+initial is likelier. "E. coli" still reads as option E.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from visionthink_pl.rewards.rules.numbers import quantity
+from visionthink_pl.rewards.rules.text import same_text, unwrap
+
+LETTER = re.compile(r"\(?([a-j])[).:]*", re.IGNORECASE)  # B, (B), B), B. or B:
+OPTION = re.compile(r"\(?([a-j])[).:]+\s+(\S.*)", re.IGNORECASE | re.DOTALL)
+# What follows the letter is another letter, or holds another marked option: two choices.
+SECOND = re.compile(
+    r"((or|and|not)\s+)?\(?[a-j]\W*|(.*\s)?\(?[a-j][).:]+\s.*", re.IGNORECASE | re.DOTALL
+)
+
+
+class Choice(NamedTuple):
+    """An option's letter in lower case and its text, empty where only the letter stands."""
+
+    letter: str
+    text: str
+
+
+def same_choice(answer: str, truth: str) -> bool:
+    """Whether the answer picks the option that the truth names.
+
+    A truth of a letter alone says nothing about the option's text, so that any text may follow
+    the right letter. A truth with text may be answered by the letter, the text, or both, and
+    then both must be right.
+    """
+    right, chosen = choice(truth), choice(answer)
+    if right is None:
+        return False
+    if chosen is None:
+        return bool(right.text) and _same_option(answer, right.text)
+    if chosen.letter != right.letter:
+        return False
+    if not right.text or not chosen.text:
+        # Where an option's text is itself a letter, a letter alone may mean either.
+        return not SECOND.fullmatch(chosen.text or right.text)
+    return _same_option(chosen.text, right.text)
+
+
+def choice(text: str) -> Choice | None:
+    """The option that a text names, ``None`` where it does not begin with a letter of one."""
+    text = text.strip()
+    if letter := LETTER.fullmatch(text):
+        return Choice(letter[1].lower(), "")
+    if option := OPTION.fullmatch(text):
+        return Choice(option[1].lower(), unwrap(option[2]))
+    return None
+
+
+def _same_option(answer: str, truth: str) -> bool:
+    """Here no unit may be left out: it may be all that tells two options apart."""
+    given = quantity(answer)
+    return same_text(answer, truth) or (given is not None and given == quantity(truth))

@@ -1,0 +1,35 @@
+"""Similarities by hand: 1 - edits / longer length, and 0 from a half on."""
+
+import pytest
+
+from visionthink_pl.rewards.rules.anls import edit_distance, similarity
+
+SIMILAR = [
+    ("coca cola", "coca cola", 1.0, "no edit"),
+    ("Coca Cola", "coca cola", 1.0, "case"),
+    (" coca cola ", "coca cola", 1.0, "white space around"),
+    ("coca  cola", "coca cola", 1 - 1 / 10, "one space too many, of 10"),
+    ("hallo", "hello", 1 - 1 / 5, "one of 5"),
+    ("kitten", "sitting", 1 - 3 / 7, "three of 7: 0.43"),
+    ("sitting", "kitten", 1 - 3 / 7, "the same the other way round"),
+    ("ab", "ac", 0.0, "one of 2: a half is too much"),
+    ("abc", "abd", 1 - 1 / 3, "one of 3"),
+    ("abcd", "abef", 0.0, "two of 4"),
+    ("abcde", "abcfg", 1 - 2 / 5, "two of 5"),
+    ("abcde", "abc", 1 - 2 / 5, "two missing, over the longer"),
+    ("red or blue", "red", 0.0, "eight of 11"),
+    ("", "red", 0.0, "three of 3"),
+    ("red", "", 0.0, "three of 3"),
+]
+
+
+@pytest.mark.parametrize(("answer", "truth", "value", "why"), SIMILAR)
+def test_similarity(answer: str, truth: str, value: float, why: str) -> None:
+    assert similarity(answer, truth) == pytest.approx(value), why
+
+
+def test_edit_distance() -> None:
+    assert edit_distance("", "") == 0
+    assert edit_distance("", "abc") == edit_distance("abc", "") == 3
+    assert edit_distance("flaw", "lawn") == 2  # the f goes, an n comes
+    assert edit_distance("ab", "ba") == 2  # to swap two letters takes two edits
