@@ -1,15 +1,20 @@
 """Every YAML that ships says how to run it; so run, all that it names can be built."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.cli import main
+from visionthink_pl.commands import COMMANDS
+from visionthink_pl.commands.policy import PolicyOptions
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.rewards.judge import local
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -32,28 +37,79 @@ def stop(module: VisionThinkModule) -> None:
     raise AboutToLoad(module)
 
 
+def stop_loading(options: PolicyOptions, temperature: float) -> None:
+    raise AboutToLoad(options)
+
+
+def of_commands(config: Path) -> bool:
+    """Whether the config is for a verb of ``commands/``, and not for one of the Trainer's."""
+    return arguments(config)[0] in COMMANDS
+
+
+EVERY = sorted(CONFIGS.rglob("*.yaml"))
+
+
+def write_folder(folder: Path, questions: int = 32) -> None:
+    """What ``ImageFolder`` reads: as many questions about one image."""
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(folder / "image.png")
+    row = {"image": "image.png", "question": "What is it?", "answer": "black"}
+    (folder / "questions.jsonl").write_text(f"{json.dumps(row)}\n" * questions, encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _what_configs_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a config names and a test has not: folders of images, a key, a judge from the hub."""
+    for folder in ("data/train", "data/validation"):
+        write_folder(tmp_path / folder)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setattr(local, "AutoConfig", Hub)
+    monkeypatch.setattr(local.LocalJudge, "setup", lambda judge: None)
+
+
+class Hub:
+    """Has a config of any judge's name."""
+
+    @staticmethod
+    def from_pretrained(name: str) -> None:
+        assert "/" in name
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # runs/ comes to lie there
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.setattr(VisionThinkModule, "configure_model", stop)
+    monkeypatch.setattr(PolicyOptions, "load", stop_loading)
 
 
 def test_there_are_configs() -> None:
-    assert CONFIGS / "quickstart.yaml" in set(CONFIGS.rglob("*.yaml"))
+    assert {CONFIGS / "quickstart.yaml", CONFIGS / "prepare" / "lookcloser.yaml"} <= set(EVERY)
 
 
-@pytest.mark.parametrize(
-    "config", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONFIGS))
-)
+def name(config: Path) -> str:
+    return str(config.relative_to(CONFIGS))
+
+
+@pytest.mark.parametrize("config", [c for c in EVERY if not of_commands(c)], ids=name)
 def test_config_builds_all_but_the_weights(config: Path) -> None:
     args = arguments(config)
     assert str(config) in args
     with pytest.raises(AboutToLoad) as stopped:
-        main([*args, "--seed_everything=3"])
+        main([*args, "--seed_everything=3", "--model.pretrained=embedded"])
     (module,) = stopped.value.args
     trainer = module.trainer
     (rollout,) = [c for c in trainer.callbacks if isinstance(c, RolloutCallback)]
     assert isinstance(trainer.datamodule, PromptDataModule)
     assert rollout.sampling.seed == trainer.datamodule.seed == 3
     assert module.kinds == trainer.datamodule.kinds != ()
+
+
+@pytest.mark.parametrize("config", [c for c in EVERY if of_commands(c)], ids=name)
+def test_config_of_a_command_builds_all_but_the_weights(config: Path) -> None:
+    verb, *args = arguments(config)
+    assert str(config) in args
+    with pytest.raises(AboutToLoad) as stopped:
+        COMMANDS[verb]([*args, "--seed=3", "--out=out"])
+    assert isinstance(stopped.value.args[0], PolicyOptions)
+    assert json.loads(Path("out/settings.json").read_text(encoding="utf-8"))["seed"] == 3

@@ -23,14 +23,17 @@ def quieten() -> None:
 
 
 def main() -> int:
-    """Run the command line. The packages are loaded late, so that they start quietly."""
+    """Run the command line: a verb of ``commands/``, or else one of the Trainer's. The packages
+    are loaded late, so that they start quietly."""
     quieten()
     from transformers.utils.logging import disable_progress_bar
 
-    from visionthink_pl.cli import main as run
+    from visionthink_pl.cli import main as fit_and_the_like
+    from visionthink_pl.commands import COMMANDS
 
     disable_progress_bar()
-    return run()
+    verb, *args = sys.argv[1:] or [""]
+    return COMMANDS[verb](args) if verb in COMMANDS else fit_and_the_like()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def bench(folder: Path, *args: str) -> dict:
 def test_against_the_naive_oracle(tmp_path: Path) -> None:
     found = bench(tmp_path, "--turns", "2", "--ask-rate", "0.5", "--vs", "naive")
     assert found["ratio"] == pytest.approx(found["other_s"] / found["ours_s"])
-    assert 0 < found["ours_flops"] < found["other_flops"]
+    assert 0 < found["least_flops"] <= found["ours_flops"] < found["other_flops"]
     assert found["ours_peak_bytes"] > 0 and found["other_peak_bytes"] > 0
     parts = {"image processing", "tower", "prefill", "decoding", "policy forward"}
     assert parts | {"policy backward", "optimizer"} <= set(found["parts"])

@@ -1,0 +1,135 @@
+"""Rolling out: how often each sample is answered correctly, at low and at high resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from visionthink_pl.commands.prepare.duplicates import Seen
+from visionthink_pl.commands.prepare.examine import examine, read_again
+from visionthink_pl.commands.prepare.record import Record, Row
+from visionthink_pl.commands.prepare.settings import Settings
+from visionthink_pl.conversation import Conversation
+from visionthink_pl.data import Source
+from visionthink_pl.images import FirstView, FullView, HalfView, half
+from visionthink_pl.policy import Policy
+from visionthink_pl.rewards import Reward, score_groups
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.types import Group, VQASample
+
+LOW, HIGH = 0, 1  # index of the draw: the two resolutions get random numbers of their own
+
+Counts = tuple[int | None, int | None]  # correct at low and at high resolution
+Count = Callable[[Sequence[VQASample]], list[Counts]]
+Report = Callable[[Sequence[Row]], None]
+Item = TypeVar("Item")
+
+
+class Counter:
+    """Rolls samples out at both resolutions, one look each, and counts what is correct.
+
+    Args:
+        settings: how.
+        policy: who answers.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy) -> None:
+        self._settings, self._policy = settings, policy
+        self._low, self._high = self._engine(HalfView()), self._engine(FullView())
+
+    def __call__(self, samples: Sequence[VQASample]) -> list[Counts]:
+        """Count, for each sample.
+
+        Raises:
+            RunStopped: too little could be scored.
+        """
+        if not samples:
+            return []
+        reward, rollouts = self._settings.accuracy, self._settings.rollouts
+        halved = [sample for sample in samples if self._saves(sample)]
+        with self._settings.policy.context(self._policy):
+            low = self._low.rollout(halved, rollouts, LOW, ended=reward.begin)
+            high = self._high.rollout(samples, rollouts, HIGH, ended=reward.begin)
+        self._policy.features.clear()
+        score_groups(low + high, [reward])
+        lows = {id(group.sample): correct(group, reward) for group in low}
+        highs = [correct(group, reward) for group in high]
+        return [
+            (lows.get(id(sample), count), count)
+            for sample, count in zip(samples, highs, strict=True)
+        ]
+
+    def _saves(self, sample: VQASample) -> bool:
+        """Whether half the image takes fewer visual tokens. Where it doesn't, training shows the
+        full image at once: there is but one look to count."""
+        family, high = self._policy.family, self._settings.limits.apply(sample.image)
+        return family.visual_tokens(half(high)) < family.visual_tokens(high)
+
+    def _engine(self, view: FirstView) -> RolloutEngine:
+        settings, prompt = self._settings, self._settings.prompt_text
+        conversation = Conversation(self._policy.family, [], prompt, prompt, view, settings.limits)
+        sampling = Sampling(1, settings.max_new_tokens, settings.rows, settings.seed)
+        return RolloutEngine(self._policy, conversation, sampling)
+
+
+def correct(group: Group, reward: Reward) -> int | None:
+    """How many trajectories are correct; ``None`` where one could not be scored, since it might
+    have been."""
+    scores = group.parts[reward.name]
+    return None if None in scores else sum(score == 1 for score in scores)
+
+
+def count_all(settings: Settings, count: Count, record: Record, report: Report) -> None:
+    """Bring the record up to the whole source.
+
+    Batches are the same whenever they are rolled out: one that the record holds in part is
+    rolled out whole again, so that a run that was killed ends in the same counts as one that
+    was not. Samples that an earlier run could not score are rolled out once more, first.
+
+    Args:
+        settings: how.
+        count: rolls out, as a ``Counter`` does.
+        record: is added to.
+        report: called with the rows of each batch.
+    """
+    source = settings.data
+    for batch in _batches([row for row in record.rows.values() if row.unscored], settings):
+        rows = _counted(batch, [read_again(row, source) for row in batch], count)
+        record.append(rows)
+        report(rows)
+    seen = Seen(settings.near_duplicates)
+    for indices in _batches(range(len(source)), settings):
+        known = [record.rows[index] for index in indices if index in record.rows]
+        if len(known) == len(indices):
+            seen.add(known)
+            continue
+        rows = _batch(indices, source, seen, count)
+        missing = [row for row in rows if row.index not in record.rows]
+        record.append(missing)
+        report(missing)
+
+
+def _batch(indices: Sequence[int], source: Source, seen: Seen, count: Count) -> list[Row]:
+    """Read some samples, and roll out those that are neither unreadable nor duplicates."""
+    rows, samples = [], []
+    for index in indices:
+        sample = source[index]
+        row = examine(index, sample, seen)
+        rows.append(row)
+        if row.to_roll_out and isinstance(sample, VQASample):
+            seen.add([row])
+            samples.append(sample)
+    counted = _counted([row for row in rows if row.to_roll_out], samples, count)
+    by_index = {row.index: row for row in counted}
+    return [by_index.get(row.index, row) for row in rows]
+
+
+def _counted(rows: Sequence[Row], samples: Sequence[VQASample], count: Count) -> list[Row]:
+    counts = count(samples)
+    return [replace(row, low=low, high=high) for row, (low, high) in zip(rows, counts, strict=True)]
+
+
+def _batches(items: Sequence[Item], settings: Settings) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), settings.prompts_per_batch):
+        yield items[start : start + settings.prompts_per_batch]

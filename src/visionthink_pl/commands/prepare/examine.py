@@ -1,0 +1,39 @@
+"""What is known of a sample before it is rolled out, and whether it is still the same after."""
+
+from __future__ import annotations
+
+from visionthink_pl.commands.prepare.duplicates import Seen, content_digest, perceptual_hash
+from visionthink_pl.commands.prepare.record import Row
+from visionthink_pl.data import Source
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+
+def examine(index: int, sample: VQASample | UnreadableSample, seen: Seen) -> Row:
+    """What is known of a sample before it is rolled out."""
+    if isinstance(sample, UnreadableSample):
+        return Row(index, sample.id, unreadable=sample.reason)
+    digest, phash = content_digest(sample), perceptual_hash(sample.image)
+    return Row(
+        index,
+        sample.id,
+        question=sample.question,
+        digest=digest,
+        phash=phash,
+        needs_second_look=sample.needs_second_look,
+        duplicate_of=seen.like(sample.question, digest, phash),
+    )
+
+
+def read_again(row: Row, source: Source) -> VQASample:
+    """The sample of a row that was written down before.
+
+    Raises:
+        ConfigError: it is another one by now.
+    """
+    sample = source[row.index]
+    if isinstance(sample, UnreadableSample) or content_digest(sample) != row.digest:
+        raise ConfigError(
+            f"data: sample {row.index} ({row.id}) is not what it was when it was counted; choose "
+            "another out folder"
+        )
+    return sample

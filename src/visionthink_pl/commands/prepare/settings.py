@@ -1,0 +1,125 @@
+"""What can be set, and what of it the counts depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionthink_pl.commands.policy import PolicyOptions
+from visionthink_pl.conversation import TOOLS_SLOT, read_prompt
+from visionthink_pl.data import Source
+from visionthink_pl.images import PixelLimits
+from visionthink_pl.rewards import Reward
+from visionthink_pl.types import ConfigError
+
+HASH_BITS = 64  # of a perceptual hash
+# These say how fast the counts come, or what is made of them, never what they are.
+NO_MATTER = ("config", "out", "gain", "balance", "rows", "prompts_per_batch", "policy.device")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Roll out each sample at low and at high resolution, and keep those that tell (Sec. 3.5).
+
+    Args:
+        data: where the samples come from.
+        accuracy: says which answers are correct: those for which it gives exactly 1.
+        out: folder for the counts, the data set, the summary and the histogram.
+        policy: who answers.
+        rollouts: of each sample at each of the two resolutions (paper: 8).
+        gain: how many more must be correct at high than at low resolution for a sample to need
+            it (paper: 6 of 8).
+        max_new_tokens: tokens that an answer may have.
+        temperature: of sampling, above 0 (paper: 1.0).
+        rows: trajectories generated at once, in whole groups; memory grows with it.
+        prompts_per_batch: samples that are rolled out before their counts are written down; a
+            kill loses at most these.
+        limits: pixel limits of the full image; those that will hold in training.
+        prompt: system prompt: the name of one that ships, or a text file.
+        near_duplicates: at most how many of a perceptual hash's 64 bits differ between images
+            that count as one where the question is the same; ``null`` drops only what is equal
+            in all pixels.
+        balance: draw as many samples from the larger class as the smaller one has.
+        seed: of all randomness.
+    """
+
+    data: Source
+    accuracy: Reward
+    out: str
+    policy: PolicyOptions = PolicyOptions()  # noqa: RUF009 (frozen)
+    rollouts: int = 8
+    gain: int = 6
+    max_new_tokens: int = 512
+    temperature: float = 1.0
+    rows: int = 64
+    prompts_per_batch: int = 16
+    limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
+    prompt: str = "one_look"
+    near_duplicates: int | None = None
+    balance: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("rollouts", "max_new_tokens", "rows", "prompts_per_batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: at least 1, not {getattr(self, name)}")
+        if not 1 <= self.gain <= self.rollouts:
+            raise ConfigError(f"gain: from 1 to rollouts ({self.rollouts}), not {self.gain}")
+        if not 0 < self.temperature < math.inf:
+            raise ConfigError(f"temperature: above 0, not {self.temperature}")
+        if self.near_duplicates is not None and not 0 <= self.near_duplicates < HASH_BITS:
+            raise ConfigError(
+                f"near_duplicates: from 0 to {HASH_BITS - 1} bits, not {self.near_duplicates}"
+            )
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed: from 0 to 2**32 - 1, not {self.seed}")
+        if self.accuracy.name != "accuracy":
+            raise ConfigError(
+                "accuracy: a reward that says what is correct, such as RuleAccuracy, not "
+                f"{type(self.accuracy).__name__}"
+            )
+        if TOOLS_SLOT in self.prompt_text:
+            raise ConfigError(
+                f"prompt: {self.prompt!r} has the slot {TOOLS_SLOT}, but no tool is offered here; "
+                "take 'one_look' or the like"
+            )
+
+    @property
+    def prompt_text(self) -> str:
+        """The system prompt."""
+        return read_prompt(self.prompt)
+
+
+def fingerprint(settings: Settings, config: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the counts depend on, by dotted key, as JSON values.
+
+    Args:
+        settings: as built.
+        config: the same, as parsed.
+    """
+    found = dict(_flat(config, ""))
+    found = {key: value for key, value in found.items() if key not in NO_MATTER}
+    found["number of samples"] = len(settings.data)
+    found["text of the prompt"] = settings.prompt_text
+    if settings.policy.adapter is not None:  # a folder of the same name may hold another one
+        found["adapter's weights"] = _digest(Path(settings.policy.adapter))
+    return found
+
+
+def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for child, inner in value.items():
+            yield from _flat(inner, f"{key}.{child}" if key else str(child))
+    else:
+        yield key, value if value is None or isinstance(value, int | float | list) else str(value)
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("adapter_*")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""The data set on disk, in the columns of the published one."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, Features, Image, Value
+from datasets.arrow_writer import ArrowWriter
+from PIL import Image as Pillow
+
+from visionthink_pl.commands.prepare.classify import Verdict
+from visionthink_pl.commands.prepare.examine import read_again
+from visionthink_pl.commands.prepare.record import Row
+from visionthink_pl.commands.prepare.selection import Selection
+from visionthink_pl.commands.prepare.settings import Settings
+from visionthink_pl.images import half
+from visionthink_pl.types import VQASample
+
+IMAGE_SLOT = "<image>"
+FEATURES = Features(
+    {
+        "problem": Value("string"),
+        "original_answer": Value("string"),
+        "solution": Value("string"),
+        "images": Image(decode=False),  # one image, a struct of bytes and path
+        "info": {
+            "tgt_width": Value("int64"),
+            "tgt_height": Value("int64"),
+            "use_tool": Value("bool"),
+        },
+        "doc_id": Value("string"),
+        "data_source": Value("string"),
+        "correct_low": Value("int64"),
+        "correct_high": Value("int64"),
+    }
+)
+AT_ONCE = 32  # rows held in memory while they are written
+
+
+def write_dataset(folder: Path, selection: Selection, settings: Settings) -> None:
+    """Write the kept samples, to be read with ``datasets.load_from_disk``.
+
+    What stood there before is replaced once the new data set is whole.
+
+    Raises:
+        ConfigError: a sample is not what it was when it was counted.
+    """
+    part, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("part", "old"))
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    part.mkdir(parents=True)
+    rows_file = part / "rows.arrow"
+    with ArrowWriter(path=str(rows_file), features=FEATURES, writer_batch_size=AT_ONCE) as writer:
+        for values in _rows(selection, settings):
+            writer.write(values)
+        writer.finalize()
+    dataset = Dataset.from_file(str(rows_file))
+    dataset.save_to_disk(part / "whole", num_shards=None if len(dataset) else 1)
+    if folder.exists():
+        folder.rename(old)
+    (part / "whole").rename(folder)
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _rows(selection: Selection, settings: Settings) -> Iterator[dict[str, Any]]:
+    for row in selection.kept:
+        sample = read_again(row, settings.data)
+        yield columns(row, sample, selection.verdicts[row.index], settings)
+
+
+def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -> dict[str, Any]:
+    """One row of the data set."""
+    high = settings.limits.apply(sample.image)
+    width, height = half(high).size
+    return {
+        "problem": f"{IMAGE_SLOT}\n{sample.question}",
+        "original_answer": sample.answer,
+        "solution": sample.answer,
+        "images": {"bytes": _png(sample.image), "path": None},
+        "info": {
+            "tgt_width": width,
+            "tgt_height": height,
+            "use_tool": verdict is Verdict.NEEDS_HIGH,
+        },
+        "doc_id": sample.id,
+        "data_source": sample.kind,
+        "correct_low": row.low,
+        "correct_high": row.high,
+    }
+
+
+def _png(image: Pillow.Image) -> bytes:
+    """The image as it was decoded, upright and before any limit; PNG loses nothing."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

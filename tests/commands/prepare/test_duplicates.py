@@ -1,0 +1,66 @@
+"""Which samples repeat an earlier one."""
+
+from dataclasses import replace
+
+from visionthink_pl.commands.prepare.duplicates import Seen
+from visionthink_pl.commands.prepare.examine import examine
+from visionthink_pl.data import LookCloser
+from visionthink_pl.types import UnreadableSample, VQASample
+
+FIRST, OTHER = LookCloser(40)[0], LookCloser(40)[20]
+
+
+def one_pixel_changed(sample: VQASample) -> VQASample:
+    image = sample.image.copy()
+    image.putpixel((50, 50), tuple(255 - value for value in image.getpixel((50, 50))))
+    return replace(sample, id="one pixel changed", image=image)
+
+
+def found(near: int | None, *samples: VQASample | UnreadableSample) -> list[str | None]:
+    """For each sample, the id of the one that it repeats."""
+    seen, out = Seen(near), []
+    for index, sample in enumerate(samples):
+        row = examine(index, sample, seen)
+        seen.add([row])
+        out.append(row.duplicate_of)
+    return out
+
+
+def test_the_same_pixels_and_question_are_a_duplicate() -> None:
+    copy = replace(FIRST, id="copy", image=FIRST.image.copy())
+    assert found(None, FIRST, OTHER, copy) == [None, None, FIRST.id]
+
+
+def test_another_question_about_the_same_image_is_none() -> None:
+    assert found(None, FIRST, replace(FIRST, id="b", question="How many?")) == [None, None]
+    assert found(10, FIRST, replace(FIRST, id="b", question="How many?")) == [None, None]
+
+
+def test_the_same_pixels_in_another_shape_are_none() -> None:
+    blank = FIRST.image.resize((8, 4)), FIRST.image.resize((4, 8))
+    wide, tall = (replace(FIRST, image=image.point(lambda _: 7)) for image in blank)
+    assert wide.image.tobytes() == tall.image.tobytes()
+    assert found(None, wide, tall) == [None, None]
+
+
+def test_near_identical_images_count_only_if_wanted() -> None:
+    changed = one_pixel_changed(FIRST)
+    assert found(None, FIRST, changed) == [None, None]
+    assert found(2, FIRST, changed) == [None, FIRST.id]
+
+
+def test_different_images_are_not_near() -> None:
+    assert FIRST.question == OTHER.question
+    assert found(2, FIRST, OTHER) == [None, None]
+
+
+def test_a_duplicate_leads_to_the_first_of_its_kind() -> None:
+    changed = one_pixel_changed(FIRST)
+    assert found(2, FIRST, changed, changed) == [None, FIRST.id, FIRST.id]
+
+
+def test_an_unreadable_sample_repeats_nothing() -> None:
+    bad = UnreadableSample("bad", "no image")
+    assert found(2, bad, bad, FIRST) == [None, None, None]
+    row = examine(3, bad, Seen(2))
+    assert (row.id, row.unreadable, row.to_roll_out) == ("bad", "no image", False)
