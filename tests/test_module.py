@@ -141,9 +141,7 @@ def test_a_group_with_signal_takes_one_step(
 def batch_of_groups(family: Family, count: int) -> PromptBatch:
     """Groups with signal."""
     groups = [batch_of(family, [1.5, 0.5, 0.5, 1.5]).rollouts.groups[0] for _ in range(count)]
-    return PromptBatch(
-        [g.sample for g in groups], rollouts=rollout_batch(groups)
-    )
+    return PromptBatch([g.sample for g in groups], rollouts=rollout_batch(groups))
 
 
 class Spy(Loss):

@@ -13,6 +13,8 @@ import argparse
 import statistics
 import sys
 import tempfile
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +35,43 @@ MODES = ("answers at once", "takes its time", "takes its time, asked when all ha
 
 
 class EveryCase(APIJudge):
-    """Asks about each trajectory, also where another has given the same answer."""
+    """Asks about each trajectory, also where another has given the same answer; the question tells
+    the server how long to wait."""
 
-    asked = 0
+    asked, latency = 0, 0.0
 
     def submit(self, case: Case):
         self.asked += 1
-        return super().submit(Case(f"{case.question} ({self.asked})", case.truth, case.answer))
+        question = f"{case.question} #{self.asked} {self.latency}"
+        return super().submit(Case(question, case.truth, case.answer))
+
+
+def serve(pipe: Connection) -> None:
+    """In a process of its own, so that it takes no time of the trainer's."""
+    with judge_server(act) as server:
+        pipe.send(server.url)
+        pipe.recv()
+
+
+def act(request: dict[str, Any], before: int) -> Say:
+    case = case_of(request)
+    right = case["candidate_answer"] == case["reference_answer"]
+    return Say(f"Score: {int(right)}", after=float(case["question"].rpartition(" ")[2]))
 
 
 class Alternating(JudgeAccuracy):
     """Takes the modes in turn, draw by draw."""
 
-    draw = 0
+    def __init__(self, judge: EveryCase, latency: float) -> None:
+        super().__init__(judge, weight=0)
+        self.every_case, self.latency, self.draw = judge, latency, 0
 
     @property
     def mode(self) -> str:
         return MODES[self.draw % len(MODES)]
 
     def begin(self, sample, trajectory) -> None:
+        self.every_case.latency = 0.0 if self.mode == MODES[0] else self.latency
         if self.mode != MODES[2] or self._all_have_ended:
             super().begin(sample, trajectory)
         else:
@@ -82,7 +102,7 @@ class Seconds(Callback):
         self.found.append(batch.rollouts.rollout_s)
 
 
-def run(url: str, args: argparse.Namespace, accuracy: Alternating) -> list[float]:
+def run(args: argparse.Namespace, accuracy: Alternating) -> list[float]:
     """Seconds that the rollouts of each draw took. The reward weighs nothing, so that no group has
     signal and the weights stay as they are."""
     questions = LookCloser(args.prompts)
@@ -119,17 +139,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="timed steps, after one that is not")
     args = parser.parse_args()
 
-    def act(request: dict[str, Any], before: int) -> Say:
-        case = case_of(request)
-        right = case["candidate_answer"] == case["reference_answer"]
-        return Say(f"Score: {int(right)}", 0 if accuracy.mode == MODES[0] else args.latency)
-
-    with judge_server(act) as server:
-        judge = EveryCase(
-            "made", server.url, api_key_env=None, max_concurrency=args.max_concurrency
-        )
-        accuracy = Alternating(judge, weight=0)
-        found = run(server.url, args, accuracy)
+    ours, theirs = get_context("spawn").Pipe()
+    server = get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
+    server.start()
+    judge = EveryCase("made", ours.recv(), api_key_env=None, max_concurrency=args.max_concurrency)
+    found = run(args, Alternating(judge, args.latency))
+    ours.send("done")
+    server.join()
     report(args, {mode: found[i :: len(MODES)][1:] for i, mode in enumerate(MODES)})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +13,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
+from visionthink_pl.commands import COMMANDS
+from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain, one_line, with_key
+from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.types import ConfigError, RunStopped
+from visionthink_pl.types import ConfigError
 
 LINKS = (
     ("rollout.temperature", "model.temperature"),
@@ -134,6 +135,7 @@ def _refuse_missing_checkpoint(path: str | None) -> None:
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
     """Parse ``args`` (the command line by default), and run the verb they name."""
     parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
+    others = f"Verbs without a trainer, each with its own --help: {', '.join(COMMANDS)}."
     return VisionThinkCLI(
         VisionThinkModule,
         PromptDataModule,
@@ -146,7 +148,9 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
         auto_configure_optimizers=False,
-        parser_kwargs=parser_kwargs | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
+        parser_kwargs=parser_kwargs
+        | {"epilog": others}
+        | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
         args=args,
     )
 
@@ -154,20 +158,11 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; a mistake of the user's ends in one line and exit code 2, a run that
     can't go on in one line and exit code 1."""
+    return exit_code(lambda: _run(args))
+
+
+def _run(args: Sequence[str] | None) -> None:
     try:
         build_cli(None if args is None else list(args))
     except MisconfigurationException as error:
-        return _fail(error)
-    except RunStopped as error:
-        return _fail(error, code=1)
-    except ValueError as error:
-        mistake = config_error(error)
-        if mistake is None:
-            raise
-        return _fail(mistake)
-    return 0
-
-
-def _fail(error: Exception, code: int = 2) -> int:
-    print(f"error: {one_line(str(error))}", file=sys.stderr)
-    return code
+        raise ConfigError(str(error)) from error

@@ -36,20 +36,21 @@ class InvalidCall(ValueError):
     """A call that was attempted and can't be carried out; the message is told to the model."""
 
 
-def read_prompt(name: str, key: str = "prompt") -> str:
+def read_prompt(name: str, key: str = "prompt", folder: Path = PROMPTS) -> str:
     """Read a prompt: the name of one that ships (``look_closer``), or a path to a text file.
 
     Args:
         name: of the prompt.
         key: what the setting is called, for the error.
+        folder: where those that ship are.
 
     Raises:
         ConfigError: there is no such prompt.
     """
-    shipped = PROMPTS / f"{name}.txt"
+    shipped = folder / f"{name}.txt"
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in PROMPTS.glob("*.txt")))
+        names = ", ".join(sorted(p.stem for p in folder.glob("*.txt")))
         raise ConfigError(f"{key}: no file {name!r}; the prompts that ship are {names}")
     return path.read_text(encoding="utf-8").strip()
 

@@ -25,7 +25,7 @@ class DropEmpty(Filter):
     """Leaves out trajectories of which no turn holds more than white space (paper, Sec. 4.1)."""
 
     def keeps(self, group: Group) -> list[bool]:
-        return [any(_words(t.text) for t in row.turns) for row in group.trajectories]
+        return [any(turn.text.strip() for turn in row.turns) for row in group.trajectories]
 
 
 class DropDuplicates(Filter):
@@ -46,10 +46,6 @@ class DropOverlong(Filter):
 
     def keeps(self, group: Group) -> list[bool]:
         return [row.stop is not StopReason.OUT_OF_TOKENS for row in group.trajectories]
-
-
-def _words(text: str) -> str:
-    return text.strip()
 
 
 def filter_group(group: Group, filters: Sequence[Filter]) -> Group:

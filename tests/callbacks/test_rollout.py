@@ -122,8 +122,9 @@ def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
     for stage in ("test", "predict"):
         (batch,) = watch.batches[stage]
         assert ids(rollouts(batch)) == greedy_after
-    for batches in watch.batches.values():
-        for group in rollouts(batches[-1]):
+    assert all(group.parts == {} for group in rollouts(batch))  # predictions are not scored
+    for stage in ("fit", "validate", "test"):
+        for group in rollouts(watch.batches[stage][-1]):
             places = [float(place) for place in range(len(group.trajectories))]
             assert group.parts == {"by_place": places} and group.rewards == places
 

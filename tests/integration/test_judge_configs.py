@@ -43,10 +43,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def scale_down(recipe: Path, judge: dict[str, Any]) -> dict[str, Any]:
-    """The recipe with the embedded model, small batches and ``judge``; nothing else is changed."""
+    """The recipe with the embedded model on the CPU, ``judge``, and two small steps, both saved."""
     config = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     config["trainer"] |= {"accelerator": "cpu", "precision": "32-true", "max_steps": 2}
     config["trainer"]["val_check_interval"] = 1.0
+    config["trainer"]["callbacks"][1]["init_args"] = {"every_n_train_steps": 1, "save_top_k": -1}
     config["model"] |= {"pretrained": "embedded"}
     config["data"] |= {"prompts_per_step": 4}
     config["rollout"] |= {"group_size": 4, "max_new_tokens": 40, "temperature": 1.5}
@@ -95,7 +96,7 @@ def test_with_a_judge_over_http(desk: Path, recipe: Path) -> None:
     check(rows, recipe)
     written = [path for path in desk.rglob("*") if path.is_file()]
     assert any(path.name == "config.yaml" for path in written)
-    assert any(path.suffix == ".ckpt" for path in written) or not list(desk.rglob("checkpoints"))
+    assert sum(path.suffix == ".ckpt" for path in written) == 2
     for path in written:
         assert KEY.encode() not in path.read_bytes(), path
 

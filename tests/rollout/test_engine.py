@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import pytest
+from torch import Tensor
 
 from helpers import CALL_TURN, answer_turn
-from model_helpers import make_conversation, sample_of_size
+from model_helpers import make_conversation, sample_of_size, three_samples
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
 from visionthink_pl.rollout.decoder import Generated, Given
-from visionthink_pl.types import StopReason, Trajectory
+from visionthink_pl.types import StopReason, Trajectory, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 
 UNFINISHED = "no end in sight"
@@ -98,6 +99,33 @@ def test_how_trajectories_end(
     assert trajectory.visual_tokens == tokens
     assert trajectory.truncated is (stop is not StopReason.ANSWERED)
     assert trajectory.answer == ("red" if stop is StopReason.ANSWERED else None)
+
+
+def test_each_trajectory_is_handed_on_as_soon_as_it_ends(
+    monkeypatch: pytest.MonkeyPatch, policy: Policy, family: Family
+) -> None:
+    """While others are still generated: that is when judging begins."""
+    ended: list[tuple[str, int, int]] = []
+    steps = 0
+    distribution = policy.distribution
+
+    def counted(hidden: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        return distribution(hidden)
+
+    def note(sample: VQASample, trajectory: Trajectory) -> None:
+        assert trajectory.stop is not None
+        ended.append((sample.id, id(trajectory), steps))
+
+    monkeypatch.setattr(policy, "distribution", counted)
+    sampling = Sampling(max_turns=2, max_new_tokens=24, rows=99, seed=0)
+    rollouts = RolloutEngine(policy, make_conversation(family), sampling)
+    groups = rollouts.rollout(three_samples(), 4, draw=0, ended=note)
+    expected = [(group.sample.id, id(t)) for group in groups for t in group.trajectories]
+    assert sorted((name, number) for name, number, _ in ended) == sorted(expected)  # each once
+    at = [step for _, _, step in ended]
+    assert at[0] < at[-1] == steps
 
 
 def test_the_ids_are_what_was_sampled_and_given_in_order(

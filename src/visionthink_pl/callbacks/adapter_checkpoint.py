@@ -19,7 +19,7 @@ class AdapterCheckpoint(ModelCheckpoint):
     The folder can be loaded with ``PeftModel.from_pretrained`` over the base model; the
     checkpoint resumes a run with ``--ckpt_path``. While groups wait for more draws nothing is
     written, since they would be lost on resuming: a checkpoint that falls due then is written
-    after the step that they are trained on.
+    after the step that they are trained on, under the figures monitored before it.
     """
 
     _due = False
@@ -35,12 +35,19 @@ class AdapterCheckpoint(ModelCheckpoint):
             self._due = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._due |= _waiting(trainer) and self._should_save_on_train_epoch_end(trainer)
+        if self._should_save_on_train_epoch_end(trainer):
+            self._note_if_due(trainer)
         super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._due |= _waiting(trainer) and not self._should_save_on_train_epoch_end(trainer)
+        if not self._should_save_on_train_epoch_end(trainer):
+            self._note_if_due(trainer)
         super().on_validation_end(trainer, pl_module)
+
+    def _note_if_due(self, trainer: Trainer) -> None:
+        every = self._every_n_epochs
+        due = every >= 1 and (trainer.current_epoch + 1) % every == 0
+        self._due |= due and _waiting(trainer)
 
     def _should_skip_saving_checkpoint(self, trainer: Trainer) -> bool:
         return super()._should_skip_saving_checkpoint(trainer) or _waiting(trainer)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
+from visionthink_pl.callbacks.checks import check_rewards, check_tools
 from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
-from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
+from visionthink_pl.images import FirstView, HalfView, PixelLimits
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
@@ -100,8 +102,8 @@ class RolloutCallback(Callback):
             read_prompt(prompt, "rollout.prompt"),
             read_prompt(prompt_without_tools, "rollout.prompt_without_tools"),
         )
-        _check_rewards(self.rewards)
-        _check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
+        check_rewards(self.rewards)
+        check_tools(self.tools, prompt, self.prompt, self.first_view, max_turns)
         if TOOLS_SLOT in self.prompt_without_tools:
             raise ConfigError(
                 f"rollout.prompt_without_tools: {prompt_without_tools!r} has the slot "
@@ -110,7 +112,7 @@ class RolloutCallback(Callback):
         self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
-        self._gathering = Gathering(max_draws)
+        self.max_draws, self._gathering = max_draws, Gathering(max_draws)
 
     @property
     def waiting(self) -> int:
@@ -126,8 +128,10 @@ class RolloutCallback(Callback):
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
-        for reward in self.rewards:
-            reward.setup()
+        self._gathering = Gathering(self.max_draws)  # nothing of a run before this one
+        if stage != "predict":
+            for reward in self.rewards:
+                reward.setup()
 
     def state_dict(self) -> dict[str, Any]:
         return {"draw": self.draw}
@@ -138,7 +142,7 @@ class RolloutCallback(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
-        rollouts = self._roll_out(trainer, pl_module, batch, self.group_size)
+        rollouts = self._roll_out(trainer, pl_module, batch, self.group_size, self.rewards)
         rollouts.filtered = [filter_group(group, self.filters) for group in rollouts.groups]
         rollouts.kept, rollouts.surplus = self._gathering.add(
             with_signal(rollouts.filtered),
@@ -157,10 +161,20 @@ class RolloutCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        batch.rollouts = self._roll_out(trainer, pl_module, batch, None)
+        batch.rollouts = self._roll_out(trainer, pl_module, batch, None, self.rewards)
 
     on_test_batch_start = on_validation_batch_start
-    on_predict_batch_start = on_validation_batch_start
+
+    def on_predict_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: PromptBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Nothing is scored: there may be no ground truth, and nobody asks."""
+        batch.rollouts = self._roll_out(trainer, pl_module, batch, None, rewards=[])
 
     def _roll_out(
         self,
@@ -168,6 +182,7 @@ class RolloutCallback(Callback):
         pl_module: LightningModule,
         batch: PromptBatch,
         group_size: int | None,
+        rewards: Sequence[Reward],
     ) -> RolloutBatch:
         """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them.
 
@@ -181,23 +196,19 @@ class RolloutCallback(Callback):
         greedy = group_size is None
         with trainer.precision_plugin.forward_context():
             groups = engine.rollout(
-                batch.samples, group_size or 1, self.draw, greedy, self._begin_scoring
+                batch.samples, group_size or 1, self.draw, greedy, _beginning(rewards)
             )
-        score_groups(groups, self.rewards)
+        score_groups(groups, rewards)
         return RolloutBatch(groups, self.draw, time.perf_counter() - started)
-
-    def _begin_scoring(self, sample: VQASample, trajectory: Trajectory) -> None:
-        for reward in self.rewards:
-            reward.begin(sample, trajectory)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """A run that has to stop goes on from here: from the batch that could not be scored."""
-        if not isinstance(exception, RunStopped) or not trainer.training:
+        if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(data, PromptDataModule):
+        if isinstance(data, PromptDataModule) and trainer.training:
             data.rewind()
         path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
         trainer.save_checkpoint(path)
@@ -217,42 +228,11 @@ class RolloutCallback(Callback):
         return RolloutEngine(pl_module.policy, conversation, self.sampling)
 
 
-def _check_rewards(rewards: Sequence[Reward]) -> None:
-    names = [reward.name for reward in rewards]
-    if not names:
-        raise ConfigError("rollout.rewards: at least one reward")
-    for index, reward in enumerate(rewards):
-        if reward.name in names[:index]:
-            raise ConfigError(f"rollout.rewards: two rewards are named {reward.name!r}")
-        for needed in reward.needs:
-            if needed not in names[:index]:
-                raise ConfigError(
-                    f"rollout.rewards: {reward.name!r} needs a reward named {needed!r} before it"
-                )
+def _beginning(rewards: Sequence[Reward]) -> Callable[[VQASample, Trajectory], None]:
+    """What is done with a trajectory that ends."""
 
+    def begin(sample: VQASample, trajectory: Trajectory) -> None:
+        for reward in rewards:
+            reward.begin(sample, trajectory)
 
-def _check_tools(
-    tools: Sequence[VisualTool],
-    prompt_name: str,
-    prompt: str,
-    first_view: FirstView,
-    max_turns: int,
-) -> None:
-    """A tool must be on offer somewhere, and a slot for tools must be filled."""
-    names = ", ".join(tool.name for tool in tools)
-    if len({tool.name for tool in tools}) < len(tools):
-        raise ConfigError(f"rollout.tools: each needs a name of its own, not {names}")
-    if tools and TOOLS_SLOT not in prompt:
-        raise ConfigError(
-            f"rollout.prompt: {prompt_name!r} has no slot {TOOLS_SLOT}, so it would never offer "
-            f"{names}"
-        )
-    if tools and isinstance(first_view, FullView):
-        raise ConfigError(
-            f"rollout.tools: {names} would never be offered, since rollout.first_view shows the "
-            "full image at once; set tools to [] or first_view to HalfView"
-        )
-    if tools and max_turns < 2:
-        raise ConfigError(
-            f"rollout.max_turns: at least 2 where tools ({names}) are offered, not {max_turns}"
-        )
+    return begin

@@ -172,7 +172,7 @@ class PromptDataModule(LightningDataModule):
         )
         if self._restored is not None:
             self._train_loader.load_state_dict(self._restored)
-        self._now, self._restored = self._restored, None
+        self._now, self._restored, self._rewound = self._restored, None, False
         return self._train_loader
 
     @property

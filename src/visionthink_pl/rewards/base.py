@@ -40,8 +40,9 @@ class Reward(ABC):
         """
 
     def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
-        """Called as soon as a trajectory ends, while others are still generated: work that takes
-        long can start here, and ``score`` collect it."""
+        """Called as soon as a trajectory ends, while others are still generated, and for a whole
+        batch before any of it is scored: work that takes long can start here, and ``score``
+        collect it."""
 
     @abstractmethod
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
@@ -49,7 +50,8 @@ class Reward(ABC):
 
         Args:
             group: the sample and its trajectories.
-            parts: the unweighted values of the rewards that stand before this one.
+            parts: the unweighted values of the rewards that were scored before this one: those
+                that it needs, and all that stand before it and need nothing themselves.
 
         Returns:
             A value for each trajectory, ``None`` where it could not be computed: such a

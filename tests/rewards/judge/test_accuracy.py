@@ -115,6 +115,29 @@ def test_too_many_failures_stop_the_run_with_the_endpoint_s_words(
         score_groups(groups, [reward])
 
 
+def test_a_share_is_rounded_up_to_a_whole_trajectory() -> None:
+    """One of eight is more than a tenth, and no reason to stop."""
+    reward = JudgeAccuracy(Listed(crimson=1), max_failure_rate=0.1)
+    with pytest.warns(UserWarning, match="1 of 8"):
+        score_groups([group_of(*["crimson"] * 7, "mauve")], [reward])
+    with pytest.raises(RunStopped, match="2 of 8"):
+        score_groups([group_of(*["crimson"] * 6, "mauve", "puce")], [reward])
+
+
+def test_a_batch_that_was_begun_is_given_up_as_soon_as_too_much_of_it_has_failed() -> None:
+    groups = [group_of("mauve", "puce", "crimson", "crimson") for _ in range(2)]
+    reward = JudgeAccuracy(Listed(crimson=1), max_failure_rate=0.2)  # two of eight
+    for group in groups:
+        for trajectory in group.trajectories:
+            reward.begin(group.sample, trajectory)
+    reward.score(groups[0], {})
+    with pytest.raises(RunStopped, match="3 of 8 trajectories"):
+        reward.score(groups[1], {})
+    reward.setup()  # nothing is left over for a run after this one
+    with pytest.warns(UserWarning, match="1 of 8"):
+        score_groups([group_of(*["crimson"] * 7, "mauve")], [reward])
+
+
 def test_each_batch_is_counted_anew() -> None:
     reward = JudgeAccuracy(Listed(crimson=1), max_failure_rate=0.5)
     for _ in range(3):

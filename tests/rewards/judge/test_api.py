@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -13,10 +14,23 @@ from typing import Any
 
 import pytest
 
-from judge_server import Action, Drip, Drop, Fail, Hang, Raw, Say, completion, honest, judge_server
+from judge_server import (
+    Action,
+    Drip,
+    Drop,
+    Fail,
+    Hang,
+    Raw,
+    Say,
+    case_of,
+    completion,
+    honest,
+    judge_server,
+)
 from visionthink_pl.rewards import APIJudge
 from visionthink_pl.rewards.judge import Case, JudgeFailure, endpoint
-from visionthink_pl.types import ConfigError
+from visionthink_pl.rewards.judge.cache import VerdictCache
+from visionthink_pl.types import ConfigError, RunStopped
 
 KEY = "sk-very-secret-0123456789"
 RED, BLUE = Case("Which?", "red", "red"), Case("Which?", "red", "blue")
@@ -140,6 +154,60 @@ def test_pauses_grow_where_no_time_is_named() -> None:
         assert all(gap >= 0.015 * 2**n for n, gap in enumerate(gaps))
 
 
+def test_a_case_that_alone_meets_503_keeps_its_deadline() -> None:
+    """Somebody is there: others are answered all the time."""
+
+    def act(request: dict[str, Any], before: int) -> Action:
+        return Fail(503) if case_of(request)["candidate_answer"] == "blue" else Say("Score: 1")
+
+    with judge_server(act) as server:
+        judge = make_judge(server.url, deadline=1.0, max_retries=99, max_outage=60)
+        done = threading.Event()
+
+        def chat() -> None:
+            for index in range(10_000):
+                if done.wait(0.05):
+                    return
+                judge.submit(Case("?", "a", str(index)))
+
+        others = threading.Thread(target=chat)
+        others.start()
+        try:
+            assert "made so" in str(ask(judge, BLUE, within=1.0))
+        finally:
+            done.set()
+            others.join()
+
+
+def test_an_outage_is_waited_for_once_a_case() -> None:
+    """Down, up for a moment and down again: no clock is set back for ever."""
+    began = time.monotonic()
+
+    def act(request: dict[str, Any], before: int) -> Action:
+        return Fail(500) if before % 3 == 2 else Fail(503)
+
+    with judge_server(act) as server:
+        judge = make_judge(server.url, deadline=0.5, max_outage=0.5, max_retries=99)
+        assert "made so" in str(ask(judge, RED, within=1.0))
+    assert time.monotonic() - began < 1.0 + SLACK_S
+
+
+def test_a_host_that_drops_packets_is_down(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        port = deaf.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]  # its queue is full
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        judge = make_judge(f"http://127.0.0.1:{port}/v1", timeout=0.4, deadline=0.5, max_outage=1)
+        assert isinstance(ask(judge, RED, within=1.5), str)
+        for one in waiting:
+            one.close()
+    assert "is down (no reply within" in caplog.text
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -164,9 +232,7 @@ def test_an_outage_is_waited_for_and_said(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_an_outage_is_not_waited_for_for_ever() -> None:
-    judge = make_judge(
-        f"http://127.0.0.1:{free_port()}/v1", timeout=5, deadline=5, max_outage=0.6
-    )
+    judge = make_judge(f"http://127.0.0.1:{free_port()}/v1", timeout=5, deadline=5, max_outage=0.6)
     began = time.monotonic()
     futures = [judge.submit(Case("?", "a", str(index))) for index in range(200)]
     for future in futures:
@@ -252,6 +318,24 @@ def test_several_processes_share_a_cache(tmp_path: Path) -> None:
         assert len(server.requests) == asked  # each was kept by whoever asked
 
 
+def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    def open_and_write(index: int) -> None:
+        cache = VerdictCache(str(tmp_path / "new.sqlite"), "made", "1")
+        cache.put(Case("?", "a", str(index)), 1)
+        assert cache.get(Case("?", "a", str(index))) == 1
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(open_and_write, range(64)))
+
+
+def test_a_cache_that_fails_later_stops_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.sqlite"
+    cache = VerdictCache(str(file), "made", "1")
+    cache._file.execute("DROP TABLE verdicts")
+    with pytest.raises(RunStopped, match="cache of verdicts can't be used: no such table"):
+        cache.get(RED)
+
+
 def test_a_cache_that_is_something_else_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database, but long enough to be looked at as one" * 20)
@@ -284,13 +368,26 @@ def test_the_key_is_struck_out_of_what_the_endpoint_says(
     shown = capfd.readouterr()
     assert KEY not in caplog.text + shown.out + shown.err
     assert "[key]" in caplog.text
+    echo = "x" * 70 + KEY  # only the end of a reply is shown: first the key is struck out
+    with judge_server(lambda request, before: Say(echo)) as server:
+        said = str(ask(make_judge(server.url), RED))
+        assert KEY[-8:] not in said and "[key]" in said
+
+
+def test_a_failure_carries_no_request() -> None:
+    with judge_server(lambda request, before: Fail(401)) as server:
+        with pytest.raises(JudgeFailure) as caught:
+            make_judge(server.url).submit(RED).result(5)
+        assert caught.value.__cause__ is None and caught.value.__context__ is None
 
 
 BAD = [
     ({"base_url": "localhost:8000"}, "base_url: an address"),
     ({"base_url": "http://me:secret@localhost/v1"}, "base_url: holds a user name"),
     ({"base_url": "https://localhost/v1?key=secret"}, "base_url: holds a user name"),
-    ({"api_key_env": "NO_SUCH_KEY"}, "the environment variable NO_SUCH_KEY is not set"),
+    ({"request": {"extra_headers": {"X-Key": "secret"}}}, "request: extra_headers would end up"),
+    ({"request": {"temprature": 0}}, "request: 'temprature' is no argument"),
+    ({"request": {"stream": True}}, "request: 'stream' is no argument"),
     ({"max_concurrency": 0}, "max_concurrency: at least 1"),
     ({"max_retries": -1}, "max_retries: at least 0"),
     ({"timeout": 0.0}, "timeout: seconds above 0"),
@@ -304,7 +401,28 @@ BAD = [
 @pytest.mark.parametrize(("options", "message"), BAD, ids=[message for _, message in BAD])
 def test_impossible_options_stop_in_the_constructor(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        make_judge("http://localhost:1/v1", **options) if "base_url" not in options else APIJudge(
-            "made", api_key_env=None, **options
-        )
+        make_judge(**{"url": "http://localhost:1/v1"} | options)
     assert "secret" not in str(caught.value)
+
+
+KEYS = [None, "", "  ", "sk-one\nsk-two", "sk one", "sk-\u00fc"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_is_none_stops_before_anything_is_asked(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On setting up, not on building: whoever only predicts needs no key."""
+    judge = make_judge("http://localhost:1/v1", api_key_env="OTHER_KEY")
+    if key is not None:
+        monkeypatch.setenv("OTHER_KEY", key)
+    with pytest.raises(ConfigError, match="APIJudge.api_key_env: .*OTHER_KEY") as caught:
+        judge.setup()
+    assert not key or not key.strip() or key not in str(caught.value)
+
+
+def test_white_space_around_a_key_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER_KEY", f" {KEY}\n")
+    with judge_server(honest) as server:
+        assert ask(make_judge(server.url, api_key_env="OTHER_KEY"), RED) == 1
+        assert server.headers[0]["Authorization"] == f"Bearer {KEY}"

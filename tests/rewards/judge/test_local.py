@@ -102,6 +102,7 @@ BAD = [
     ({"max_new_tokens": 0}, "LocalJudge.max_new_tokens: at least 1"),
     ({"four_bit": True, "offload": True}, "LocalJudge.offload"),
     ({"prompt": "nowhere"}, "LocalJudge.prompt: no file"),
+    ({"device": "gpu"}, "LocalJudge.device: "),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,11 @@ from visionthink_pl.types import ConfigError
 
 HASH_BITS = 64  # of a perceptual hash
 # These say how fast the counts come, or what is made of them, never what they are.
-NO_MATTER = ("config", "out", "gain", "balance", "rows", "prompts_per_batch", "policy.device")
+NO_MATTER = re.compile(
+    "config|out|gain|balance|rows|prompts_per_batch|policy.device"
+    r"|accuracy\.init_args\.(max_failure_rate|judge\.init_args\.(base_url|api_key_env|timeout|deadline"
+    r"|max_retries|max_outage|max_concurrency|cache|device|offload|batch_size))"
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def fingerprint(settings: Settings, config: Mapping[str, Any]) -> dict[str, Any]
         config: the same, as parsed.
     """
     found = dict(_flat(config, ""))
-    found = {key: value for key, value in found.items() if key not in NO_MATTER}
+    found = {key: value for key, value in found.items() if not NO_MATTER.fullmatch(key)}
     found["number of samples"] = len(settings.data)
     found["text of the prompt"] = settings.prompt_text
     if settings.policy.adapter is not None:  # a folder of the same name may hold another one

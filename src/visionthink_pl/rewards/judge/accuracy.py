@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 
@@ -22,8 +23,8 @@ class JudgeAccuracy(Reward):
 
     Args:
         judge: who says what is right.
-        max_failure_rate: share of a batch's trajectories that may be left without a verdict; with
-            more the run stops.
+        max_failure_rate: share of a batch's trajectories, rounded up to a whole one, that may be
+            left without a verdict; with more the run stops.
         weight: factor of this part in the sum.
     """
 
@@ -41,6 +42,8 @@ class JudgeAccuracy(Reward):
 
     def setup(self) -> None:
         self._judge.setup()
+        self._verdicts.clear()  # of a run before this one
+        self._scored, self._failures = 0, []
 
     def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
         """Hand the answer to the judge, unless it is known what to think of it."""
@@ -60,30 +63,41 @@ class JudgeAccuracy(Reward):
         return None
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
-        for trajectory in group.trajectories:
-            if id(trajectory) not in self._verdicts:
+        begun = all(id(trajectory) in self._verdicts for trajectory in group.trajectories)
+        if not begun:
+            for trajectory in group.trajectories:
                 self.begin(group.sample, trajectory)
         self._judge.flush()
-        return [self._score(trajectory) for trajectory in group.trajectories]
+        return [self._score(trajectory, begun) for trajectory in group.trajectories]
 
-    def _score(self, trajectory: Trajectory) -> float | None:
+    def _score(self, trajectory: Trajectory, begun: bool) -> float | None:
         self._scored += 1
         try:
             return float(self._verdicts.pop(id(trajectory)).result())
         except JudgeFailure as failure:
             self._failures.append(str(failure))
-            return None
+        if begun:  # the whole batch has: no need to wait for what can't change the outcome
+            self._stop_if_too_many(of=self._scored + len(self._verdicts))
+        return None
 
     def finish(self) -> None:
-        """Say how many were left without a verdict; stop where they are too many."""
-        scored, failures = self._scored, self._failures
+        """Say how many were left without a verdict; stop where they are too many.
+
+        Raises:
+            RunStopped: they are.
+        """
+        self._stop_if_too_many(of=self._scored)
+        if self._failures:
+            rank_zero_warn(self._said(self._scored) + "; they leave their groups")
         self._scored, self._failures = 0, []
-        if not failures:
-            return
-        said = f"the judge gave no verdict on {len(failures)} of {scored} trajectories: "
-        if len(failures) > self._max_failure_rate * scored:
-            raise RunStopped(said + failures[-1])
-        rank_zero_warn(said + failures[-1] + "; they leave their groups")
+
+    def _stop_if_too_many(self, of: int) -> None:
+        if len(self._failures) > math.ceil(self._max_failure_rate * of):
+            raise RunStopped(self._said(of))
+
+    def _said(self, of: int) -> str:
+        failures = self._failures
+        return f"the judge gave no verdict on {len(failures)} of {of} trajectories: {failures[-1]}"
 
 
 class HybridAccuracy(JudgeAccuracy):
@@ -91,8 +105,8 @@ class HybridAccuracy(JudgeAccuracy):
 
     Args:
         judge: who decides where the rules can't say yes.
-        max_failure_rate: share of a batch's trajectories that may be left without a verdict; with
-            more the run stops.
+        max_failure_rate: share of a batch's trajectories, rounded up to a whole one, that may be
+            left without a verdict; with more the run stops.
         weight: factor of this part in the sum.
     """
 

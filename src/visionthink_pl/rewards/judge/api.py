@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import threading
 from concurrent.futures import Future
 from typing import Any
-from urllib.parse import urlsplit
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, Timeout
 
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.judge.cache import VerdictCache
-from visionthink_pl.rewards.judge.endpoint import Endpoint, Patience, Reply
+from visionthink_pl.rewards.judge.endpoint import Endpoint, Patience
+from visionthink_pl.rewards.judge.options import check_address, check_request, read_key
 from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
 from visionthink_pl.types import ConfigError
 
@@ -48,7 +47,7 @@ class APIJudge(Judge):
             ``extra_body``.
 
     Raises:
-        ConfigError: an option that can't work, or no key in the environment.
+        ConfigError: an option that can't work.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class APIJudge(Judge):
         model: str,
         base_url: str = "https://api.openai.com/v1",
         api_key_env: str | None = "OPENAI_API_KEY",
-        prompt: str = "judge",
+        prompt: str = "default",
         max_characters: int = 2000,
         max_concurrency: int = 64,
         timeout: float = 30.0,
@@ -77,8 +76,9 @@ class APIJudge(Judge):
         ):
             if count < least:
                 raise ConfigError(f"APIJudge.{name}: at least {least}, not {count}")
-        _check_address(base_url)
-        self._url, self._model, self._key = base_url, model, _key(api_key_env)
+        check_address(base_url)
+        check_request(request or {})
+        self._url, self._model, self._key_variable = base_url, model, api_key_env
         self._prompt = JudgePrompt(prompt, max_characters, "APIJudge")
         self._patience = Patience(timeout, deadline, max_retries, max_outage)
         self._max_concurrency, self._cache_path = max_concurrency, cache
@@ -87,17 +87,23 @@ class APIJudge(Judge):
         self._under_way: dict[Case, Future[int]] = {}
 
     def setup(self) -> None:
-        """Open the cache and start the thread; the endpoint is not asked yet."""
+        """Open the cache and start the thread; the endpoint is not asked yet.
+
+        Raises:
+            ConfigError: no key in the environment, or no cache where it is to be.
+        """
         if self._loop is not None:
             return
+        key = read_key(self._key_variable)
         self._cache = VerdictCache(self._cache_path, self._model, self._prompt.version)
         client = AsyncOpenAI(
             base_url=self._url,
-            api_key=self._key or "none",
+            api_key=key or "none",
             max_retries=0,  # its own retries know no deadline
-            timeout=self._patience.timeout,
+            # Nobody there shows before an attempt is given up.
+            timeout=Timeout(self._patience.timeout, connect=self._patience.timeout / 2),
         )
-        self._endpoint = Endpoint(client, self._url, self._key, self._patience)
+        self._endpoint = Endpoint(client, self._url, key, self._patience)
         self._slots = asyncio.Semaphore(self._max_concurrency)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="judge", daemon=True).start()
@@ -106,19 +112,20 @@ class APIJudge(Judge):
         """Hand in a case; one that is under way already is not asked twice."""
         self.setup()
         assert self._loop is not None
-        if case not in self._under_way:
+        future = self._under_way.get(case)
+        if future is None:
             future = asyncio.run_coroutine_threadsafe(self._judge(case), self._loop)
             self._under_way[case] = future
             future.add_done_callback(lambda _: self._under_way.pop(case, None))
-            return future
-        return self._under_way[case]
+        return future
 
     async def _judge(self, case: Case) -> int:
-        if (known := self._cache.get(case)) is not None:
+        # On another thread: a file that another process writes to must not hold up the loop.
+        if (known := await asyncio.to_thread(self._cache.get, case)) is not None:
             return known
         async with self._slots:
             verdict = await self._ask(case)
-        self._cache.put(case, verdict)
+        await asyncio.to_thread(self._cache.put, case, verdict)
         return verdict
 
     async def _ask(self, case: Case) -> int:
@@ -130,31 +137,6 @@ class APIJudge(Judge):
             if verdict is not None:
                 return verdict
             messages = self._prompt.again(messages, reply.text)
-        raise JudgeFailure(_no_verdict(reply))
-
-
-def _no_verdict(reply: Reply) -> str:
-    how = "" if reply.finished else ", cut off"
-    return f"no verdict in its reply {reply.text[-80:]!r}{how}"
-
-
-def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("APIJudge.base_url: an address such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
-        raise ConfigError(
-            "APIJudge.base_url: holds a user name, a password or a query; keys belong into the "
-            "environment variable that api_key_env names"
-        )
-
-
-def _key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    if key := os.environ.get(variable, "").strip():
-        return key
-    raise ConfigError(
-        f"APIJudge.api_key_env: the environment variable {variable} is not set; set it, or set "
-        "api_key_env to null for an endpoint that needs no key"
-    )
+        how = "" if reply.finished else ", cut off"
+        said = self._endpoint.strike(reply.text)[-80:]
+        raise JudgeFailure(f"no verdict in its reply {said!r}{how}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
 from pathlib import Path
 
 from visionthink_pl.rewards.judge.base import Case
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, RunStopped
 
-BUSY_S = 60.0  # how long to wait for another process that writes
+BUSY_S = 30.0  # how long to wait for another process that writes
 
 
 class VerdictCache:
@@ -26,22 +27,23 @@ class VerdictCache:
 
     Raises:
         ConfigError: the file can't be opened, or is something else.
+        RunStopped: later, when it can't be read or written.
     """
 
     def __init__(self, path: str | None, judge: str, prompt_version: str) -> None:
         self._judge, self._prompt_version = judge, prompt_version
-        if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
         try:
-            # Written and read by the judge's own thread alone.
+            if path is not None:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(
                 path or ":memory:", timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
-            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS verdicts (digest TEXT PRIMARY KEY, verdict INTEGER)"
             )
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"APIJudge.cache: can't keep verdicts in {path!r}: {error}"
             ) from error
@@ -49,13 +51,19 @@ class VerdictCache:
     def get(self, case: Case) -> int | None:
         """The verdict on a case; ``None`` where there is none yet."""
         query = "SELECT verdict FROM verdicts WHERE digest = ?"
-        row = self._file.execute(query, (self._digest(case),)).fetchone()
-        return None if row is None else int(row[0])
+        rows = self._run(query, self._digest(case))
+        return int(rows[0][0]) if rows else None
 
     def put(self, case: Case, verdict: int) -> None:
         """Keep a verdict."""
-        query = "INSERT OR REPLACE INTO verdicts VALUES (?, ?)"
-        self._file.execute(query, (self._digest(case), verdict))
+        self._run("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", self._digest(case), verdict)
+
+    def _run(self, query: str, *values: str | int) -> list[tuple[int]]:
+        try:
+            with self._lock:
+                return self._file.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise RunStopped(f"the cache of verdicts can't be used: {error}") from error
 
     def _digest(self, case: Case) -> str:
         content = [self._judge, self._prompt_version, case.question, case.truth, case.answer]

@@ -7,25 +7,16 @@ import logging
 import random
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 
 from visionthink_pl.rewards.judge.base import JudgeFailure
+from visionthink_pl.rewards.judge.failures import AGAIN, Malformed, nobody_there, retry_after
 
 FIRST_PAUSE_S = 0.5  # doubled with each attempt
 LONGEST_PAUSE_S = 20.0
-AGAIN = (408, 409, 429, 500, 502, 503, 504)  # states that may pass
-DOWN = (502, 503, 504)  # what a gateway says when nobody stands behind it
 
-
-class Malformed(Exception):
-    """A reply that is not what the protocol promises."""
-
-
-ANSWERED = (type(None), APIStatusError, Malformed)  # somebody was there
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +40,20 @@ class Patience:
 
 @dataclass
 class Clock:
-    """When a case must be done, on the monotonic clock."""
+    """When a case must be done, on the monotonic clock.
+
+    Attributes:
+        limit: when to give up while the endpoint is up; an outage sets it back.
+        outage_limit: when to give up on an endpoint that is down; set by the first outage that
+            the case meets, and kept.
+        failures: attempts that failed while the endpoint was up.
+        attempts: all that failed.
+    """
 
     limit: float
+    outage_limit: float | None = None
+    failures: int = 0
+    attempts: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Endpoint:
     def __init__(self, client: AsyncOpenAI, url: str, key: str | None, patience: Patience) -> None:
         self._client, self._url, self._key, self._patience = client, url, key, patience
         self._down_since: float | None = None
+        self._answered_at = -1.0
 
     def clock(self) -> Clock:
         """The clock of a case that begins now."""
@@ -85,28 +88,28 @@ class Endpoint:
 
         Args:
             request: arguments of a chat completion.
-            clock: of the case. An outage sets it back, and is limited by ``max_outage``.
+            clock: of the case.
 
         Raises:
             JudgeFailure: there was no reply in time, or there can be none.
         """
-        attempt = 0
         while True:
+            began = time.monotonic()
             try:
                 reply = await self._attempt(request, clock)
             except (OpenAIError, Malformed, TimeoutError) as error:
-                self._note(error)
-                pause = self._pause(error, attempt)
-                if pause is None or time.monotonic() + pause >= self._end(clock):
-                    raise JudgeFailure(self._message(error)) from None
-                was_down = self._down_since is not None
-                await asyncio.sleep(pause)
-                if was_down:
-                    clock.limit = self.clock().limit
-                attempt += 1
+                failure = error
             else:
-                self._note(None)
+                self._is_up()
                 return reply
+            pause = self._pause(failure, clock, began)
+            if pause is None:  # raised here, the failure carries no request and no header
+                raise JudgeFailure(self._message(failure))
+            await asyncio.sleep(pause)
+
+    def strike(self, text: str) -> str:
+        """The text without the key."""
+        return text.replace(self._key, "[key]") if self._key else text
 
     async def _attempt(self, request: dict[str, Any], clock: Clock) -> Reply:
         left = clock.limit - time.monotonic()
@@ -118,64 +121,49 @@ class Endpoint:
             except (ValueError, LookupError, TypeError) as error:
                 raise Malformed("its reply is no chat completion") from error
 
-    def _end(self, clock: Clock) -> float:
-        """When to give up."""
-        if self._down_since is None:
-            return clock.limit
-        return self._down_since + self._patience.max_outage
+    def _pause(self, failure: Exception, clock: Clock, began: float) -> float | None:
+        """Seconds until the next attempt; ``None`` where there is to be none."""
+        status = failure.status_code if isinstance(failure, APIStatusError) else None
+        if status is not None and status not in AGAIN:
+            self._is_up()
+            return None
+        now, patience = time.monotonic(), self._patience
+        clock.attempts += 1
+        pause = min(FIRST_PAUSE_S * 2 ** min(clock.attempts - 1, 16), LONGEST_PAUSE_S)
+        pause *= random.uniform(0.75, 1)
+        asked = retry_after(failure) if isinstance(failure, APIStatusError) else None
+        if nobody_there(failure) and self._answered_at < began:
+            self._is_down(failure)
+            clock.outage_limit = clock.outage_limit or began + patience.max_outage
+            pause = pause if asked is None else max(asked, FIRST_PAUSE_S)
+            clock.limit = now + pause + patience.deadline
+            return pause if now + pause < clock.outage_limit else None
+        if status is not None or isinstance(failure, Malformed):
+            self._is_up()
+        clock.failures += 1
+        pause = pause if asked is None else asked
+        enough = clock.failures > patience.max_retries or now + pause >= clock.limit
+        return None if enough else pause
 
-    def _note(self, error: Exception | None) -> None:
-        """Keep in mind whether the endpoint is up, and say when that changes."""
-        if error is not None and _down(error):
-            if self._down_since is None:
-                self._down_since = time.monotonic()
-                log.warning(
-                    "the judge at %s is down (%s); waiting for up to %.0f s",
-                    self._url,
-                    self._message(error),
-                    self._patience.max_outage,
-                )
-        elif self._down_since is not None and isinstance(error, ANSWERED):
-            waited = time.monotonic() - self._down_since
-            self._down_since = None
+    def _is_down(self, failure: Exception) -> None:
+        if self._down_since is None:
+            self._down_since = time.monotonic()
+            log.warning(
+                "the judge at %s is down (%s); waiting for up to %.0f s",
+                self._url,
+                self._message(failure),
+                self._patience.max_outage,
+            )
+
+    def _is_up(self) -> None:
+        self._answered_at = time.monotonic()
+        if self._down_since is not None:
+            waited, self._down_since = self._answered_at - self._down_since, None
             log.warning("the judge at %s is back after %.0f s", self._url, waited)
 
-    def _pause(self, error: Exception, attempt: int) -> float | None:
-        """Seconds until the next attempt; ``None`` where another would not help."""
-        if isinstance(error, APIStatusError) and error.status_code not in AGAIN:
-            return None
-        if self._down_since is None and attempt >= self._patience.max_retries:
-            return None
-        if isinstance(error, APIStatusError) and (asked := _retry_after(error)) is not None:
-            return asked
-        return min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.75, 1)
-
-    def _message(self, error: Exception) -> str:
-        if isinstance(error, (TimeoutError, APITimeoutError)):
-            said = f"no reply within {self._patience.timeout:g} s"
-        else:
-            cause = error.__cause__ if isinstance(error, APIConnectionError) else None
-            said = " ".join(str(cause or error).split()) or type(error).__name__
-        return said.replace(self._key, "[key]") if self._key else said
-
-
-def _down(error: Exception) -> bool:
-    """Whether nobody is there, other than somebody who fails."""
-    if isinstance(error, APIStatusError):
-        return error.status_code in DOWN
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
-
-
-def _retry_after(error: APIStatusError) -> float | None:
-    """Seconds that the endpoint asks to wait: a number or a date (RFC 9110, 10.2.3)."""
-    header = error.response.headers.get("retry-after")
-    if header is None:
-        return None
-    try:
-        return max(float(header), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max((parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return None
+    def _message(self, failure: Exception) -> str:
+        if isinstance(failure, (TimeoutError, APITimeoutError)):
+            return f"no reply within {self._patience.timeout:g} s"
+        cause = failure.__cause__ if isinstance(failure, APIConnectionError) else None
+        said = " ".join(str(cause or failure).split())
+        return self.strike(said or type(failure).__name__)

@@ -44,7 +44,7 @@ class LocalJudge(Judge):
         offload: bool = False,
         batch_size: int = 32,
         max_new_tokens: int = 128,
-        prompt: str = "judge",
+        prompt: str = "default",
         max_characters: int = 2000,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("max_new_tokens", max_new_tokens)):
@@ -54,7 +54,10 @@ class LocalJudge(Judge):
             raise ConfigError("LocalJudge.offload: a model in 4 bits stays where it was loaded")
         self._prompt = JudgePrompt(prompt, max_characters, "LocalJudge")
         self._name, self._four_bit, self._offload = model, four_bit, offload
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        except RuntimeError as error:
+            raise ConfigError(f"LocalJudge.device: {error}") from error
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
         self._model: Any = None  # transformers types neither its calls nor its moves
         self._waiting: dict[Case, Future[int]] = {}

@@ -6,16 +6,17 @@ import hashlib
 import json
 import re
 
-from visionthink_pl.conversation import read_prompt
+from visionthink_pl.conversation import PROMPTS, read_prompt
 from visionthink_pl.rewards.judge.base import Case
 from visionthink_pl.types import ConfigError
 
 Message = dict[str, str]
 
+SHIPPED = PROMPTS / "judge"
 CASE_SLOT = "{case}"
-TAG = re.compile(r"<(?=[/|!a-zA-Z])")  # where a tag or a model's control token would begin
-SCORE = re.compile(r"\bscore\b", re.IGNORECASE)
-VERDICT = re.compile(r"(?:.*\s)?Score: ([01])\s*", re.DOTALL)
+TAG = re.compile(r"<(?![\s\d=])|\[(?=/?INST\])")  # where a tag or a control token would begin
+GRADES = re.compile(r"\b(?:scores?|grades?)\b", re.IGNORECASE)
+VERDICT = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: ([01])\s*", re.DOTALL)
 AGAIN = 'That holds no grade that can be read. End with "Score: 1" or "Score: 0" and nothing else.'
 
 
@@ -35,7 +36,8 @@ class JudgePrompt:
     """
 
     def __init__(self, prompt: str, max_characters: int, key: str) -> None:
-        self._text, self._most = read_prompt(prompt, f"{key}.prompt"), max_characters
+        self._text = read_prompt(prompt, f"{key}.prompt", SHIPPED)
+        self._most = max_characters
         if CASE_SLOT not in self._text:
             raise ConfigError(f"{key}.prompt: {prompt!r} has no slot {CASE_SLOT}")
         if max_characters < 1:
@@ -49,7 +51,8 @@ class JudgePrompt:
             "reference_answer": self._cut(case.truth),
             "candidate_answer": self._cut(case.answer),
         }
-        quoted = TAG.sub(r"\\u003c", json.dumps(shown, ensure_ascii=False))
+        written = json.dumps(shown, ensure_ascii=False)
+        quoted = TAG.sub(lambda tag: f"\\u{ord(tag[0]):04x}", written)
         return [{"role": "user", "content": self._text.replace(CASE_SLOT, quoted)}]
 
     def again(self, messages: list[Message], reply: str) -> list[Message]:
@@ -62,12 +65,12 @@ class JudgePrompt:
 
 
 def parse_verdict(reply: str) -> int | None:
-    """The grade at the end of a reply: ``Score: 0`` or ``Score: 1``, said once.
+    """The grade at the end of a reply: ``Score: 0`` or ``Score: 1``, a sentence or line of its own.
 
     ``None`` for anything else: a reply that is empty, cut off, hedged (``Score: 0.5``, ``Score: 1
-    or 0``, ``Score: 1?``), or that speaks of a score twice.
+    or 0``, ``Maybe Score: 1``), or that speaks of a score or grade twice.
     """
-    if len(SCORE.findall(reply)) != 1:
+    if len(GRADES.findall(reply)) != 1:
         return None
     verdict = VERDICT.fullmatch(reply)
     return None if verdict is None else int(verdict[1])
