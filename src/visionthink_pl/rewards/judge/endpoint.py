@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from visionthink_pl.rewards.judge.failures import AGAIN, Malformed, nobody_there
 
 FIRST_PAUSE_S = 0.5  # doubled with each attempt
 LONGEST_PAUSE_S = 20.0
+QUIET_S = 5.0  # an endpoint that has answered anybody within this time is not down
 
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Endpoint:
     def __init__(self, client: AsyncOpenAI, url: str, key: str | None, patience: Patience) -> None:
         self._client, self._url, self._key, self._patience = client, url, key, patience
         self._down_since: float | None = None
-        self._answered_at = -1.0
+        self._answered_at = -math.inf
 
     def clock(self) -> Clock:
         """The clock of a case that begins now."""
@@ -94,7 +96,6 @@ class Endpoint:
             JudgeFailure: there was no reply in time, or there can be none.
         """
         while True:
-            began = time.monotonic()
             try:
                 reply = await self._attempt(request, clock)
             except (OpenAIError, Malformed, TimeoutError) as error:
@@ -102,7 +103,7 @@ class Endpoint:
             else:
                 self._is_up()
                 return reply
-            pause = self._pause(failure, clock, began)
+            pause = self._pause(failure, clock)
             if pause is None:  # raised here, the failure carries no request and no header
                 raise JudgeFailure(self._message(failure))
             await asyncio.sleep(pause)
@@ -121,7 +122,7 @@ class Endpoint:
             except (ValueError, LookupError, TypeError) as error:
                 raise Malformed("its reply is no chat completion") from error
 
-    def _pause(self, failure: Exception, clock: Clock, began: float) -> float | None:
+    def _pause(self, failure: Exception, clock: Clock) -> float | None:
         """Seconds until the next attempt; ``None`` where there is to be none."""
         status = failure.status_code if isinstance(failure, APIStatusError) else None
         if status is not None and status not in AGAIN:
@@ -132,9 +133,9 @@ class Endpoint:
         pause = min(FIRST_PAUSE_S * 2 ** min(clock.attempts - 1, 16), LONGEST_PAUSE_S)
         pause *= random.uniform(0.75, 1)
         asked = retry_after(failure) if isinstance(failure, APIStatusError) else None
-        if nobody_there(failure) and self._answered_at < began:
-            self._is_down(failure)
-            clock.outage_limit = clock.outage_limit or began + patience.max_outage
+        if nobody_there(failure) and now - self._answered_at > QUIET_S:
+            down_since = self._is_down(failure)
+            clock.outage_limit = clock.outage_limit or down_since + patience.max_outage
             pause = pause if asked is None else max(asked, FIRST_PAUSE_S)
             clock.limit = now + pause + patience.deadline
             return pause if now + pause < clock.outage_limit else None
@@ -145,7 +146,7 @@ class Endpoint:
         enough = clock.failures > patience.max_retries or now + pause >= clock.limit
         return None if enough else pause
 
-    def _is_down(self, failure: Exception) -> None:
+    def _is_down(self, failure: Exception) -> float:
         if self._down_since is None:
             self._down_since = time.monotonic()
             log.warning(
@@ -154,6 +155,7 @@ class Endpoint:
                 self._message(failure),
                 self._patience.max_outage,
             )
+        return self._down_since
 
     def _is_up(self) -> None:
         self._answered_at = time.monotonic()
