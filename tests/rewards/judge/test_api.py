@@ -232,6 +232,23 @@ def test_an_outage_is_waited_for_and_said(caplog: pytest.LogCaptureFixture) -> N
     assert server.url in back and "is back" in back
 
 
+def test_an_outage_in_the_middle_of_a_run_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    """After an answer, the first refusals are no outage yet; they count as failed attempts."""
+    began = time.monotonic()
+
+    def act(request: dict[str, Any], before: int) -> Action:
+        away = before > 0 and time.monotonic() - began < 2.5
+        return Fail(503) if away else honest(request, before)
+
+    with judge_server(act) as server:
+        judge = make_judge(server.url, deadline=1.5, max_retries=99, max_outage=5)
+        assert ask(judge, RED) == 1
+        assert caplog.text == ""
+        assert ask(judge, BLUE, within=5) == 0
+    assert time.monotonic() - began > 2.4
+    assert "is down" in caplog.text and "is back" in caplog.text
+
+
 def test_an_outage_is_not_waited_for_for_ever() -> None:
     options = {"timeout": 5, "deadline": 5, "max_outage": 0.6, "max_concurrency": 4}
     judge = make_judge(f"http://127.0.0.1:{free_port()}/v1", **options)

@@ -124,29 +124,31 @@ class Endpoint:
 
     def _pause(self, failure: Exception, clock: Clock) -> float | None:
         """Seconds until the next attempt; ``None`` where there is to be none."""
-        status = failure.status_code if isinstance(failure, APIStatusError) else None
-        if status is not None and status not in AGAIN:
+        if isinstance(failure, APIStatusError | Malformed) and not nobody_there(failure):
             self._is_up()
+        if isinstance(failure, APIStatusError) and failure.status_code not in AGAIN:
             return None
-        now, patience = time.monotonic(), self._patience
+        growing = min(FIRST_PAUSE_S * 2 ** min(clock.attempts, 16), LONGEST_PAUSE_S)
+        asked = retry_after(failure)
+        pause = growing * random.uniform(0.75, 1) if asked is None else asked
         clock.attempts += 1
-        pause = min(FIRST_PAUSE_S * 2 ** min(clock.attempts - 1, 16), LONGEST_PAUSE_S)
-        pause *= random.uniform(0.75, 1)
-        asked = retry_after(failure) if isinstance(failure, APIStatusError) else None
+        now = time.monotonic()
         if nobody_there(failure) and now - self._answered_at > QUIET_S:
-            down_since = self._is_down(failure)
-            clock.outage_limit = clock.outage_limit or down_since + patience.max_outage
-            pause = pause if asked is None else max(asked, FIRST_PAUSE_S)
-            clock.limit = now + pause + patience.deadline
-            return pause if now + pause < clock.outage_limit else None
-        if status is not None or isinstance(failure, Malformed):
-            self._is_up()
+            return self._pause_in_outage(failure, clock, max(pause, 0.75 * FIRST_PAUSE_S))
         clock.failures += 1
-        pause = pause if asked is None else asked
-        enough = clock.failures > patience.max_retries or now + pause >= clock.limit
+        enough = clock.failures > self._patience.max_retries or now + pause >= clock.limit
         return None if enough else pause
 
+    def _pause_in_outage(self, failure: Exception, clock: Clock, pause: float) -> float | None:
+        """The case's own clock stands still meanwhile."""
+        end = self._is_down(failure) + self._patience.max_outage
+        clock.outage_limit = clock.outage_limit or end
+        next_attempt = time.monotonic() + pause
+        clock.limit = next_attempt + self._patience.deadline
+        return pause if next_attempt < clock.outage_limit else None
+
     def _is_down(self, failure: Exception) -> float:
+        """Note it, and say so; since when it is."""
         if self._down_since is None:
             self._down_since = time.monotonic()
             log.warning(
@@ -158,6 +160,7 @@ class Endpoint:
         return self._down_since
 
     def _is_up(self) -> None:
+        """Note it, and say so where it was not."""
         self._answered_at = time.monotonic()
         if self._down_since is not None:
             waited, self._down_since = self._answered_at - self._down_since, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -23,13 +24,14 @@ def nobody_there(failure: Exception) -> bool:
     return isinstance(failure.__cause__, (ConnectError, ConnectTimeout))
 
 
-def retry_after(error: APIStatusError) -> float | None:
+def retry_after(error: Exception) -> float | None:
     """Seconds that the endpoint asks to wait: a number or a date (RFC 9110, 10.2.3)."""
-    header = error.response.headers.get("retry-after")
-    if header is None:
+    header = isinstance(error, APIStatusError) and error.response.headers.get("retry-after")
+    if not header:
         return None
     try:
-        return max(float(header), 0.0)
+        seconds = float(header)
+        return None if math.isnan(seconds) else max(seconds, 0.0)
     except ValueError:
         pass
     try:
