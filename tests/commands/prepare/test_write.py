@@ -18,7 +18,7 @@ from visionthink_pl.commands.prepare.record import Record, Row
 from visionthink_pl.commands.prepare.selection import Selection, select
 from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.commands.prepare.write import write_dataset
-from visionthink_pl.data import LookCloser
+from visionthink_pl.data import LookCloser, SavedDataset
 from visionthink_pl.images import PixelLimits, decode
 from visionthink_pl.types import ConfigError
 
@@ -45,6 +45,18 @@ def test_the_columns_read_back(tmp_path: Path) -> None:
         assert row["info"] == {"tgt_width": 56, "tgt_height": 56, "use_tool": needs}
         assert (row["doc_id"], row["data_source"]) == (sample.id, sample.kind)
         assert (row["correct_low"], row["correct_high"]) == ((0, 2) if needs else (2, 2))
+
+
+def test_training_reads_what_was_written(tmp_path: Path) -> None:
+    source = LookCloser(20)
+    settings = make_settings(tmp_path, data=source, balance=False)
+    write_dataset(tmp_path / "dataset", selected(settings, tmp_path), settings)
+    read = SavedDataset(str(tmp_path / "dataset"))
+    assert len(read) == len(source)
+    for index in range(len(read)):
+        found, sample = read[index], replace(source[index], extra_kinds=())
+        assert replace(found, image=sample.image) == sample
+        assert found.image.tobytes() == sample.image.tobytes()
 
 
 def test_images_can_be_read_as_images(tmp_path: Path) -> None:
