@@ -276,10 +276,16 @@ def test_verb_without_its_source(
     assert f"data.{source}: a source of samples is needed" in line
 
 
-VERBS = "'fit', 'validate', 'test', 'predict'"
+VERBS = "(verbs: fit, validate, test, predict, prepare)"
+NO_VERBS = [
+    (["fitt"], f"there is no verb 'fitt'; did you mean fit? {VERBS}"),
+    (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {VERBS}"),
+    (["dance"], f"there is no verb 'dance' {VERBS}"),
+    ([], "subcommand"),
+]
 
 
-@pytest.mark.parametrize(("args", "phrase"), [(["fitt"], VERBS), ([], "subcommand")])
+@pytest.mark.parametrize(("args", "phrase"), NO_VERBS)
 def test_no_such_verb(capsys: pytest.CaptureFixture[str], args: list[str], phrase: str) -> None:
     assert phrase in one_line(capsys, *args)
 

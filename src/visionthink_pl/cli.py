@@ -42,7 +42,8 @@ class VisionThinkCLI(LightningCLI):
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            raise ConfigError(explain(str(error), self._keys())) from error
+            verbs = [*LightningCLI.subcommands(), *COMMANDS]
+            raise ConfigError(explain(str(error), self._keys(), verbs)) from error
         seed = self.config[self.config.subcommand].seed_everything
         if isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from visionthink_pl.types import ConfigError
@@ -29,6 +29,7 @@ NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't nul
     r"Errors:\s*- (?P<why>.+?)(?=\n\s*- Expected a <class 'NoneType'>|\n\s*Given value type|$)",
     re.DOTALL,
 )
+NO_VERB = re.compile(r"argument subcommand: invalid choice: '(?P<verb>[^']*)'")
 CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
@@ -41,13 +42,17 @@ def config_error(error: BaseException | None) -> ConfigError | None:
     return error
 
 
-def explain(message: str, keys: Iterable[str]) -> str:
+def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str:
     """Turn a parser's message into one line.
 
     Args:
         message: what jsonargparse, or one of our own checks, says.
         keys: every key that a config may have, dotted.
+        verbs: every verb that there is.
     """
+    if verb := NO_VERB.search(message):
+        hint = _hint(verb["verb"], verbs)
+        return f"there is no verb {verb['verb']!r}{hint} (verbs: {', '.join(verbs)})"
     where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
     if where and problem:
         return _class_problem(where["key"], problem["path"], problem["why"].strip())
