@@ -20,7 +20,7 @@ QUESTIONS = LookCloser(4, mix={"colour": 1, "digit": 1})
 
 
 def make_rewards(url: str, rate: float = 0.0) -> list[Any]:
-    short = {"timeout": 0.4, "deadline": 0.5, "max_outage": 0, "max_retries": 0}
+    short = {"timeout": 3.0, "deadline": 3.0, "max_outage": 0, "max_retries": 0}
     judge = APIJudge("made", url, api_key_env="JUDGE_KEY", **short)
     return [JudgeAccuracy(judge, max_failure_rate=rate), ByPlace()]
 
