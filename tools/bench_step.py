@@ -148,6 +148,12 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--vs", choices=("trl", "naive"), help="who else takes the same steps")
+    parser.add_argument(
+        "--without",
+        choices=("shared-prompts", "kept-features"),
+        default="",
+        help="a saving that ours does without, to see what it is worth",
+    )
     parser.add_argument("--steps", type=int, default=5, help="timed steps, after one that is not")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="file to write the figures to")

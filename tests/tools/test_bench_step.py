@@ -41,6 +41,11 @@ def test_flops_grow_with_what_is_generated_and_not_with_the_prompt(tmp_path: Pat
     assert few < many < 4 * few
 
 
+def test_what_is_saved_shows_where_it_is_left_out(tmp_path: Path) -> None:
+    whole, without = (bench(tmp_path, *args) for args in ((), ("--without", "shared-prompts")))
+    assert without["ours_flops"] > 1.5 * whole["ours_flops"]
+
+
 def test_a_reference_is_a_part_where_there_is_a_kl(tmp_path: Path) -> None:
     found = bench(tmp_path, "--kl", "0.01")
     assert found["parts"]["reference"] > 0

@@ -59,6 +59,29 @@ class ForcedEngine(RolloutEngine):
         return None
 
 
+def without_shared_prompts(policy: Policy) -> None:
+    """In training each row brings its own copy of the prompt."""
+    type(policy.family).shares_prompts = False
+
+
+def without_kept_features(policy: Policy) -> None:
+    """Each pass runs the vision tower anew; within a pass, each distinct image once."""
+    kept = policy.features
+
+    def run_anew(images):
+        kept.clear()
+        return kept(images)
+
+    run_anew.clear = kept.clear
+    policy.features = run_anew
+
+
+WITHOUT = {
+    "shared-prompts": without_shared_prompts,
+    "kept-features": without_kept_features,
+}
+
+
 class Contender:
     """Loads the model; ``step`` samples, and takes one optimizer step."""
 
@@ -74,6 +97,8 @@ class Contender:
         )
         self.conversation = ForcedConversation(work, self.family)
         self.engine = ForcedEngine(work, self.policy, self.conversation)
+        if work.without:
+            WITHOUT[work.without](self.policy)
         self._watch()
 
     def _watch(self) -> None:

@@ -68,6 +68,7 @@ class Work:
         kl: coefficient of the KL to the reference; 0 needs no reference.
         dtype: of the base weights.
         device: ``cpu`` or ``cuda``.
+        without: a saving that ours does without, a key of ``ours.WITHOUT``; empty for none.
     """
 
     size: str
@@ -81,6 +82,7 @@ class Work:
     kl: float
     dtype: str
     device: str
+    without: str = ""
 
     @property
     def asking(self) -> int:
