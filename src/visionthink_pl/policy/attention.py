@@ -112,9 +112,10 @@ def attend(
     value: Tensor,
     attention_mask: Tensor | None,
     packing: Packing | None = None,
+    places_NT: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention as transformers calls it; without a ``packing`` it is SDPA.
+    """Attention as transformers calls it; without ``packing`` or ``places_NT`` it is SDPA.
 
     Args:
         module: the attention layer.
@@ -123,17 +124,34 @@ def attend(
         value: as ``key``.
         attention_mask: of SDPA.
         packing: how T is packed.
+        places_NT: where in its row of keys each query stands; it sees all up to there.
         kwargs: ``scaling`` among them.
 
     Returns:
         (N, T, heads, width of a head).
     """
-    if packing is None:
+    if packing is None and places_NT is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     repeats = query.shape[1] // key.shape[1]
-    qkv = query[0], repeat_kv(key, repeats)[0], repeat_kv(value, repeats)[0]
+    key, value = repeat_kv(key, repeats), repeat_kv(value, repeats)
+    if packing is None:
+        assert places_NT is not None
+        return _attend_from(query, key, value, places_NT, kwargs["scaling"]), None
+    qkv = query[0], key[0], value[0]
     parts = [part for s in packing.segments for part in _attend_segment(qkv, s, kwargs["scaling"])]
     return torch.cat(parts)[None, packing.restore_T], None
+
+
+def _attend_from(
+    query: Tensor, key: Tensor, value: Tensor, places_NT: Tensor, scale: float
+) -> Tensor:
+    """Queries at places of their own, by the causal kernel: it starts queries and keys at one
+    corner, so that nothing asks where no query stands."""
+    row_N1 = torch.arange(len(query), device=query.device)[:, None]
+    spread = query.new_zeros(*query.shape[:2], *key.shape[2:])
+    spread.transpose(1, 2)[row_N1, places_NT] = query.transpose(1, 2)
+    out = scaled_dot_product_attention(spread, key, value, is_causal=True, scale=scale)
+    return out.transpose(1, 2)[row_N1, places_NT]
 
 
 def _attend_segment(

@@ -188,14 +188,22 @@ class Decoder:
         slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
         seen = max(lengths) + len(step_T)
         cache.aim(rows_R, slots_RT, seen)
+        attention = self._behind(slots_RT, seen) if any(lengths) else {}
         family.hidden(
             policy.base,
             policy.embed(ids_RT.to(self._device), visual),
             positions_3RT.to(self._device),
-            mask=self._visible(slots_RT, seen) if any(lengths) else None,
             cache=cache,
+            **attention,
         )
         return after_R.tolist()
+
+    def _behind(self, slots_RT: Tensor, seen: int) -> dict[str, Tensor]:
+        """What long blocks attend to by the causal kernel, which skips what they don't see, and
+        short ones under a mask, which spares the places before them."""
+        if 2 * slots_RT.shape[1] > seen:
+            return {"places_NT": slots_RT}
+        return {"mask": self._visible(slots_RT, seen)}
 
     def _visible(self, slots_NT: Tensor, seen: int) -> Tensor:
         """What each new token sees of its row: all up to itself; shape (N, 1, T, seen)."""
