@@ -1,10 +1,13 @@
-"""The embedded model, loaded once for all tests, with an adapter that does something."""
+"""The embedded model, loaded once for all tests, with an adapter that does something; and small
+checkpoints of each family."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from families_helpers import NAMES, make_checkpoint
 from model_helpers import embedded_policy
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.policy import Policy
@@ -18,6 +21,12 @@ def family() -> Family:
 @pytest.fixture(scope="session")
 def shared_policy(family: Family) -> Policy:
     return embedded_policy(family)
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint of each family."""
+    return make_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture

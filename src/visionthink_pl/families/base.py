@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from PIL import Image
@@ -14,6 +15,8 @@ from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     ProcessorMixin,
@@ -40,40 +43,108 @@ class Pixels:
         return Pixels(self.values.to(device), self.grid_thw.to(device))
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """Tokens as the language model reads them.
+
+    Attributes:
+        values_NTD: their embeddings, visual tokens at their placeholders.
+        visual_NT1: where those stand.
+        deep: what is added to them behind each of the first layers, where the tower has more than
+            one level; each of shape (P, D), P over all visual tokens in the order of their places.
+    """
+
+    values_NTD: Tensor
+    visual_NT1: Tensor
+    deep: Sequence[Tensor] = ()
+
+
 class Family(ABC):
     """One kind of vision-language model: its processor, placeholders, positions and syntax.
 
+    ``docs/new-family.md`` says how to add one.
+
+    Args:
+        processor: as its checkpoint has it.
+        trust_remote_code: whether code that comes with a checkpoint may run.
+
     Attributes:
+        model_type: what its checkpoints' configs call it.
+        end_of_turn: the token with which the model ends its turn.
+        pad: the token that fills up a row of a batch.
+        placeholder: the token that stands for an image, once for each visual token.
+        vision_tokens: tokens that only a user's turn may hold: they are never sampled.
+        call_tags: between which a turn writes a tool call, as JSON.
+        response_tags: between which it is given what the tool returned.
         lora_targets: regular expression (full match on module names) of the linear layers of
             the language model; it stays out of the vision tower, so that image features
             remain those of the frozen model.
         vision_tower: name of the vision tower among the model's modules.
+        head: name of the layer that predicts ids.
         shares_prompts: whether all of its layers look back by attention alone, so that in
             training a group's continuations can stand behind one copy of their prompt.
     """
 
+    model_type: ClassVar[str]
+    end_of_turn: ClassVar[str]
+    pad: ClassVar[str]
+    placeholder: ClassVar[str]
+    vision_tokens: ClassVar[tuple[str, ...]]
+    call_tags: ClassVar[tuple[str, str]]
+    response_tags: ClassVar[tuple[str, str]]
     lora_targets: ClassVar[str]
     vision_tower: ClassVar[str]
+    head: ClassVar[str] = "lm_head"
     shares_prompts: ClassVar[bool] = True
 
-    def __init__(self, processor: ProcessorMixin) -> None:
+    def __init__(self, processor: ProcessorMixin, trust_remote_code: bool = False) -> None:
         self.processor = processor
         self.tokenizer: PreTrainedTokenizerBase = processor.tokenizer
+        self.trust_remote_code = trust_remote_code
+        self.lift_limits()
 
     @classmethod
-    @abstractmethod
-    def from_pretrained(cls, path: str | Path) -> Family:
+    def from_pretrained(cls, path: str | Path, trust_remote_code: bool = False) -> Self:
         """Load the processor (never the weights) from a hub id or a local folder."""
+        processor = AutoProcessor.from_pretrained(str(path), trust_remote_code=trust_remote_code)
+        return cls(processor, trust_remote_code)
 
     def skeleton(self, path: str | Path) -> PreTrainedModel:
         """The model without its weights, on the meta device, from its config alone."""
+        trust = self.trust_remote_code
+        config = AutoConfig.from_pretrained(str(path), trust_remote_code=trust)
         with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(str(path)))
+            return AutoModelForImageTextToText.from_config(config, trust_remote_code=trust)
 
-    @abstractmethod
-    def load_model(self, path: str | Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    def load_model(
+        self,
+        path: str | Path,
+        dtype: torch.dtype,
+        attention: str,
+        quantization: BitsAndBytesConfig | None = None,
+    ) -> PreTrainedModel:
         """Load the weights, in eval mode, all frozen; the language model with the attention
-        function that transformers knows by this name, the vision tower with its own."""
+        function that transformers knows by this name, the vision tower with its own.
+
+        Raises:
+            ConfigError: some weights are missing, which transformers would make up.
+        """
+        implementations = {"text_config": attention, "vision_config": "sdpa", "": "sdpa"}
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            str(path),
+            dtype=dtype,
+            attn_implementation=implementations,
+            quantization_config=quantization,
+            trust_remote_code=self.trust_remote_code,
+            output_loading_info=True,
+        )
+        model, info = loaded
+        if missing := sorted(info["missing_keys"]):
+            raise ConfigError(
+                f"model.pretrained: {str(path)!r} lacks {len(missing)} of the model's weights, "
+                f"{missing[0]} among them"
+            )
+        return model.requires_grad_(False).eval()
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ``ids``, special tokens included."""
@@ -90,39 +161,68 @@ class Family(ABC):
             raise ConfigError(f"model.pretrained: its tokenizer has no token {token}")
         return vocab[token]
 
-    @property
-    @abstractmethod
+    @cached_property
     def end_of_turn_id(self) -> int:
-        """The id with which the model ends its turn."""
+        """The id of ``end_of_turn``."""
+        return self.token_id(self.end_of_turn)
 
-    @property
-    @abstractmethod
+    @cached_property
     def pad_id(self) -> int:
-        """The id that fills up a row of a batch."""
+        """The id of ``pad``."""
+        return self.token_id(self.pad)
 
-    @property
-    @abstractmethod
+    @cached_property
     def image_token_id(self) -> int:
-        """The placeholder: one for each visual token."""
+        """The id of ``placeholder``."""
+        return self.token_id(self.placeholder)
 
-    @abstractmethod
     def never_sampled(self, vocab_size: int) -> Tensor:
         """Mask of shape (V,): ids that are given probability 0 wherever a distribution is formed.
 
         Vision and padding tokens, and ids that the tokenizer lacks.
         """
+        mask_V = torch.zeros(vocab_size, dtype=torch.bool)
+        mask_V[len(self.tokenizer) :] = True
+        mask_V[[self.token_id(token) for token in (*self.vision_tokens, self.pad)]] = True
+        return mask_V
 
-    @abstractmethod
     def render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """Apply the chat template; each image is one placeholder in the text."""
+        return self.processor.apply_chat_template(
+            list(messages), add_generation_prompt=generation_prompt, tokenize=False
+        )
 
-    @abstractmethod
     def encode(self, text: str, images: Sequence[Image.Image]) -> list[int]:
-        """Tokenize rendered text, each image's placeholder expanded to its visual tokens."""
+        """Tokenize rendered text, each image's placeholder expanded to its visual tokens.
+
+        Raises:
+            ValueError: there are more placeholders than images, or fewer.
+        """
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        placeholders = ids.count(self.image_token_id)
+        if placeholders != len(images):
+            raise ValueError(f"{placeholders} image placeholders for {len(images)} images")
+        counts = iter([self.visual_tokens(image) for image in images])
+        return [
+            token
+            for i in ids
+            for token in ([i] * next(counts) if i == self.image_token_id else [i])
+        ]
 
     def encode_words(self, text: str) -> list[int]:
         """Tokenize what a user wrote: the names of control tokens are words like any others."""
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    @abstractmethod
+    def lift_limits(self) -> None:
+        """Open the processor's own pixel limits: how large an image may be is decided once, in
+        ``images.PixelLimits``, and a processor that enlarged the first look, or shrank the second,
+        would undo it."""
+
+    def limit(self, max_pixels: int) -> None:
+        """Give the processor the limits that it is exported with. An image of at most
+        ``max_pixels`` is to be read as in training; a larger one is to be shrunk. By default the
+        limits stay open."""
 
     @abstractmethod
     def visual_tokens(self, image: Image.Image) -> int:
@@ -134,21 +234,30 @@ class Family(ABC):
 
     @abstractmethod
     def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
-        """Run the vision tower: for each image its visual tokens, (visual tokens, D)."""
+        """Run the vision tower: for each image its visual tokens, (levels, visual tokens, D).
+
+        The first level takes the placeholders' place among the embeddings; what follows, if
+        anything does, is what ``hidden`` finds in ``Embedded.deep``.
+        """
 
     @abstractmethod
     def hidden(
-        self, model: PreTrainedModel, embeds_NTD: Tensor, positions_3NT: Tensor, **attention: Any
+        self,
+        model: PreTrainedModel,
+        embedded: Embedded,
+        positions_3NT: Tensor,
+        **attention: Any,
     ) -> Tensor:
         """Run the language model; its last states, (N, T, D), from which the head predicts.
 
         Args:
             model: its own attention function must be ``policy.attention.attend``.
-            embeds_NTD: embeddings.
+            embedded: what it reads, (N, T).
             positions_3NT: rotary positions.
             attention: what is attended to. ``packing``: how one row is packed. Or ``cache``,
-                whose ``update`` takes new keys and values and returns all, and ``mask`` of shape
-                (N, 1, T, keys); without a mask it is causal.
+                whose ``update`` takes new keys and values and returns all, with ``mask`` of shape
+                (N, 1, T, keys) or ``places_NT``, the places of the tokens in their rows; without
+                either it is causal. ``packing`` and ``places_NT`` are for the attention function.
         """
 
     @abstractmethod

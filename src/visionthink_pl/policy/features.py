@@ -19,11 +19,11 @@ class VisualTokens:
     """One image as the language model takes it.
 
     Attributes:
-        values_PD: its visual tokens.
+        values_LPD: its visual tokens, (levels, P, D), the levels as the family has them.
         grid_thw_3: its patches in time, height and width, from which positions are made.
     """
 
-    values_PD: Tensor
+    values_LPD: Tensor
     grid_thw_3: Tensor
 
 

@@ -1,11 +1,13 @@
-"""What the family says against what transformers' own processor and model do."""
+"""What each family says against what transformers' own processor and model do."""
+
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoProcessor
 
-from visionthink_pl.families import EMBEDDED, Family, Qwen2_5VL, load_family
+from families_helpers import SIDE
+from visionthink_pl.families import Family, load_family
 from visionthink_pl.types import ConfigError
 
 SIZES = [(112, 112), (56, 56), (56, 140), (57, 113), (28, 28), (5, 9), (300, 31)]
@@ -18,6 +20,11 @@ MESSAGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def family(checkpoint: Path) -> Family:
+    return load_family(checkpoint)
+
+
 def image(size: tuple[int, int]) -> Image.Image:
     return Image.effect_noise(size, 80).convert("RGB")
 
@@ -28,10 +35,19 @@ def test_visual_tokens_are_those_of_the_pixels(family: Family, size: tuple[int, 
     assert family.visual_tokens(image(size)) == thw.prod().item() // 4  # merged two by two
 
 
+def test_the_processor_s_own_limits_are_lifted(family: Family) -> None:
+    # they are from 1000 x 1000 to 2000 x 2000 pixels in the checkpoints
+    side = SIDE[family.model_type]
+    for width, height in ((1, 1), (3, 2), (100, 80)):
+        shown = image((width * side, height * side))
+        assert family.visual_tokens(shown) == width * height
+    assert family.pixels([image((3 * side, 2 * side))]).grid_thw.tolist() == [[1, 4, 6]]
+
+
 def test_ids_are_those_of_the_processor(family: Family) -> None:
     images = [image((112, 84)), image((56, 56))]
     text = family.render(MESSAGES, generation_prompt=True)
-    expected = AutoProcessor.from_pretrained(EMBEDDED)(text=[text], images=images)
+    expected = family.processor(text=[text], images=images)
     assert family.encode(text, images) == expected["input_ids"][0]
 
 
@@ -57,12 +73,19 @@ def test_names_of_control_tokens_are_words(family: Family) -> None:
     assert family.end_of_turn_id in family.encode("<|im_end|>", [])
 
 
-def test_positions_are_the_model_s_own(family: Family, shared_policy) -> None:
-    images = [image((112, 84)), image((56, 56))]
+def test_a_tokenizer_without_a_token(family: Family) -> None:
+    with pytest.raises(ConfigError, match="model.pretrained: its tokenizer has no token <other>"):
+        family.token_id("<other>")
+
+
+def test_positions_are_the_model_s_own(family: Family, checkpoint: Path) -> None:
+    side = SIDE[family.model_type]
+    images = [image((4 * side, 3 * side)), image((2 * side, 2 * side))]
     ids = family.encode(family.render(MESSAGES, True), images)
     ids_1T = torch.tensor([ids])
     thw = family.pixels(images).grid_thw
-    positions_3T = family.positions(shared_policy.base, ids_1T, torch.ones_like(ids_1T), thw)[:, 0]
+    model = family.skeleton(checkpoint)  # positions need no weights
+    positions_3T = family.positions(model, ids_1T, torch.ones_like(ids_1T), thw)[:, 0]
     text_T = ids_1T[0] != family.image_token_id
     # Text goes on from the largest position so far, alike in all three axes ...
     assert (positions_3T[:, text_T] == positions_3T[0, text_T]).all()
@@ -73,18 +96,3 @@ def test_positions_are_the_model_s_own(family: Family, shared_policy) -> None:
     assert height_T == [first + row for row in range(3) for _ in range(4)]
     assert width_T == [first + column for _ in range(3) for column in range(4)]
     assert positions_3T[0, first + 12] == first + 4
-
-
-class Renamed(Qwen2_5VL):
-    """Another class for the same checkpoint."""
-
-
-def test_a_family_of_one_s_own() -> None:
-    assert type(load_family("embedded")) is Qwen2_5VL
-    assert type(load_family("embedded", Renamed)) is Renamed
-
-
-def test_an_unknown_family_is_told_which_are_known(tmp_path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "llava"}', encoding="utf-8")
-    with pytest.raises(ConfigError, match="is a llava; families known here: qwen2_5_vl; model.fam"):
-        load_family(tmp_path)

@@ -1,0 +1,102 @@
+"""What Qwen's vision-language models have in common: dynamic resolution, 3-D rotary positions,
+ChatML, Qwen's function-calling convention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.image_utils import SizeDict
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+from visionthink_pl.families.base import Embedded, Family, Pixels
+from visionthink_pl.images import MAX_ASPECT_RATIO
+
+NO_LIMIT = 10**9  # pixels
+
+
+class Qwen(Family):
+    """A Qwen vision-language model; what is said here holds for Qwen2-VL as it stands."""
+
+    end_of_turn = "<|im_end|>"
+    pad = "<|endoftext|>"
+    placeholder = "<|image_pad|>"
+    vision_tokens = (
+        "<|vision_start|>",
+        "<|vision_end|>",
+        "<|vision_pad|>",
+        "<|image_pad|>",
+        "<|video_pad|>",
+    )
+    call_tags = ("<tool_call>", "</tool_call>")
+    response_tags = ("<tool_response>", "</tool_response>")
+    lora_targets = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+    vision_tower = "model.visual"
+
+    @property
+    def side(self) -> int:
+        """Pixels in width and height that one visual token covers."""
+        return self.processor.image_processor.patch_size * self.processor.image_processor.merge_size
+
+    def lift_limits(self) -> None:
+        limits = SizeDict(shortest_edge=self.side**2, longest_edge=NO_LIMIT)
+        self.processor.image_processor.size = limits
+
+    def limit(self, max_pixels: int) -> None:
+        # The processor compares behind rounding, which adds at most half a token's side to each
+        # side; the more so, the longer the image.
+        sides = (MAX_ASPECT_RATIO**0.5 + MAX_ASPECT_RATIO**-0.5) * max_pixels**0.5
+        room = math.ceil(self.side / 2 * (sides + self.side / 2))
+        limits = SizeDict(shortest_edge=self.side**2, longest_edge=max_pixels + room)
+        self.processor.image_processor.size = limits
+
+    def visual_tokens(self, image: Image.Image) -> int:
+        limits = self.processor.image_processor.size
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self.side,
+            min_pixels=limits["shortest_edge"],
+            max_pixels=limits["longest_edge"],
+        )
+        return (height // self.side) * (width // self.side)
+
+    def pixels(self, images: Sequence[Image.Image]) -> Pixels:
+        out = self.processor.image_processor(images=list(images), return_tensors="pt")
+        return Pixels(out["pixel_values"], out["image_grid_thw"])
+
+    def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
+        out = model.model.get_image_features(pixels.values, pixels.grid_thw)
+        return [values_PD[None] for values_PD in out.pooler_output]
+
+    def hidden(
+        self,
+        model: PreTrainedModel,
+        embedded: Embedded,
+        positions_3NT: Tensor,
+        **attention: Any,
+    ) -> Tensor:
+        cache, mask = attention.pop("cache", None), attention.pop("mask", None)
+        return model.model.language_model(
+            inputs_embeds=embedded.values_NTD,
+            position_ids=positions_3NT,
+            attention_mask={"full_attention": mask},
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **attention,
+        ).last_hidden_state
+
+    def positions(
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor | None
+    ) -> Tensor:
+        positions_3NT, _ = model.model.get_rope_index(
+            input_ids=ids_NT,
+            mm_token_type_ids=(ids_NT == self.image_token_id).int(),
+            image_grid_thw=grid_thw,
+            attention_mask=attention_NT,
+        )
+        return positions_3NT

@@ -1,0 +1,290 @@
+"""Each family's rollouts and training pass against plain passes of its own model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from equivalence import naive
+from families_helpers import asks, few_ids
+from model_helpers import adapted_policy, assert_same_gradients, gradients_of, sample_of_size
+from visionthink_pl.conversation import Conversation, read_prompt
+from visionthink_pl.families import Embedded, Family, load_family
+from visionthink_pl.images import HalfView, PixelLimits
+from visionthink_pl.policy import Policy
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.decoder import Decoder
+from visionthink_pl.types import Trajectory, VQASample
+from visionthink_pl.visual_tools import ResizeImage
+
+pytestmark = pytest.mark.equivalence
+
+SAMPLING = Sampling(max_turns=2, max_new_tokens=12, rows=99, seed=5)
+GROUP_SIZE = 4
+# What is shown before the response decides how it attends to it: behind a long prompt under a
+# mask, behind a short one, when the image is large, by the causal kernel.
+CASES = {
+    "mask": (read_prompt("look_closer"), ((112, 112), (168, 84))),
+    "places_NT": ("Look.\n{tools}", ((560, 448), (420, 560))),
+}
+
+
+class Asking(Conversation):
+    """Turns ask for the full image, or don't, whatever they say."""
+
+    call = asks
+
+
+@dataclass
+class Rolled:
+    """Groups one after another, as the engine sampled them and as the oracle did."""
+
+    found: list[Trajectory]
+    wanted: list[Trajectory]
+
+
+def conversation_of(policy: Policy, case: str) -> Conversation:
+    prompts = CASES[case][0], read_prompt("one_look")
+    return Asking(policy.family, [ResizeImage()], *prompts, HalfView(), PixelLimits())
+
+
+def samples_of(case: str) -> list[VQASample]:
+    return [sample_of_size(width, height) for width, height in CASES[case][1]]
+
+
+def roll(policy: Policy, case: str) -> list[Trajectory]:
+    engine = RolloutEngine(policy, conversation_of(policy, case), SAMPLING)
+    groups = engine.rollout(samples_of(case), GROUP_SIZE, draw=0)
+    return [t for group in groups for t in group.trajectories]
+
+
+@pytest.fixture(scope="module")
+def family(checkpoint: Path) -> Family:
+    return load_family(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def shared_policy(checkpoint: Path, family: Family) -> Policy:
+    """``policy`` of ``conftest.py`` takes this one."""
+    policy = adapted_policy(str(checkpoint), family, temperature=3.0)  # so that turns end
+    policy.never_sampled_V.copy_(few_ids(family, len(policy.never_sampled_V)))
+    return policy
+
+
+@pytest.fixture(scope="module")
+def rolled(shared_policy: Policy) -> dict[str, Rolled]:
+    """Both cases, with what is asked of them checked."""
+    out = {}
+    for case in CASES:
+        paths: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            plain = Decoder._behind
+
+            def behind(self, slots, seen, plain=plain, paths=paths) -> dict[str, Tensor]:
+                attention = plain(self, slots, seen)
+                paths.extend(attention)
+                return attention
+
+            patch.setattr(Decoder, "_behind", behind)
+            found = roll(shared_policy, case)
+        assert set(paths) == {case}
+        groups = naive.rollout(
+            shared_policy,
+            conversation_of(shared_policy, case),
+            SAMPLING,
+            samples_of(case),
+            GROUP_SIZE,
+            draw=0,
+        )
+        out[case] = Rolled(found, [t for group in groups for t in group])
+    return out
+
+
+def plain(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:
+    return torch.cat([naive.plain_logprobs(policy, trajectory) for trajectory in trajectories])
+
+
+def weighted(logprobs_K: Tensor) -> Tensor:
+    """A sum in which no log-probability is lost or swapped unseen."""
+    return logprobs_K @ torch.randn(len(logprobs_K), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sampled_trajectories_are_the_oracle_s(rolled: dict[str, Rolled], case: str) -> None:
+    found, wanted = rolled[case].found, rolled[case].wanted
+    assert 1 < sum(t.high for t in wanted) < len(wanted)
+    first_turns = {len(t.turns[0].generated_ids) for t in wanted if t.high}
+    assert len(first_turns) > 1  # second turns begin in ragged rows
+    for one, other in zip(found, wanted, strict=True):
+        assert one.ids == other.ids
+        assert (one.stop, one.high, one.generated_mask) == (
+            other.stop,
+            other.high,
+            other.generated_mask,
+        )
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+
+
+def test_greedy_ids_are_those_of_generate(policy: Policy, family: Family) -> None:
+    sampling = replace(SAMPLING, max_turns=1)
+    engine = RolloutEngine(policy, conversation_of(policy, "mask"), sampling)
+    for group in engine.rollout(samples_of("mask"), 1, 0, greedy=True):
+        (trajectory,) = group.trajectories
+        ids_1T = torch.tensor([trajectory.prompt_ids])
+        pixels = family.pixels(trajectory.images)
+        generated = policy.base.generate(
+            input_ids=ids_1T,
+            attention_mask=torch.ones_like(ids_1T),
+            pixel_values=pixels.values,
+            image_grid_thw=pixels.grid_thw,
+            mm_token_type_ids=(ids_1T == family.image_token_id).int(),
+            do_sample=False,
+            max_new_tokens=sampling.max_new_tokens,
+            suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),
+        )[0, ids_1T.shape[1] :].tolist()
+        assert trajectory.turns[0].generated_ids == generated
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "checkpointing"])
+def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bool]:
+    policy.train()
+    if request.param:
+        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+    yield request.param
+    policy.base.gradient_checkpointing_disable()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_shared_prompts_give_the_same_logprobs_and_gradients(
+    policy: Policy, rolled: dict[str, Rolled], case: str, checkpointing: bool
+) -> None:
+    trajectories = rolled[case].found
+    expected_K = plain(policy, trajectories)
+    weighted(expected_K).backward()
+    expected = gradients_of(policy)
+    passes: list[object] = []
+    layer = policy.base.model.language_model.layers[1].self_attn.q_proj
+    hook = layer.register_forward_hook(lambda *args: passes.append(args))
+    found_K = policy(trajectories)
+    torch.testing.assert_close(found_K, expected_K, atol=1e-5, rtol=0)
+    weighted(found_K).backward()
+    hook.remove()
+    assert_same_gradients(gradients_of(policy), expected)
+    assert len(passes) == 1 + checkpointing  # once more backward
+
+
+def test_a_tower_that_trains_gets_its_gradients(
+    policy: Policy, family: Family, rolled: dict[str, Rolled]
+) -> None:
+    trajectories = rolled["mask"].found
+    tower = policy.base.get_submodule(family.vision_tower).requires_grad_(True)
+    try:
+        weighted(plain(policy, trajectories)).backward()
+        expected = gradients_of(policy)
+        parts = {name for name, part in tower.named_children() if list(part.parameters())}
+        assert {name.split(".")[5] for name in expected if "visual" in name} == parts
+        weighted(policy(trajectories)).backward()
+        assert_same_gradients(gradients_of(policy), expected)
+    finally:
+        tower.requires_grad_(False)
+
+
+def test_adapters_off_is_the_base_exactly(policy: Policy, rolled: dict[str, Rolled]) -> None:
+    trajectories = rolled["mask"].found
+    with torch.no_grad():
+        adapted_K = policy(trajectories)
+        reference_K = policy.reference_logprobs(trajectories)
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+        base_K = policy(trajectories)
+    assert torch.equal(reference_K, base_K)
+    assert (adapted_K - base_K).abs().max() > 1e-3
+
+
+def test_kept_features_are_those_of_each_image_alone(policy: Policy, family: Family) -> None:
+    images = [image for case in CASES for sample in samples_of(case) for image in sample.images]
+    with torch.no_grad():
+        together = policy.features([*images, images[0]])
+        assert together[0] is together[-1]
+        for image, tokens in zip(images, together, strict=False):
+            pixels = family.pixels([image])
+            out = policy.base.get_image_features(pixels.values, pixels.grid_thw)
+            deep = [feature[0] for feature in out.get("deepstack_features", [])]
+            assert len(deep) == (3 if family.model_type == "qwen3_vl" else 0)
+            alone_LPD = torch.stack([out.pooler_output[0], *deep])
+            assert tokens.values_LPD.shape[1] == family.visual_tokens(image)
+            torch.testing.assert_close(tokens.values_LPD, alone_LPD, atol=1e-5, rtol=1e-5)
+    for one, other in zip(together, together[1:], strict=False):
+        fewest = min(one.values_LPD.shape[1], other.values_LPD.shape[1])
+        difference = one.values_LPD[:, :fewest] - other.values_LPD[:, :fewest]
+        assert difference.abs().max() > 1e-2  # the control: images differ on each level
+
+
+def largest_difference(policy: Policy, case: str) -> float:
+    """How far log-probabilities as sampled lie from those of a plain pass."""
+    trajectories = roll(policy, case)
+    assert any(t.high for t in trajectories)
+    sampled_K = torch.tensor([value for t in trajectories for value in t.logprobs])
+    with torch.no_grad():
+        return (sampled_K - plain(policy, trajectories)).abs().max().item()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_negative_control_positions_of_the_second_turn_off_by_one(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    assert largest_difference(policy, case) < 1e-5
+    read = Decoder._read
+
+    def shifted(self, cache, rows, blocks, lengths, starts) -> list[int]:
+        return read(self, cache, rows, blocks, lengths, [s + (s > 0) for s in starts])
+
+    monkeypatch.setattr(Decoder, "_read", shifted)
+    assert largest_difference(policy, case) > 1e-3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_negative_control_positions_of_images_off_by_one(
+    policy: Policy, rolled: dict[str, Rolled], case: str
+) -> None:
+    trajectory = next(t for t in rolled[case].found if t.high)
+    with torch.no_grad():
+        shifted_K = naive.plain_logprobs(policy, trajectory, position_shift=1)
+        assert (policy([trajectory]) - shifted_K).abs().max() > 1e-3
+
+
+WRONG = {
+    "left out": lambda embedded: replace(embedded, deep=()),
+    "levels swapped": lambda embedded: replace(embedded, deep=embedded.deep[::-1]),
+    "tokens swapped": lambda embedded: replace(embedded, deep=[d.flip(0) for d in embedded.deep]),
+}
+
+
+@pytest.mark.parametrize("checkpoint", ["qwen3_vl"], indirect=True)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_negative_control_deepstack(
+    policy: Policy, rolled: dict[str, Rolled], monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    trajectories = rolled["mask"].found
+    embed, read = Policy.embed, Decoder._read
+
+    def wrongly(self, ids, visual) -> Embedded:
+        return WRONG[wrong](embed(self, ids, visual))
+
+    def in_second_turns(self, cache, rows, blocks, lengths, starts) -> list[int]:
+        with pytest.MonkeyPatch.context() as patch:
+            if any(lengths):
+                patch.setattr(Policy, "embed", wrongly)
+            return read(self, cache, rows, blocks, lengths, starts)
+
+    with torch.no_grad():
+        right_K = policy(trajectories)
+        with monkeypatch.context() as patch:
+            patch.setattr(Policy, "embed", wrongly)
+            assert (policy(trajectories) - right_K).abs().max() > 1e-3
+    monkeypatch.setattr(Decoder, "_read", in_second_turns)
+    assert largest_difference(policy, "mask") > 1e-3

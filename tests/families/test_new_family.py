@@ -1,0 +1,92 @@
+"""What the page on new families says is so."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_model
+from transformers import dynamic_module_utils
+
+from families_helpers import make_checkpoint, make_config, make_model, make_processor
+from model_helpers import adapted_policy, mixed_trajectories
+from visionthink_pl.families import FAMILIES, Family, load_family
+
+PAGE = (Path(__file__).parents[2] / "docs" / "new-family.md").read_text(encoding="utf-8")
+
+# Code that comes with a checkpoint.
+REMOTE = """\
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+
+class StrangerConfig(Qwen2_5_VLConfig):
+    model_type = "stranger_vl"
+
+
+class StrangerModel(Qwen2_5_VLForConditionalGeneration):
+    config_class = StrangerConfig
+"""
+
+
+def table(heading: str) -> list[str]:
+    """The first column of the table under ``heading``."""
+    _, _, rest = PAGE.partition(f"\n| {heading} |")
+    rows = re.match(r".*\n\|[-|]+\|\n((?:\|.*\n)+)", rest)
+    assert rows, heading
+    return re.findall(r"^\| `(\w+)`", rows[1], re.MULTILINE)
+
+
+def test_the_methods_are_the_abstract_ones() -> None:
+    assert set(table("method")) == Family.__abstractmethods__
+
+
+def test_the_attributes_are_those_without_a_value() -> None:
+    assert set(table("attribute")) == {n for n in Family.__annotations__ if not hasattr(Family, n)}
+
+
+def test_the_families_are_those_that_are_there() -> None:
+    assert table("`model_type`") == list(FAMILIES)
+    for model_type, family in FAMILIES.items():
+        assert f"| `{model_type}` | `{family.__name__}` |" in PAGE
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint that is a Qwen2.5-VL in all but name, which comes with code."""
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = shutil.copytree(
+        make_checkpoint("qwen2_5_vl", tmp_path / "known"), tmp_path / "stranger"
+    )
+    config = json.loads((folder / "config.json").read_text())
+    auto_map = {
+        "AutoConfig": "stranger.StrangerConfig",
+        "AutoModelForImageTextToText": "stranger.StrangerModel",
+    }
+    config |= {"model_type": "stranger_vl", "auto_map": auto_map}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "stranger.py").write_text(REMOTE)
+    # Under the names of the modules: the published names are translated for known types alone.
+    model = make_model(make_config("qwen2_5_vl", make_processor("qwen2_5_vl")))
+    save_model(model, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    return folder
+
+
+def test_the_family_of_the_page_works_from_a_file_outside_the_package(
+    stranger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (config,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    module, name = yaml.safe_load(config)["model"]["family"].split(".")
+    (tmp_path / f"{module}.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    family = load_family(stranger, vars(__import__(module))[name], trust_remote_code=True)
+    trajectories = mixed_trajectories(family)
+    policy = adapted_policy(str(stranger), family)
+    assert type(policy.base).__name__ == "StrangerModel"
+    known = tmp_path / "known"
+    expected = adapted_policy(str(known), load_family(known))
+    with torch.no_grad():
+        assert torch.equal(policy(trajectories), expected(trajectories))
