@@ -66,3 +66,21 @@ def test_settings_that_cannot_work(setting: dict, why: str) -> None:
     name = next(iter(setting))
     with pytest.raises(ConfigError, match=rf"model\.optimizer\.{name}"):
         AdamW(**setting)
+
+
+def test_8_bits_hold_the_running_means_and_step_about_as_fp32_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start, gradient = (torch.randn(64, 128, generator=generator) for _ in range(2))
+    after = {}
+    for variant in ("torch", "8bit"):
+        parameter = nn.Parameter(start.clone())
+        settings = AdamW(lr=0.01, variant=variant)
+        optimizer, _ = settings.build([parameter], math.inf)
+        for sign in (1, 1, -0.5):
+            parameter.grad = sign * gradient
+            optimizer.step()
+        after[variant] = parameter.detach()
+        state = optimizer.state[parameter]
+    assert state["state1"].dtype == torch.uint8  # of the last, 8bit
+    moved = (after["torch"] - start).abs().mean()
+    assert (after["8bit"] - after["torch"]).abs().mean() < 0.1 * moved

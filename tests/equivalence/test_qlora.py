@@ -2,14 +2,11 @@
 
 import pytest
 import torch
-from bitsandbytes.nn import Linear4bit
-from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from equivalence.naive import plain_logprobs
 from model_helpers import assert_same_gradients, gradients_of, rolled
-from visionthink_pl.families import EMBEDDED, Family
-from visionthink_pl.policy import Lora, Policy, add_adapter
-from visionthink_pl.policy.attention import SHARED_PREFIX
+from visionthink_pl.families import Family
+from visionthink_pl.policy import Lora, Policy, load_policy
 
 pytestmark = pytest.mark.equivalence
 
@@ -17,31 +14,13 @@ pytestmark = pytest.mark.equivalence
 @pytest.fixture(scope="module")
 def policy(family: Family) -> Policy:
     """The embedded model in nf4, tower and head left alone, with an adapter off zero."""
-    quantised = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32,
-        llm_int8_skip_modules=["model.visual", "lm_head"],
-    )
-    model = AutoModelForImageTextToText.from_pretrained(
-        EMBEDDED,
-        dtype=torch.float32,
-        quantization_config=quantised,
-        attn_implementation={"text_config": SHARED_PREFIX, "vision_config": "sdpa", "": "sdpa"},
-    )
-    for module in model.modules():
-        if isinstance(module, Linear4bit):
-            # Without gradients bitsandbytes repacks weights for CPUs with AVX512-BF16, for good,
-            # into a layout that has no backward.
-            module.support_avx512bf16_for_cpu = False
-    adapted = add_adapter(model.requires_grad_(False).eval(), Lora(r=4), family)
+    policy = load_policy("embedded", family, Lora(r=4, quantization="nf4"), 1.0, torch.float32)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
+        for name, parameter in policy.named_parameters():
             if "lora_" in name:
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return Policy(adapted, family, temperature=1.0)
+    return policy
 
 
 def test_the_base_is_in_4_bits(policy: Policy) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from peft import PeftModel
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.module import VisionThinkModule
@@ -17,7 +18,8 @@ class AdapterCheckpoint(ModelCheckpoint):
     """Lightning's checkpoints of the trainable weights; ``name.ckpt`` comes with ``name/``.
 
     The folder can be loaded with ``PeftModel.from_pretrained`` over the base model; the
-    checkpoint resumes a run with ``--ckpt_path``. While groups wait for more draws nothing is
+    checkpoint resumes a run with ``--ckpt_path``. Under full fine-tuning there is no adapter, and
+    so no folder: ``export`` makes one. While groups wait for more draws nothing is
     written, since they would be lost on resuming: a checkpoint that falls due then is written
     after the step that they are trained on, under the figures monitored before it.
     """
@@ -56,8 +58,10 @@ class AdapterCheckpoint(ModelCheckpoint):
         super()._save_checkpoint(trainer, filepath)
         module = trainer.lightning_module
         assert isinstance(module, VisionThinkModule) and module.policy is not None
-        if trainer.is_global_zero:
-            module.policy.model.save_pretrained(str(Path(filepath).with_suffix("")))
+        model = module.policy.model
+        if trainer.is_global_zero and isinstance(model, PeftModel):
+            folder = str(Path(filepath).with_suffix(""))
+            model.save_pretrained(folder, selected_adapters=["default"])
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._remove_checkpoint(trainer, filepath)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 from peft import PeftModel
 
 from visionthink_pl.families import Family, load_family, resolve
-from visionthink_pl.policy import Lora, Policy, load_policy
+from visionthink_pl.policy import Lora, Policy, load_policy, refuse_no_adapter, start_from
 from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.types import ConfigError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-ADAPTER_FILE = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,7 @@ class PolicyOptions:
     Args:
         pretrained: ``embedded``, a local folder, or a hub id.
         family: class of the model family; by default found by the checkpoint's ``model_type``.
+        trust_remote_code: run code that comes with the checkpoint; without it none is run.
         adapter: folder of a PEFT adapter over it, such as a training run writes beside each
             checkpoint; by default none.
         precision: of the base weights and of what is computed with them; adapters stay in fp32.
@@ -34,16 +33,14 @@ class PolicyOptions:
 
     pretrained: str = "embedded"
     family: type[Family] | None = None
+    trust_remote_code: bool = False
     adapter: str | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.adapter is not None and not (Path(self.adapter) / ADAPTER_FILE).is_file():
-            raise ConfigError(
-                f"policy.adapter: there is no {ADAPTER_FILE} in {self.adapter!r}; a training run "
-                "writes the adapter into the folder that is named like its .ckpt"
-            )
+        if self.adapter is not None:
+            refuse_no_adapter(self.adapter, "policy.adapter")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("policy.device: no GPU can be used here; take auto or cpu")
 
@@ -56,7 +53,7 @@ class PolicyOptions:
         Raises:
             ConfigError: there is no such model, or the adapter is not for it.
         """
-        family = load_family(self.pretrained, self.family)
+        family = load_family(self.pretrained, self.family, self.trust_remote_code)
         policy = (
             self._base(family, temperature)
             if self.adapter is None
@@ -73,19 +70,13 @@ class PolicyOptions:
         policy = load_policy(
             self.pretrained, family, Lora(r=1), temperature, DTYPES[self.precision]
         )
+        assert isinstance(policy.model, PeftModel)
         policy.model.merge_adapter()
         return policy
 
     def _adapted(self, family: Family, adapter: str, temperature: float) -> Policy:
         model = family.load_model(resolve(self.pretrained), DTYPES[self.precision], SHARED_PREFIX)
-        try:
-            adapted = PeftModel.from_pretrained(model, adapter)
-        except (RuntimeError, ValueError) as error:  # sizes, or layers, that aren't there
-            first = " ".join(str(error).split("\n")[:2])  # it goes on for every layer
-            raise ConfigError(
-                f"policy.adapter: {adapter!r} does not fit {self.pretrained!r}: {first}"
-            ) from error
-        return Policy(adapted, family, temperature)
+        return Policy(start_from(model, adapter, "policy.adapter"), family, temperature)
 
     def context(self, policy: Policy) -> AbstractContextManager[object]:
         """The precision to compute in, as in training."""

@@ -1,50 +1,58 @@
-"""LoRA on the language model."""
+"""Adapters over a language model: PEFT's LoRA."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
+from visionthink_pl.policy.tuning import Lora
 from visionthink_pl.types import ConfigError
 
+REFERENCE = "reference"  # PEFT's name for the frozen copy of the adapter that training began with
 
-@dataclass(frozen=True)
-class Lora:
-    """Low-rank adapters (Hu et al., 2021); the vision tower and the base stay frozen.
 
-    Args:
-        r: rank of the adapters.
-        alpha: their output is scaled by alpha / r.
-        targets: regular expression, matched in full on module names, of the layers that get an
-            adapter; by default every linear layer of the language model's blocks.
-        dropout: must be 0: with dropout, the policy that is trained is not the one that sampled.
+def lora_config(lora: Lora, family: Family) -> LoraConfig:
+    """PEFT's config: that of the adapter to start from, or one of our own.
+
+    Raises:
+        ConfigError: the adapter to start from is not LoRA alone, or of another rank or scale.
     """
+    if lora.adapter is not None:
+        return _config_of(lora, lora.adapter)
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        target_modules=lora.targets or family.lora_targets,
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+    )
 
-    r: int = 16
-    alpha: int = 32
-    targets: str | None = None
-    dropout: float = 0.0
 
-    def __post_init__(self) -> None:
-        for name, value in (("r", self.r), ("alpha", self.alpha)):
-            if value < 1:
-                raise ConfigError(f"model.lora.{name}: at least 1, not {value}")
-        try:
-            re.compile(self.targets or "")
-        except re.error as error:
+def _config_of(lora: Lora, folder: str) -> LoraConfig:
+    config = PeftConfig.from_pretrained(folder)
+    if not isinstance(config, LoraConfig):
+        raise ConfigError(f"model.lora.adapter: {folder!r} is a {config.peft_type}, not LoRA")
+    for key, own, named in (("r", lora.r, config.r), ("alpha", lora.alpha, config.lora_alpha)):
+        if own != named:
             raise ConfigError(
-                f"model.lora.targets: {self.targets!r} is no regular expression: {error}"
-            ) from error
-        if self.dropout != 0:
-            raise ConfigError(
-                f"model.lora.dropout: must be 0, not {self.dropout}; with dropout the policy that "
-                "is trained is not the one that sampled"
+                f"model.lora.{key}: {folder!r} has {named}, not {own}; set it to that"
             )
+    beyond = {
+        "lora_dropout": config.lora_dropout,
+        "modules_to_save": config.modules_to_save,
+        "bias": config.bias != "none",
+        "rank_pattern": config.rank_pattern,
+        "alpha_pattern": config.alpha_pattern,
+    }
+    if named_beyond := [name for name, value in beyond.items() if value]:
+        raise ConfigError(
+            f"model.lora.adapter: {folder!r} sets {', '.join(named_beyond)}; adapters of one rank "
+            "without dropout are what can be trained on here"
+        )
+    return config
 
 
 def check_targets(model: PreTrainedModel, lora: Lora, family: Family) -> None:
@@ -53,26 +61,43 @@ def check_targets(model: PreTrainedModel, lora: Lora, family: Family) -> None:
     Raises:
         ConfigError: none, or one of the vision tower.
     """
-    pattern = lora.targets or family.lora_targets
+    config = lora_config(lora, family)
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    hit = [name for name in linear if re.fullmatch(pattern, name)]
+    hit = [name for name in linear if check_target_module_exists(config, name)]
+    key = "targets" if lora.adapter is None else "adapter"
+    pattern = f"model.lora.{key}: {config.target_modules!r}"
     right = f"keep to layers of the language model, as {family.lora_targets!r} does"
     if not hit:
-        raise ConfigError(f"model.lora.targets: {pattern!r} matches no linear layer; {right}")
+        raise ConfigError(f"{pattern} matches no linear layer; {right}")
     tower = [name for name in hit if name.startswith(f"{family.vision_tower}.")]
     if tower:
-        raise ConfigError(
-            f"model.lora.targets: {pattern!r} reaches into the vision tower ({tower[0]}); {right}"
-        )
+        raise ConfigError(f"{pattern} reaches into the vision tower ({tower[0]}); {right}")
 
 
 def add_adapter(model: PreTrainedModel, lora: Lora, family: Family) -> PeftModel:
     """Wrap ``model`` with adapters that start at zero, in fp32."""
-    config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        target_modules=lora.targets or family.lora_targets,
-        lora_dropout=0.0,
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, config)
+    return get_peft_model(model, lora_config(lora, family))
+
+
+def start_from(
+    model: PreTrainedModel, adapter: str, key: str, keep_start: bool = False
+) -> PeftModel:
+    """Wrap ``model`` with the adapter in a folder, trainable, in fp32.
+
+    Args:
+        model: the base.
+        adapter: the folder.
+        key: of the config that names it.
+        keep_start: load it once more under the name ``REFERENCE``, frozen.
+
+    Raises:
+        ConfigError: it does not fit the base.
+    """
+    try:
+        adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    except (RuntimeError, ValueError) as error:  # sizes, or layers, that aren't there
+        first = " ".join(str(error).split("\n")[:2])  # it goes on for every layer
+        raise ConfigError(f"{key}: {adapter!r} does not fit the model: {first}") from error
+    if keep_start:
+        adapted.load_adapter(adapter, REFERENCE)
+    return adapted

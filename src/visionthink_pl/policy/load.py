@@ -3,34 +3,102 @@
 from __future__ import annotations
 
 import torch
+from bitsandbytes.nn.modules import Linear4bit
+from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from visionthink_pl.families import Family, resolve
-from visionthink_pl.policy.adapter import Lora, add_adapter, check_targets
+from visionthink_pl.policy.adapter import add_adapter, check_targets, start_from
 from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.policy.policy import Policy
+from visionthink_pl.policy.tuning import Full, Lora, Tuning
 from visionthink_pl.types import ConfigError
 
 
-def check_loadable(pretrained: str, family: Family, lora: Lora) -> None:
+def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
     """Refuse, from the checkpoint's config alone, what ``load_policy`` could make no policy of.
 
     Raises:
-        ConfigError: dropout is switched on, or ``lora.targets`` hits no linear layer, or one of
-            the vision tower.
+        ConfigError: the weights are quantised already, dropout is switched on, or the adapters
+            hit no linear layer, or one of the vision tower.
     """
     skeleton = family.skeleton(resolve(pretrained))
+    if "quantization_config" in skeleton.config.to_dict():
+        raise ConfigError(
+            f"model.pretrained: the weights of {pretrained!r} are quantised already; name the "
+            "checkpoint that they were made from, and set model.lora.quantization"
+        )
     dropout = skeleton.config.text_config.attention_dropout
     if dropout:
         raise ConfigError(
             f"model.pretrained: {pretrained!r} sets attention_dropout to {dropout}; it must be 0, "
             "or the policy that is trained is not the one that sampled"
         )
-    check_targets(skeleton, lora, family)
+    if isinstance(tuning, Lora):
+        check_targets(skeleton, tuning, family)
 
 
 def load_policy(
-    pretrained: str, family: Family, lora: Lora, temperature: float, dtype: torch.dtype
+    pretrained: str,
+    family: Family,
+    tuning: Tuning,
+    temperature: float,
+    dtype: torch.dtype,
+    reference: bool = False,
 ) -> Policy:
-    """Load the weights and add adapters that start at zero."""
-    model = family.load_model(resolve(pretrained), dtype, SHARED_PREFIX)
-    return Policy(add_adapter(model, lora, family), family, temperature)
+    """Load the weights, and what is trained.
+
+    Args:
+        pretrained: ``embedded``, a local folder, or a hub id.
+        family: its family.
+        tuning: what is trained.
+        temperature: of the distribution that is sampled from and trained.
+        dtype: of a frozen base; weights that are trained are fp32, or steps as small as the
+            paper's 1e-6 would be lost in rounding.
+        reference: whether the policy as training starts will be asked for. Adapters that start
+            at zero need no copy of it.
+    """
+    path = resolve(pretrained)
+    if isinstance(tuning, Full):
+        return _all_weights(path, family, tuning, temperature, reference)
+    quantization = nf4(dtype, family) if tuning.quantization == "nf4" else None
+    model = family.load_model(path, dtype, SHARED_PREFIX, quantization)
+    keep_backward(model)
+    if tuning.adapter is None:
+        adapted = add_adapter(model, tuning, family)
+    else:
+        keep_start = reference and tuning.keeps_start
+        adapted = start_from(model, tuning.adapter, "model.lora.adapter", keep_start)
+    return Policy(adapted, family, temperature)
+
+
+def _all_weights(
+    path: str, family: Family, tuning: Full, temperature: float, reference: bool
+) -> Policy:
+    def load() -> PreTrainedModel:
+        return family.load_model(path, torch.float32, SHARED_PREFIX)
+
+    model = load().requires_grad_(True)
+    model.get_submodule(family.vision_tower).requires_grad_(tuning.vision_tower)
+    frozen = Policy(load(), family, temperature) if reference else None
+    return Policy(model, family, temperature, frozen)
+
+
+def nf4(dtype: torch.dtype, family: Family) -> BitsAndBytesConfig:
+    """4-bit NormalFloat weights with quantised scales (Dettmers et al., 2023, Sec. 3), computed
+    with in ``dtype``."""
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        # The bare name of the tower would not keep it out.
+        llm_int8_skip_modules=[family.vision_tower, family.head],
+    )
+
+
+def keep_backward(model: PreTrainedModel) -> None:
+    """Without gradients bitsandbytes repacks weights for CPUs with AVX512-BF16, for good, into a
+    layout that has no backward: the first rollout would end the training."""
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False

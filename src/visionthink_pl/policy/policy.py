@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from visionthink_pl.families import Family
+from visionthink_pl.families import Embedded, Family
+from visionthink_pl.policy.adapter import REFERENCE
 from visionthink_pl.policy.distribution import log_distribution
 from visionthink_pl.policy.features import ImageFeatures, VisualTokens
 from visionthink_pl.policy.packing import pack
@@ -21,21 +23,33 @@ CHUNK = 1024  # generated positions whose logits are held at once
 
 
 class Policy(nn.Module):
-    """Policy and reference in one: with its adapters off, the model is the reference.
+    """The policy, and the reference: the policy as training started.
+
+    Under adapters that is the model with its adapters off, or, where they did not start at zero,
+    with a frozen copy of what they started from. Under full fine-tuning it is a frozen copy of
+    all weights.
 
     Args:
-        model: the base model with adapters that started at zero.
+        model: the base model with adapters, or the model itself where all weights are trained.
         family: its family.
         temperature: of the distribution that is sampled from and trained.
+        frozen: the copy of all weights; ``None`` under adapters, and where no reference is needed.
     """
 
     never_sampled_V: Tensor
 
-    def __init__(self, model: PeftModel, family: Family, temperature: float) -> None:
+    def __init__(
+        self,
+        model: PeftModel | PreTrainedModel,
+        family: Family,
+        temperature: float,
+        frozen: Policy | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.family = family
         self.temperature = temperature
+        self.frozen = frozen
         self.features = ImageFeatures(self.base, family)
         vocab_size = self.base.config.text_config.vocab_size
         self.register_buffer("never_sampled_V", family.never_sampled(vocab_size), persistent=False)
@@ -43,7 +57,9 @@ class Policy(nn.Module):
     @property
     def base(self) -> PreTrainedModel:
         """The transformers model; its layers carry the adapters."""
-        return cast(PreTrainedModel, self.model.get_base_model())
+        if isinstance(self.model, PeftModel):
+            return cast(PreTrainedModel, self.model.get_base_model())
+        return self.model
 
     def forward(self, trajectories: Sequence[Trajectory]) -> Tensor:
         """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory."""
@@ -58,18 +74,42 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def reference_logprobs(self, trajectories: Sequence[Trajectory]) -> Tensor:
-        """The same under the reference: the policy as training started."""
-        with self.model.disable_adapter():
+        """The same under the reference."""
+        if self.frozen is not None:
+            return self.frozen(trajectories)
+        with self._as_started():
             return self(trajectories)
 
-    def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Tensor:
-        """Embeddings of shape (N, T, D), each image's visual tokens at its placeholders."""
+    @contextmanager
+    def _as_started(self) -> Iterator[None]:
+        """With the adapters that training started from."""
+        assert isinstance(self.model, PeftModel), "loaded without a reference"
+        if REFERENCE not in self.model.peft_config:
+            with self.model.disable_adapter():
+                yield
+            return
+        self.model.set_adapter(REFERENCE, inference_mode=True)
+        try:
+            yield
+        finally:
+            self.model.set_adapter("default")
+
+    def forget_images(self) -> None:
+        """Let go of the visual tokens that are kept: at the end of a step, or when the tower has
+        changed."""
+        self.features.clear()
+        if self.frozen is not None:
+            self.frozen.features.clear()
+
+    def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Embedded:
+        """What the language model reads, each image's visual tokens at its placeholders."""
         embeds_NTD = self.base.get_input_embeddings()(ids_NT)
+        visual_NT1 = (ids_NT == self.family.image_token_id)[..., None]
         if not visual:
-            return embeds_NTD
-        values_PD = torch.cat([tokens.values_PD for tokens in visual])
-        placeholder_NT1 = (ids_NT == self.family.image_token_id)[..., None]
-        return embeds_NTD.masked_scatter(placeholder_NT1, values_PD.to(embeds_NTD))
+            return Embedded(embeds_NTD, visual_NT1)
+        levels_LPD = torch.cat([tokens.values_LPD for tokens in visual], 1).to(embeds_NTD)
+        first_PD, *deep = levels_LPD
+        return Embedded(embeds_NTD.masked_scatter(visual_NT1, first_PD), visual_NT1, deep)
 
     def distribution(self, hidden: Tensor) -> Tensor:
         """Log-probabilities over ids, shape (..., V), from states of shape (..., D)."""

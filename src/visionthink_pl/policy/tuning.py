@@ -1,0 +1,94 @@
+"""What is trained: adapters over a frozen base, or all weights."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from visionthink_pl.types import ConfigError
+
+ADAPTER_FILE = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters in fp32 (Hu et al., 2021); the vision tower and the base stay frozen.
+
+    Args:
+        r: rank of the adapters.
+        alpha: their output is scaled by alpha / r.
+        targets: regular expression, matched in full on module names, of the layers that get an
+            adapter; by default every linear layer of the language model's blocks.
+        dropout: must be 0: with dropout, the policy that is trained is not the one that sampled.
+        quantization: ``nf4`` holds the base in 4 bits (QLoRA; Dettmers et al., 2023), its scales
+            quantised too; the vision tower and the head are left alone.
+        adapter: folder of a PEFT adapter to start from, whose r and alpha must be those above,
+            and whose layers are its own; by default adapters start at zero.
+        reference: of the KL, where training starts from an adapter. ``start``: a frozen copy of
+            it. ``base``: the model without it.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    targets: str | None = None
+    dropout: float = 0.0
+    quantization: Literal["nf4"] | None = None
+    adapter: str | None = None
+    reference: Literal["start", "base"] = "start"
+
+    def __post_init__(self) -> None:
+        for name, value in (("r", self.r), ("alpha", self.alpha)):
+            if value < 1:
+                raise ConfigError(f"model.lora.{name}: at least 1, not {value}")
+        try:
+            re.compile(self.targets or "")
+        except re.error as error:
+            raise ConfigError(
+                f"model.lora.targets: {self.targets!r} is no regular expression: {error}"
+            ) from error
+        if self.dropout != 0:
+            raise ConfigError(
+                f"model.lora.dropout: must be 0, not {self.dropout}; with dropout the policy that "
+                "is trained is not the one that sampled"
+            )
+        if self.adapter is not None:
+            refuse_no_adapter(self.adapter, "model.lora.adapter")
+            if self.targets is not None:
+                raise ConfigError(
+                    "model.lora.targets: leave it out where model.lora.adapter says what to start "
+                    "from; its layers are its own"
+                )
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether a KL is measured to the adapter that training started from."""
+        return self.adapter is not None and self.reference == "start"
+
+
+@dataclass(frozen=True)
+class Full:
+    """All weights, in fp32; those of the vision tower only where asked.
+
+    Args:
+        vision_tower: whether the vision tower is trained too.
+    """
+
+    vision_tower: bool = False
+
+
+Tuning = Lora | Full
+
+
+def refuse_no_adapter(folder: str, key: str) -> None:
+    """Refuse a folder without a PEFT adapter.
+
+    Raises:
+        ConfigError: naming the config ``key``.
+    """
+    if not (Path(folder) / ADAPTER_FILE).is_file():
+        raise ConfigError(
+            f"{key}: there is no {ADAPTER_FILE} in {folder!r}; a training run writes the adapter "
+            "into the folder that is named like its .ckpt"
+        )
