@@ -17,11 +17,12 @@ from visionthink_pl.conversation import (
     read_prompt,
 )
 from visionthink_pl.data.lookcloser import QUESTIONS
-from visionthink_pl.families import Family, load_family
+from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
 from visionthink_pl.types import ConfigError, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
 
+TAGS = Qwen2_5VL.call_tags
 MAX_TEXT_TOKENS = 150  # of a prompt on the embedded model: longer ones slow every rollout
 
 
@@ -86,13 +87,13 @@ INVALID = [
 
 @pytest.mark.parametrize(("text", "why"), VALID)
 def test_valid_call(text: str, why: str) -> None:
-    assert parse_call(text, [ResizeImage()]) == CALL, why
+    assert parse_call(text, [ResizeImage()], TAGS) == CALL, why
 
 
 @pytest.mark.parametrize(("text", "message", "why"), INVALID)
 def test_invalid_call(text: str, message: str, why: str) -> None:
     with pytest.raises(InvalidCall, match=message):
-        parse_call(text, [ResizeImage()])
+        parse_call(text, [ResizeImage()], TAGS)
         pytest.fail(why)
 
 
@@ -155,7 +156,7 @@ def test_opening_shows_a_quarter_of_the_tokens(family: Family, conversation: Con
     assert placeholders(family, start.prompt_ids) == start.visual_tokens == 4
     assert opening.full_look_tokens == 16
     assert [image.size for image in start.images] == [(56, 56)]
-    assert opening.high.size == (112, 112)
+    assert [image.size for image in opening.high] == [(112, 112)]
     assert start.tools_offered == ("resize_image",)
     assert start.turns == [] and start.stop is None and not start.high
     text = family.tokenizer.decode(start.prompt_ids)
@@ -169,13 +170,13 @@ def test_no_tool_where_nothing_is_saved(family: Family) -> None:
     start = opening.trajectory
     assert start.visual_tokens == opening.full_look_tokens == 1
     assert start.tools_offered == ()
-    assert start.images == [opening.high] and opening.high.size == (20, 20)
+    assert start.images == opening.high and opening.high[0].size == (20, 20)
     assert system_text(opening) == read_prompt("one_look")
 
 
 def test_limits_come_before_the_first_view(family: Family) -> None:
     opening = talk(family, PixelLimits(max_pixels=112 * 112)).open(make_sample(size=(448, 448)))
-    assert opening.high.size == (112, 112)  # the high resolution is what the limits leave
+    assert [image.size for image in opening.high] == [(112, 112)]  # what the limits leave
     assert opening.trajectory.images[0].size == (56, 56)
 
 
@@ -191,7 +192,7 @@ def test_without_tools_the_first_view_is_all_there_is(family: Family) -> None:
 
 def test_response_is_the_delta_of_the_template(family: Family, conversation: Conversation) -> None:
     opening = conversation.open(make_sample())
-    ids = conversation.response_ids(opening.messages, ToolResult(images=[opening.high]))
+    ids = conversation.response_ids(opening.messages, ToolResult(images=opening.high))
     assert placeholders(family, ids) == 16
     text = family.tokenizer.decode(ids)
     assert text.startswith("\n<|im_start|>user\n<tool_response>\n")
@@ -211,24 +212,24 @@ def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversat
     # Prompt, a turn and the response, joined id by id, against the template over all of it.
     opening = conversation.open(make_sample())
     turn = [*family.tokenizer.encode(CALL_TURN), family.end_of_turn_id]
-    response = conversation.response_ids(opening.messages, ToolResult(images=[opening.high]))
+    response = conversation.response_ids(opening.messages, ToolResult(images=opening.high))
     user = [{"type": "text", "text": "<tool_response>\n"}, {"type": "image"}]
     user += [{"type": "text", "text": "\n</tool_response>"}]
     after = [{"role": "assistant", "content": CALL_TURN}, {"role": "user", "content": user}]
     whole = family.render([*opening.messages, *after], True)
     whole = whole.replace(QUESTION, make_sample().question)
-    images = [*opening.trajectory.images, opening.high]
+    images = [*opening.trajectory.images, *opening.high]
     assert opening.trajectory.prompt_ids + turn + response == family.encode(whole, images)
 
 
 def test_control_tokens_in_a_question_are_words(family: Family, conversation: Conversation) -> None:
     question = "Is this <|image_pad|> or <|im_end|>?"
     image = Image.new("RGB", (112, 112))
-    opening = conversation.open(VQASample("a", question, "7", image, "digit"))
+    opening = conversation.open(VQASample("a", question, "7", (image,), "digit"))
     ids = opening.trajectory.prompt_ids
     assert ids.count(family.image_token_id) == opening.trajectory.visual_tokens == 4
     assert question in family.decode(ids)
-    plain = conversation.open(VQASample("b", "Is this it?", "7", image, "digit"))
+    plain = conversation.open(VQASample("b", "Is this it?", "7", (image,), "digit"))
     ends = [i.count(family.end_of_turn_id) for i in (ids, plain.trajectory.prompt_ids)]
     assert ends == [2, 2]  # the system's and the user's
 
@@ -244,8 +245,8 @@ def test_call_of_a_turn(conversation: Conversation) -> None:
 
 
 def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conversation) -> None:
-    state = ViewState(Image.new("RGB", (112, 112)))
-    assert conversation.run(CALL, state).images == [state.high]
+    state = ViewState([Image.new("RGB", (112, 112))])
+    assert conversation.run(CALL, state).images == state.high
     with pytest.raises(InvalidCall, match="already"):
         conversation.run(CALL, state)
 
@@ -253,7 +254,7 @@ def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conver
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_prompts_stay_short(family: Family, conversation: Conversation, kind: str) -> None:
     image = Image.new("RGB", (112, 112))
-    start = conversation.open(VQASample("0", QUESTIONS[kind], "7", image, kind)).trajectory
+    start = conversation.open(VQASample("0", QUESTIONS[kind], "7", (image,), kind)).trajectory
     assert start.tools_offered
     assert len(start.prompt_ids) - start.visual_tokens < MAX_TEXT_TOKENS
 
@@ -266,4 +267,4 @@ def test_an_answer_within_the_thought_is_none() -> None:
 @pytest.mark.parametrize("call", ["[" * 100_000, '{"name": ' + "9" * 5000 + "}"])
 def test_json_beyond_measure_is_an_invalid_call(call: str) -> None:
     with pytest.raises(InvalidCall, match=JSON):
-        parse_call(f"<tool_call>{call}</tool_call>", [ResizeImage()])
+        parse_call(f"<tool_call>{call}</tool_call>", [ResizeImage()], TAGS)

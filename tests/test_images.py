@@ -14,7 +14,7 @@ LIMITS = PixelLimits(min_pixels=100, max_pixels=200)
 
 
 def sample_of(image: Image.Image) -> VQASample:
-    return VQASample("a", "?", "7", image, "digit")
+    return VQASample("a", "?", "7", (image,), "digit")
 
 
 def saved(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -29,6 +29,11 @@ def palette(transparent: int | None) -> bytes:
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.putpixel((1, 0), 1)
     return saved(image, **({} if transparent is None else {"transparency": transparent}))
+
+
+def palette_with_alpha() -> bytes:
+    """Two pixels of a palette image: index 0 is red, index 1 is blue at a fifth."""
+    return saved(Image.open(io.BytesIO(palette(None))), transparency=bytes([255, 51]))
 
 
 def two_pixels(mode: str, left: object, right: object) -> Image.Image:
@@ -47,6 +52,11 @@ MODES = [
     ),
     (palette(None), [(255, 0, 0), (0, 0, 255)], "palette"),
     (palette(1), [(255, 0, 0), (255, 255, 255)], "palette with a transparent colour"),
+    (
+        palette_with_alpha(),
+        [(255, 0, 0), (204, 204, 255)],  # a fifth of blue and four fifths of white
+        "palette whose colours have alpha of their own: mixed with white",
+    ),
     (
         saved(two_pixels("RGBA", (200, 0, 0, 255), (200, 0, 0, 51))),
         [(200, 0, 0), (244, 204, 204)],  # a fifth of (200, 0, 0) and four fifths of white
@@ -143,17 +153,28 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         decode(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("most", "why"),
-    [(3000, "Pillow warns above its limit"), (1000, "Pillow refuses above twice its limit")],
-)
-def test_decompression_bomb(most: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = saved(NOISE)  # 4096 pixels
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
-    with pytest.raises(ImageDecodeError, match="bomb"):
-        decode(data)
+# Above its limit Pillow warns, above twice the limit it refuses.
+TOO_LARGE = [
+    ((20_000, 10_000), r"too many pixels: .*200000000 pixels.* At most 89478485 are decoded"),
+    ((10_000, 10_000), "too many pixels: 10000 x 10000; at most 89478485 are decoded"),
+]
+
+
+@pytest.mark.parametrize(("size", "reason"), TOO_LARGE, ids=["200 megapixels", "100 megapixels"])
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_too_many_pixels_are_refused_and_the_reason_tells_how_many(
+    size: tuple[int, int], reason: str
+) -> None:
+    with pytest.raises(ImageDecodeError, match=reason):
+        decode(saved(Image.new("1", size)))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_as_many_pixels_as_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4096)
-    assert decode(data).size == (64, 64)
+    assert decode(saved(NOISE)).size == (64, 64)
+    with pytest.raises(ImageDecodeError, match="65 x 64; at most 4096"):
+        decode(saved(NOISE.resize((65, 64))))
 
 
 def test_what_a_decoder_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +238,12 @@ def test_limits_that_cannot_work(lower: int, upper: int) -> None:
 def test_half_view(size: tuple[int, int], expected: tuple[int, int], why: str) -> None:
     image = Image.new("RGB", size)
     assert HalfView().first(image, sample_of(image)).size == expected, why
+
+
+def test_88_by_34_is_used_as_it_is() -> None:
+    image = decode(saved(Image.new("RGB", (88, 34))))
+    assert PixelLimits().apply(image) is image
+    assert HalfView().first(image, sample_of(image)).size == (44, 17)
 
 
 def test_full_view_is_the_image() -> None:

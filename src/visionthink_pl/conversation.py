@@ -27,7 +27,6 @@ TOOLS_SLOT = "{tools}"
 QUESTION = "\x00question\x00"  # the user's words, which are no markup
 TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
 
-CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 BOXED = re.compile(r"\\boxed\s*\{")
 
@@ -61,13 +60,13 @@ class Opening:
 
     Attributes:
         trajectory: the prompt's ids and the first look, no turns yet.
-        high: the full image within the limits, which a tool may show.
+        high: the full images within the limits, which a tool may show.
         full_look_tokens: visual tokens of one look at ``high``.
         messages: the prompt as messages, from which the template's deltas are rendered.
     """
 
     trajectory: Trajectory
-    high: Image.Image
+    high: list[Image.Image]
     full_look_tokens: int
     messages: list[Message]
 
@@ -80,8 +79,8 @@ class Conversation:
         tools: what the model may call.
         prompt: system prompt where a tool is on offer; holds the slot ``{tools}``.
         prompt_without_tools: system prompt where none is.
-        first_view: what is shown first.
-        limits: pixel limits of the full image.
+        first_view: what is shown first of each image.
+        limits: pixel limits of each full image.
     """
 
     def __init__(
@@ -103,24 +102,30 @@ class Conversation:
 
     def open(self, sample: VQASample) -> Opening:
         """Build the prompt. A tool is offered only where the second look could add pixels."""
-        high = self._limits.apply(sample.image)
-        low = self._first_view.first(high, sample)
-        full_tokens = self._family.visual_tokens(high)
-        offer = bool(self._tools) and self._family.visual_tokens(low) < full_tokens
+        high = [self._limits.apply(image) for image in sample.images]
+        low = [self._first_view.first(image, sample) for image in high]
+        full_tokens = self._visual_tokens(high)
+        offer = bool(self._tools) and self._visual_tokens(low) < full_tokens
         first = low if offer or not self._tools else high
         messages: list[Message] = [
             {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
             {
                 "role": "user",
-                "content": [{"type": "image"}, {"type": "text", "text": QUESTION}],
+                "content": [
+                    *({"type": "image"} for _ in first),
+                    {"type": "text", "text": QUESTION},
+                ],
             },
         ]
         before, after = self._family.render(messages, True).split(QUESTION)
-        ids = self._family.encode(before, [first])
+        ids = self._family.encode(before, first)
         ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
         tools = tuple(self._tools) if offer else ()
-        trajectory = Trajectory(ids, [first], self._family.visual_tokens(first), tools)
+        trajectory = Trajectory(ids, list(first), self._visual_tokens(first), tools)
         return Opening(trajectory, high, full_tokens, messages)
+
+    def _visual_tokens(self, images: Sequence[Image.Image]) -> int:
+        return sum(map(self._family.visual_tokens, images))
 
     def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
         """Read the tool call of a turn; ``None`` where it attempts none.
@@ -129,9 +134,10 @@ class Conversation:
             InvalidCall: not exactly one call, not JSON, no such tool, or arguments that its
                 schema refuses.
         """
-        if "<tool_call>" not in text:
+        tags = self._family.call_tags
+        if tags[0] not in text:
             return None
-        return parse_call(text, [self._tools[name] for name in offered])
+        return parse_call(text, [self._tools[name] for name in offered], tags)
 
     def run(self, call: ToolCall, state: ViewState) -> ToolResult:
         """Carry out a valid call.
@@ -145,11 +151,16 @@ class Conversation:
             raise InvalidCall(str(error)) from error
 
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
-        """The ids given after a turn that called: the template's delta, from behind the
-        end-of-turn token to the next generation prompt."""
-        content = [{"type": "text", "text": "<tool_response>\n" + result.text}]
+        """The ids given after a turn that called."""
+        return self._family.encode(self.response_text(messages, result), result.images)
+
+    def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
+        """What is given after a turn that called: the template's delta, from behind the
+        end-of-turn token to the next generation prompt, each image one placeholder."""
+        before, behind = self._family.response_tags
+        content = [{"type": "text", "text": f"{before}\n{result.text}"}]
         content += [{"type": "image"} for _ in result.images]
-        content += [{"type": "text", "text": "\n</tool_response>"}]
+        content += [{"type": "text", "text": f"\n{behind}"}]
         after: list[Message] = [
             {"role": "assistant", "content": TURN},
             {"role": "user", "content": content},
@@ -158,7 +169,7 @@ class Conversation:
         end = self._family.decode([self._family.end_of_turn_id])
         if not delta.startswith(end):
             raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")
-        return self._family.encode(delta.removeprefix(end), result.images)
+        return delta.removeprefix(end)
 
 
 def signature(tool: VisualTool) -> str:
@@ -166,17 +177,17 @@ def signature(tool: VisualTool) -> str:
     return json.dumps(tool.signature, separators=(",", ":"))
 
 
-def parse_call(text: str, tools: Sequence[VisualTool]) -> ToolCall:
-    """Parse the one ``<tool_call>`` block of a turn and check it against the tools' schemas.
+def parse_call(text: str, tools: Sequence[VisualTool], tags: tuple[str, str]) -> ToolCall:
+    """Parse the one call of a turn, between ``tags``, and check it against the tools' schemas.
 
     Raises:
         InvalidCall: with what was wrong, in words that the model is told.
     """
     if not tools:
         raise InvalidCall("No tool is on offer.")
-    blocks = CALL.findall(text)
-    if len(blocks) != 1 or text.count("<tool_call>") != 1:
-        raise InvalidCall("Write exactly one <tool_call>...</tool_call>.")
+    blocks = re.findall("(.*?)".join(map(re.escape, tags)), text, re.DOTALL)
+    if len(blocks) != 1 or text.count(tags[0]) != 1:
+        raise InvalidCall(f"Write exactly one {'...'.join(tags)}.")
     try:
         call = json.loads(blocks[0])
     except (ValueError, RecursionError) as error:  # also numbers and nesting beyond measure

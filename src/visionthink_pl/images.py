@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from visionthink_pl.types import ConfigError, VQASample
 
@@ -24,34 +23,49 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     """Return the image upright (EXIF orientation applied) and in RGB.
 
     Transparent pixels are put on white; of an animation the first frame is taken; 16-bit
-    greyscale is scaled to 8 bits.
+    greyscale is scaled to 8 bits. Safe to call from several threads.
 
     Raises:
-        ImageDecodeError: the file is missing, is not an image, is a decompression bomb, has 32
-            bits of grey, or one side more than 50 times the other.
+        ImageDecodeError: the file is missing, is not an image, has more pixels than Pillow takes
+            for safe (89 million), has 32 bits of grey, or one side more than 50 times the other.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if isinstance(source, Image.Image):
-                image = source
-            else:
-                image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-            image.load()
+        image = source if isinstance(source, Image.Image) else _open(source)
+        image.load()
         upright = _to_rgb(ImageOps.exif_transpose(image))
+    except ImageDecodeError:
+        raise
     except Exception as error:  # a decoder fed with garbage may raise anything
         raise ImageDecodeError(f"can't decode the image: {error}") from error
     if max(upright.size) > MAX_ASPECT_RATIO * min(upright.size):
         raise ImageDecodeError(
-            f"{upright.width} x {upright.height} pixels: one side is more than {MAX_ASPECT_RATIO} "
-            "times the other"
+            f"too narrow: {upright.width} x {upright.height} pixels, one side more than "
+            f"{MAX_ASPECT_RATIO} times the other"
         )
     return upright
 
 
+def _open(source: Path | bytes) -> Image.Image:
+    """The image, of which only the header has been read."""
+    most = Image.MAX_IMAGE_PIXELS
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except FileNotFoundError as error:
+        raise ImageDecodeError(f"image file is missing: {source!s}") from error
+    except UnidentifiedImageError as error:
+        raise ImageDecodeError("can't decode the image: not an image") from error
+    except Image.DecompressionBombError as error:  # more than twice as many
+        raise ImageDecodeError(f"too many pixels: {error} At most {most} are decoded.") from error
+    if most is not None and image.width * image.height > most:
+        raise ImageDecodeError(
+            f"too many pixels: {image.width} x {image.height}; at most {most} are decoded"
+        )
+    return image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
-        raise ImageDecodeError("32-bit greyscale has no fixed white; save it with 8 or 16 bits")
+        raise ImageDecodeError("32-bit greyscale has no fixed white: save it with 8 or 16 bits")
     if image.mode.startswith("I;16"):  # Pillow would clip at 255
         return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
     if image.has_transparency_data:
@@ -66,7 +80,8 @@ class PixelLimits:
 
     Args:
         min_pixels: a smaller image is enlarged to this many pixels. By default what one visual
-            token covers in the models known here: enlarging further adds tokens, never detail.
+            token covers (28 x 28; 32 x 32 in Qwen3-VL): enlarging further adds tokens, never
+            detail.
         max_pixels: a larger image is shrunk to this many pixels.
     """
 
@@ -101,14 +116,14 @@ def half(image: Image.Image) -> Image.Image:
 
 
 class FirstView(ABC):
-    """What the model is shown first, made from the high-resolution image."""
+    """What the model is shown first of each image, made from it at high resolution."""
 
     @abstractmethod
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
         """Return the first view.
 
         Args:
-            high: the sample's image within the pixel limits.
+            high: an image of the sample within the pixel limits.
             sample: what it belongs to.
         """
 

@@ -28,7 +28,7 @@ class Numbered(Source):
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
         if index in self._bad:
             return UnreadableSample(str(index), "made so")
-        return VQASample(str(index), "?", "7", Image.new("RGB", (4, 4)), self._kinds[0])
+        return VQASample(str(index), "?", "7", (Image.new("RGB", (4, 4)),), self._kinds[0])
 
 
 def ids(batch: PromptBatch) -> list[int]:

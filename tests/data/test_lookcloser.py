@@ -51,7 +51,7 @@ GLYPHS = [
 
 
 def pixels(source: LookCloser, count: int = CYCLE) -> list[bytes]:
-    return [source[index].image.tobytes() for index in range(count)]
+    return [source[index].images[0].tobytes() for index in range(count)]
 
 
 @pytest.mark.parametrize(("index", "kind", "answer", "mean"), PINNED)
@@ -59,12 +59,12 @@ def test_pinned(index: int, kind: str, answer: str, mean: tuple[float, float, fl
     sample = LookCloser()[index]
     assert (sample.kind, sample.answer) == (kind, answer)
     # Another FreeType may shade the edge of a glyph differently, never by this much.
-    assert ImageStat.Stat(sample.image).mean == pytest.approx(mean, abs=0.15)
+    assert ImageStat.Stat(sample.images[0]).mean == pytest.approx(mean, abs=0.15)
 
 
 @pytest.mark.parametrize(("index", "box"), GLYPHS)
 def test_pinned_glyphs(index: int, box: tuple[int, int, int, int]) -> None:
-    grey = LookCloser()[index].image.convert("L")
+    grey = LookCloser()[index].images[0].convert("L")
     found = grey.point(lambda value: 255 if value < 70 else 0).getbbox()
     assert found == pytest.approx(box, abs=1)
 
@@ -133,8 +133,8 @@ def test_questions_answers_and_image(kind: str) -> None:
     assert {sample.question for sample in samples} == {QUESTIONS[kind]}
     assert {sample.answer for sample in samples} == ANSWERS[kind]  # each of them, at most ten
     assert len(ANSWERS[kind]) <= 10
-    assert {sample.image.size for sample in samples} == {(SIZE, SIZE)}
-    assert {sample.image.mode for sample in samples} == {"RGB"}
+    assert {sample.images[0].size for sample in samples} == {(SIZE, SIZE)}
+    assert {sample.images[0].mode for sample in samples} == {"RGB"}
 
 
 def test_kinds() -> None:

@@ -63,8 +63,8 @@ def test_a_row_becomes_a_sample(tmp_path: Path, images: Any) -> None:
         "chart",
     )
     assert (first.needs_second_look, second.needs_second_look) == (True, False)
-    assert first.image.size == (40, 30)
-    assert np.asarray(first.image)[0, 0].tolist() == [0, 128, 128]
+    assert first.images[0].size == (40, 30)
+    assert np.asarray(first.images[0])[0, 0].tolist() == [0, 128, 128]
     assert source.kinds == ("chart", "page") and len(source) == 2
 
 
@@ -82,9 +82,9 @@ def test_ids_that_repeat_are_told_apart(tmp_path: Path) -> None:
 
 BROKEN = [
     ({"bytes": b"no image", "path": None}, "can't decode the image"),
-    ({"bytes": None, "path": None}, "the row has no image"),
-    (None, "the row has no image"),
-    ({"bytes": None, "path": "nowhere.png"}, "can't decode the image"),
+    ({"bytes": None, "path": None}, "no image"),
+    (None, "no image"),
+    ({"bytes": None, "path": "nowhere.png"}, "image file is missing: nowhere.png"),
 ]
 
 

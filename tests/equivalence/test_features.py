@@ -81,7 +81,9 @@ def test_two_questions_about_one_picture_share_its_tokens(
     policy: Policy, tower: TowerCalls
 ) -> None:
     sample = three_samples()[0]
-    other = replace(sample, id="other", question="What shape is drawn?", image=sample.image.copy())
+    other = replace(
+        sample, id="other", question="What shape is drawn?", images=(sample.images[0].copy(),)
+    )
     sampling = Sampling(max_turns=2, max_new_tokens=24, rows=99, seed=0)
     engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
     groups = engine.rollout([sample, other], 4, draw=0)
@@ -91,16 +93,17 @@ def test_two_questions_about_one_picture_share_its_tokens(
 
 
 def test_kept_features_are_those_of_the_pixels(policy: Policy, family: Family) -> None:
-    images = [sample.image for sample in three_samples()]
+    images = [sample.images[0] for sample in three_samples()]
     with torch.no_grad():
-        together = [tokens.values_PD for tokens in policy.features([*images, images[0]])]
+        together = [tokens.values_LPD for tokens in policy.features([*images, images[0]])]
         assert together[0] is together[3]
-        for image, found_PD in zip(images, together, strict=False):
+        for image, (found_PD,) in zip(images, together, strict=False):
             alone_PD = policy.base.get_image_features(
                 *vars(family.pixels([image])).values()
             ).pooler_output[0]
             torch.testing.assert_close(found_PD, alone_PD, atol=1e-6, rtol=1e-6)
-        assert (together[1][: len(together[0])] - together[0]).abs().max() > 1e-3  # the control
+        difference_LPD = together[1][:, : together[0].shape[1]] - together[0]
+        assert difference_LPD.abs().max() > 1e-3  # the control
 
 
 def test_a_tower_that_trains_gets_its_gradients(policy: Policy, family: Family) -> None:

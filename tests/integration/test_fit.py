@@ -279,6 +279,7 @@ def test_fit_on_photographs_of_all_sizes_and_modes(tmp_path: Path, photographs: 
         "--data.train.class_path=visionthink_pl.data.ImageFolder",
         f"--data.train.init_args.folder={photographs}",
         "--data.validation=null",
+        "--data.max_bad_rows=1",
         "--data.prompts_per_step=4",
         "--rollout.group_size=2",
         "--rollout.max_new_tokens=8",

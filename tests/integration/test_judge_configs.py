@@ -26,7 +26,7 @@ def write_folder(folder: Path, split: str, count: int) -> None:
     rows = []
     for index in range(count):
         sample = LookCloser(count, split)[index]
-        sample.image.save(folder / f"{index}.png")
+        sample.images[0].save(folder / f"{index}.png")
         rows.append({"image": f"{index}.png", "question": sample.question, "answer": sample.answer})
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
 

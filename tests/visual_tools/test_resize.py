@@ -8,15 +8,15 @@ from visionthink_pl.visual_tools import ResizeImage, ToolError, ViewState
 
 
 def test_shows_the_full_image_and_notes_it() -> None:
-    state = ViewState(Image.new("RGB", (112, 112)))
+    state = ViewState([Image.new("RGB", (112, 112))])
     result = ResizeImage().run(state, {"action": "resize"})
-    assert len(result.images) == 1 and result.images[0] is state.high
+    assert result.images == state.high and len(state.high) == 1
     assert result.text == ""
     assert state.high_shown
 
 
 def test_a_second_time_is_refused() -> None:
-    state = ViewState(Image.new("RGB", (112, 112)), high_shown=True)
+    state = ViewState([Image.new("RGB", (112, 112))], high_shown=True)
     with pytest.raises(ToolError, match="already"):
         ResizeImage().run(state, {"action": "resize"})
 

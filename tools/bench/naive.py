@@ -28,7 +28,7 @@ class Contender(Ours):
     def step(self) -> None:
         trajectories = []
         for index in range(self.work.prompts):
-            opening = self.conversation.open(VQASample(str(index), "", "", None, ""))
+            opening = self.conversation.open(VQASample(str(index), "", "", (), ""))
             for rollout in range(self.work.group_size):
                 trajectories.append(self._converse(opening, rollout))
         with self.parts.of("update"):

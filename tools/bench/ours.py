@@ -37,7 +37,7 @@ class ForcedConversation(Conversation):
         high = self._work.image(int(sample.id), looks=2) if self._work.turns == 2 else low
         ids = self._family.encode(self._family.render(self._chat, True), [low])
         trajectory = Trajectory(ids, [low], self._family.visual_tokens(low), (CALL.name,))
-        return Opening(trajectory, high, self._family.visual_tokens(high), self._chat)
+        return Opening(trajectory, [high], self._family.visual_tokens(high), self._chat)
 
 
 class ForcedEngine(RolloutEngine):
@@ -115,7 +115,7 @@ class Contender:
         watch(self.optimizer, "step", "optimizer")
 
     def step(self) -> None:
-        samples = [VQASample(str(i), "", "", None, "") for i in range(self.work.prompts)]
+        samples = [VQASample(str(i), "", "", (), "") for i in range(self.work.prompts)]
         with self.module.trainer.precision_plugin.forward_context():  # as the callback does
             groups = self.engine.rollout(samples, self.work.group_size, 0)
         self.update([t for group in groups for t in group.trajectories])

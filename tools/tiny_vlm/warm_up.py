@@ -94,10 +94,10 @@ class Teacher:
             weight = (1 - CALL_RATE) / (1 - share)
             example = self._write(opening.trajectory, [(answer_turn(sample.answer), weight)])
             return replace(example, label=label(sample, False))
-        given = self._two_looks.response_ids(opening.messages, ToolResult(images=[opening.high]))
+        given = self._two_looks.response_ids(opening.messages, ToolResult(images=opening.high))
         turns = [(CALL_TURN, CALL_RATE / share), (answer_turn(sample.answer), 1.0)]
         example = self._write(opening.trajectory, turns, given)
-        images = [*example.images, opening.high]
+        images = [*example.images, *opening.high]
         return replace(example, images=images, label=label(sample, True))
 
     def _write(self, trajectory, turns, given=()) -> Example:

@@ -55,16 +55,23 @@ class RolloutLog(Callback):
 
     def _write(self, logger: TensorBoardLogger, groups: Sequence[Group], step: int) -> None:
         for index, group in enumerate(groups):
-            images = group.trajectories[0].images
-            for look, image in zip(LOOKS, images, strict=False):
-                name = f"rollout_{index}/{look}_look"
-                logger.experiment.add_image(name, self._array(image), step, dataformats="HWC")
+            shown = group.trajectories[0].images
+            for name, image in zip(_names(len(group.sample.images)), shown, strict=False):
+                tag, array = f"rollout_{index}/{name}", self._array(image)
+                logger.experiment.add_image(tag, array, step, dataformats="HWC")
             logger.experiment.add_text(f"rollout_{index}", describe(group, 0), step)
 
     def _array(self, image: Image.Image) -> np.ndarray[Any, Any]:
         small = image.copy()
         small.thumbnail((self._max_side, self._max_side))
         return np.asarray(small)
+
+
+def _names(images: int) -> list[str]:
+    """What each picture of each look is called."""
+    if images == 1:
+        return [f"{look}_look" for look in LOOKS]
+    return [f"{look}_look_{number}" for look in LOOKS for number in range(1, images + 1)]
 
 
 def spread(groups: Sequence[Group], count: int, entry: int) -> list[Group]:

@@ -1,9 +1,27 @@
 """Where prompts come from."""
 
+from visionthink_pl.data.bad_rows import BadRows, usable
+from visionthink_pl.data.check import read_all
+from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.datamodule import PromptDataModule
 from visionthink_pl.data.folder import ImageFolder
 from visionthink_pl.data.lookcloser import LookCloser
 from visionthink_pl.data.saved import SavedDataset
-from visionthink_pl.data.source import Source
+from visionthink_pl.data.source import Source, Stream
+from visionthink_pl.data.stream import VQAStream
+from visionthink_pl.data.table import VQADataset
 
-__all__ = ["ImageFolder", "LookCloser", "PromptDataModule", "SavedDataset", "Source"]
+__all__ = [
+    "BadRows",
+    "Columns",
+    "ImageFolder",
+    "LookCloser",
+    "PromptDataModule",
+    "SavedDataset",
+    "Source",
+    "Stream",
+    "VQADataset",
+    "VQAStream",
+    "read_all",
+    "usable",
+]

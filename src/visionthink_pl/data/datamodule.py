@@ -2,73 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import torch
-from lightning import LightningDataModule
-from torch.utils.data import Sampler
+from lightning import LightningDataModule, Trainer
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from visionthink_pl.data.source import Source
-from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
+from visionthink_pl.data.batches import BatchesInOrder, StreamBatches, collate_prompts
+from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.source import PromptSource, Source, Stream
+from visionthink_pl.ranks import ALL, Share
+from visionthink_pl.types import ConfigError
 
-
-class PromptOrder(Sampler[int]):
-    """An order that depends on (seed, epoch) alone, so that a resumed run goes on in it.
-
-    Args:
-        length: number of samples.
-        shuffle: a permutation, another one each epoch; otherwise the order of the source.
-        seed: of the permutations.
-    """
-
-    def __init__(self, length: int, shuffle: bool, seed: int) -> None:
-        self._length, self._shuffle, self._seed, self.epoch = length, shuffle, seed, 0
-        self._place = self._restored = {"epoch": 0, "drawn": 0}
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[int]:
-        """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
-        epoch, restored = self.epoch, self._restored
-        order = self._permutation(epoch) if self._shuffle else range(self._length)
-        start = restored["drawn"] if restored["epoch"] == epoch else 0
-        self._restored = {"epoch": 0, "drawn": 0}
-        for drawn, index in enumerate(order[start:], start + 1):
-            self._place = {"epoch": epoch, "drawn": drawn}
-            yield index
-
-    def _permutation(self, epoch: int) -> list[int]:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        return torch.randperm(self._length, generator=generator).tolist()
-
-    def state_dict(self) -> dict[str, int]:
-        return self._place
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """The place holds for that epoch only: where it was over, the next one starts anew."""
-        self.epoch, self._restored = state_dict["epoch"], state_dict
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of each epoch."""
-        self.epoch = epoch
-
-
-def collate_prompts(rows: Sequence[VQASample | UnreadableSample]) -> PromptBatch:
-    """One draw: the samples that could be read, and the ids of those that could not."""
-    return PromptBatch(
-        samples=[row for row in rows if isinstance(row, VQASample)],
-        unreadable=[row for row in rows if isinstance(row, UnreadableSample)],
-    )
+Stage = Literal["train", "validation", "test", "predict"]
 
 
 class PromptDataModule(LightningDataModule):
     """Prompts for training, validation, test and prediction.
 
     Args:
-        train: source of training prompts.
+        train: source of training prompts, or a stream of them.
         validation: source for validation, in order; also used by test and predict unless they
             have their own.
         test: source for ``test``.
@@ -79,11 +31,14 @@ class PromptDataModule(LightningDataModule):
             kept.
         shuffle: shuffle the training prompts anew each epoch; ``false`` takes them in order.
         seed: of the shuffle.
+        max_bad_rows: more rows of ``train`` that are bad stop the run, before training, when all
+            rows are read once; of a stream while it trains. ``null`` reads none beforehand and
+            never stops.
     """
 
     def __init__(
         self,
-        train: Source | None = None,
+        train: PromptSource | None = None,
         validation: Source | None = None,
         test: Source | None = None,
         predict: Source | None = None,
@@ -91,20 +46,23 @@ class PromptDataModule(LightningDataModule):
         validation_prompts: int = 64,
         shuffle: bool = True,
         seed: int = 0,
+        max_bad_rows: int | None = 0,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("prompts_per_step", prompts_per_step),
-            ("validation_prompts", validation_prompts),
+        for name, value, least in (
+            ("prompts_per_step", prompts_per_step, 1),
+            ("validation_prompts", validation_prompts, 1),
+            ("max_bad_rows", max_bad_rows, 0),
         ):
-            if value < 1:
-                raise ConfigError(f"data.{name}: at least 1, not {value}")
-        if train is not None and len(train) < prompts_per_step:
+            if value is not None and value < least:
+                raise ConfigError(f"data.{name}: at least {least}, not {value}")
+        if isinstance(train, Source) and len(train) < prompts_per_step:
             raise ConfigError(
                 f"data.prompts_per_step: {prompts_per_step} prompts a step, but data.train has "
                 f"only {len(train)}"
             )
-        self._sources = {
+        self.max_bad_rows = max_bad_rows
+        self._sources: dict[Stage, PromptSource | None] = {
             "train": train,
             "validation": validation,
             "test": validation if test is None else test,
@@ -112,7 +70,7 @@ class PromptDataModule(LightningDataModule):
         }
         self.prompts_per_step, self.validation_prompts = prompts_per_step, validation_prompts
         self.shuffle, self.seed = shuffle, seed
-        self._train_loader: StatefulDataLoader | None = None
+        self._train_loader: StatefulDataLoader | StreamBatches | None = None
         self._restored: dict[str, Any] | None = None
         # The loader's places before and behind the batch under way.
         self._before: dict[str, Any] | None = None
@@ -122,6 +80,8 @@ class PromptDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         if self._train_loader is None:
             return {}
+        if isinstance(self._train_loader, StreamBatches):
+            return {"train": self._before if self._rewound else self._now}
         return {"train": self._before if self._rewound else self._train_loader.state_dict()}
 
     def rewind(self) -> None:
@@ -133,7 +93,7 @@ class PromptDataModule(LightningDataModule):
         optimizer's schedule has asked for the loader's length, and then no longer does it."""
         self._restored = state_dict.get("train")
 
-    def source(self, stage: Literal["train", "validation", "test", "predict"]) -> Source:
+    def source(self, stage: Stage) -> PromptSource:
         """The source of one stage.
 
         Raises:
@@ -145,6 +105,45 @@ class PromptDataModule(LightningDataModule):
         return source
 
     @property
+    def _share(self) -> Share:
+        return ALL if self.trainer is None else Share.of_rank(self.trainer)
+
+    def check(self, stage: Stage, trainer: Trainer) -> None:
+        """Refuse what a stage can't do, before any weights are loaded.
+
+        Raises:
+            ConfigError: it has no source, would train on a stream without an end, or on more ranks
+                than a batch has prompts.
+        """
+        if self.prompts_per_step < trainer.world_size:
+            raise ConfigError(
+                f"data.prompts_per_step: at least as many as processes ({trainer.world_size}), not "
+                f"{self.prompts_per_step}"
+            )
+        streamed = isinstance(self.source(stage), Stream)
+        if streamed and trainer.max_steps == -1:
+            raise ConfigError(
+                "trainer.max_steps: must be set; data.train is a stream, of which nobody knows "
+                "how long an epoch is"
+            )
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.trainer is not None:
+            self.check("train", self.trainer)
+
+    def check_loader(self) -> None:
+        """Refuse a training loader that Lightning has put another sampler into.
+
+        Raises:
+            ConfigError: each rank would draw prompts that are not its share of a batch.
+        """
+        trainer = self.trainer
+        if trainer is not None and trainer.train_dataloader is not self._train_loader:
+            raise ConfigError(
+                "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
+            )
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Every kind that any source can yield, each once."""
         sources = [source for source in self._sources.values() if source is not None]
@@ -152,44 +151,59 @@ class PromptDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Keep in mind where the loader stood before this batch."""
-        if self._train_loader is not None and self.trainer is not None and self.trainer.training:
-            self._before, self._now = self._now, self._train_loader.state_dict()
+        loader = self._train_loader
+        if loader is not None and self.trainer is not None and self.trainer.training:
+            self._before = self._now
+            if isinstance(loader, StreamBatches):
+                loader.place = self._now = batch.place
+            else:
+                self._now = loader.state_dict()
         return batch
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Prompts are text and images: the policy moves what it computes with."""
         return batch
 
-    def train_dataloader(self) -> StatefulDataLoader:
+    def train_dataloader(self) -> StatefulDataLoader | StreamBatches:
         """Batches of B prompts; of a resumed run, those that were left."""
         source = self.source("train")
-        self._train_loader = StatefulDataLoader(
+        if isinstance(source, Stream):
+            seed = self.seed if self.shuffle else None
+            size, place = self.prompts_per_step, self._restored
+            loader = StreamBatches(source, size, seed, place, self._share)
+        else:
+            loader = self._indexed(source)
+        self._now, self._restored, self._rewound = self._restored, None, False
+        self._train_loader = loader
+        return loader
+
+    def _indexed(self, source: Any) -> StatefulDataLoader:
+        size, share = self.prompts_per_step, self._share
+        loader = StatefulDataLoader(
             source,
-            batch_size=self.prompts_per_step,
-            sampler=PromptOrder(len(source), self.shuffle, self.seed),
-            drop_last=True,
+            batch_size=len(share.of(range(size))),
+            sampler=PromptOrder(len(source), self.shuffle, self.seed, size, share),
             collate_fn=collate_prompts,
         )
         if self._restored is not None:
-            self._train_loader.load_state_dict(self._restored)
-        self._now, self._restored, self._rewound = self._restored, None, False
-        return self._train_loader
+            loader.load_state_dict(self._restored)
+        return loader
 
     @property
     def validates(self) -> bool:
         """Whether there is anything to validate on; training can do without."""
         return self._sources["validation"] is not None
 
-    def val_dataloader(self) -> StatefulDataLoader | list[StatefulDataLoader]:
-        return self._in_order(self.source("validation")) if self.validates else []
+    def val_dataloader(self) -> BatchesInOrder | list[BatchesInOrder]:
+        return self._in_order("validation") if self.validates else []
 
-    def test_dataloader(self) -> StatefulDataLoader:
-        return self._in_order(self.source("test"))
+    def test_dataloader(self) -> BatchesInOrder:
+        return self._in_order("test")
 
-    def predict_dataloader(self) -> StatefulDataLoader:
-        return self._in_order(self.source("predict"))
+    def predict_dataloader(self) -> BatchesInOrder:
+        return self._in_order("predict")
 
-    def _in_order(self, source: Source) -> StatefulDataLoader:
-        return StatefulDataLoader(
-            source, batch_size=self.validation_prompts, collate_fn=collate_prompts
-        )
+    def _in_order(self, stage: Stage) -> BatchesInOrder:
+        source, needs_answer = self.source(stage), stage != "predict"
+        assert isinstance(source, Source)
+        return BatchesInOrder(source, self.validation_prompts, needs_answer, self._share)

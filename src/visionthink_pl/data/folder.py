@@ -11,14 +11,14 @@ from visionthink_pl.data.source import Source
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
-REQUIRED = ("image", "question", "answer")
+CONTENT = ("image", "question", "answer")  # without one of these a row is a bad one
 OPTIONAL = ("id", "kind")
 
 
 @dataclass(frozen=True)
 class _Row:
     id: str
-    image: Path
+    image: Path | None
     question: str
     answer: str
     kind: str
@@ -29,8 +29,8 @@ class ImageFolder(Source):
 
     Each line is an object with ``image`` (a path within the folder), ``question``, ``answer``
     and, if wanted, ``kind`` (what metrics are split by) and ``id``. An image that can't be
-    decoded is reported by its id when it is drawn; a line that makes no sense stops the run
-    before training.
+    decoded, and an image, a question or an answer that is missing, null or blank, make a bad row;
+    a line that makes no sense stops the run at once.
 
     Args:
         folder: the folder that paths are relative to.
@@ -72,11 +72,13 @@ class ImageFolder(Source):
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
         row = self._rows[index]
+        if row.image is None:
+            return UnreadableSample(row.id, "no image")
         try:
             image = decode(row.image)
         except ImageDecodeError as error:
             return UnreadableSample(row.id, str(error))
-        return VQASample(row.id, row.question, row.answer, image, row.kind)
+        return VQASample(row.id, row.question, row.answer, (image,), row.kind)
 
     def _read(self, line: str, where: str) -> _Row:
         try:
@@ -84,35 +86,39 @@ class ImageFolder(Source):
         except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
-        try:
-            image = (self._root / values["image"]).resolve()
-        except ValueError as error:  # a null character
-            raise ConfigError(f"{where}: 'image' is no path: {error}") from error
-        if not image.is_relative_to(self._root):
-            raise ConfigError(f"{where}: the image {values['image']!r} lies outside the folder")
         return _Row(
             id=values.get("id", where),
-            image=image,
+            image=self._path(values["image"], where) if values["image"] else None,
             question=values["question"],
             answer=values["answer"],
             kind=values.get("kind", self._root.name),
         )
 
+    def _path(self, name: str, where: str) -> Path:
+        try:
+            path = (self._root / name).resolve()
+        except ValueError as error:  # a null character
+            raise ConfigError(f"{where}: 'image' is no path: {error}") from error
+        if not path.is_relative_to(self._root):
+            raise ConfigError(f"{where}: the image {name!r} lies outside the folder")
+        return path
+
 
 def _check_record(record: Any, where: str) -> dict[str, str]:
+    """The record, empty texts for content that it lacks."""
     if not isinstance(record, dict):
-        raise ConfigError(f"{where}: an object with {', '.join(REQUIRED)} is expected")
-    for key in REQUIRED:
-        if key not in record:
-            raise ConfigError(f"{where}: {key!r} is missing")
+        raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
     for key, value in record.items():
-        if key not in REQUIRED + OPTIONAL:
+        if key not in CONTENT + OPTIONAL:
             raise ConfigError(
-                f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}"
+                f"{where}: unknown key {key!r}; known are {', '.join(CONTENT + OPTIONAL)}"
             )
-        if not isinstance(value, str) or not value.strip():
+        if key in CONTENT and value is not None and not isinstance(value, str):
+            raise ConfigError(f"{where}: {key!r} must be a text, not {value!r}")
+        if key in OPTIONAL and (not isinstance(value, str) or not value.strip()):
             raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
-    return record
+    texts = {key: record.get(key) or "" for key in CONTENT}
+    return record | {key: text if text.strip() else "" for key, text in texts.items()}
 
 
 def _refuse_repeated_ids(ids: list[str]) -> None:

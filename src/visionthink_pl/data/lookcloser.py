@@ -112,7 +112,7 @@ class LookCloser(Source):
             id=f"lookcloser-{self._split}-{self._seed}-{index}",
             question=QUESTIONS[kind],
             answer=answer,
-            image=image,
+            images=(image,),
             kind=kind,
             needs_second_look=needs_second_look,
             extra_kinds=(SPLIT_KINDS[0 if needs_second_look else 1],) if kind == "print" else (),

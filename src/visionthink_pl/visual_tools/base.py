@@ -22,11 +22,11 @@ class ViewState:
     """What one trajectory has been shown so far.
 
     Attributes:
-        high: the high-resolution image.
-        high_shown: whether a tool has shown it.
+        high: the sample's images at high resolution, in order.
+        high_shown: whether a tool has shown them.
     """
 
-    high: Image.Image
+    high: list[Image.Image]
     high_shown: bool = False
 
 

@@ -9,7 +9,7 @@ from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, V
 
 
 class ResizeImage(VisualTool):
-    """Shows the image at full resolution, once."""
+    """Shows the image, or all images of the sample, at full resolution, once."""
 
     name = "resize_image"
     description = "Show the image at full resolution."
@@ -24,4 +24,4 @@ class ResizeImage(VisualTool):
         if state.high_shown:
             raise ToolError("The image has already been shown at full resolution.")
         state.high_shown = True
-        return ToolResult(images=[state.high])
+        return ToolResult(images=list(state.high))

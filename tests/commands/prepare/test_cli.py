@@ -206,7 +206,7 @@ def test_an_adapter_of_another_shape_is_refused(tmp_path: Path, family: Family) 
     file = tmp_path / "adapter_config.json"
     changed = json.loads(file.read_text(encoding="utf-8")) | {"r": 4}
     file.write_text(json.dumps(changed), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"does not fit 'embedded': .*size mismatch") as refused:
+    with pytest.raises(ConfigError, match=r"does not fit the model: .*size mismatch") as refused:
         PolicyOptions(adapter=str(tmp_path)).load(temperature=1.0)
     assert len(str(refused.value)) < 600
 

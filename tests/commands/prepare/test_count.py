@@ -53,7 +53,7 @@ def test_no_features_are_kept(tmp_path: Path, policy: Policy) -> None:
 
 def test_where_halving_saves_nothing_there_is_one_look(tmp_path: Path, policy: Policy) -> None:
     """One visual token either way: training shows such an image at once."""
-    tiny = replace(samples(0)[0], image=Image.new("RGB", (28, 28), "red"))
+    tiny = replace(samples(0)[0], images=(Image.new("RGB", (28, 28), "red"),))
     shown = []
     reward = Faulty(lambda group: shown.append(group.trajectories[0].images[0].size) is not None)
     counts = Counter(make_settings(tmp_path, accuracy=reward), policy)([tiny, samples(6)[0]])

@@ -11,9 +11,9 @@ FIRST, OTHER = LookCloser(40)[0], LookCloser(40)[20]
 
 
 def one_pixel_changed(sample: VQASample) -> VQASample:
-    image = sample.image.copy()
+    image = sample.images[0].copy()
     image.putpixel((50, 50), tuple(255 - value for value in image.getpixel((50, 50))))
-    return replace(sample, id="one pixel changed", image=image)
+    return replace(sample, id="one pixel changed", images=(image,))
 
 
 def found(near: int | None, *samples: VQASample | UnreadableSample) -> list[str | None]:
@@ -27,7 +27,7 @@ def found(near: int | None, *samples: VQASample | UnreadableSample) -> list[str 
 
 
 def test_the_same_pixels_and_question_are_a_duplicate() -> None:
-    copy = replace(FIRST, id="copy", image=FIRST.image.copy())
+    copy = replace(FIRST, id="copy", images=(FIRST.images[0].copy(),))
     assert found(None, FIRST, OTHER, copy) == [None, None, FIRST.id]
 
 
@@ -37,9 +37,9 @@ def test_another_question_about_the_same_image_is_none() -> None:
 
 
 def test_the_same_pixels_in_another_shape_are_none() -> None:
-    blank = FIRST.image.resize((8, 4)), FIRST.image.resize((4, 8))
-    wide, tall = (replace(FIRST, image=image.point(lambda _: 7)) for image in blank)
-    assert wide.image.tobytes() == tall.image.tobytes()
+    blank = [FIRST.images[0].resize(size) for size in ((8, 4), (4, 8))]
+    wide, tall = (replace(FIRST, images=(image.point(lambda _: 7),)) for image in blank)
+    assert wide.images[0].tobytes() == tall.images[0].tobytes()
     assert found(None, wide, tall) == [None, None]
 
 
@@ -64,3 +64,11 @@ def test_an_unreadable_sample_repeats_nothing() -> None:
     assert found(2, bad, bad, FIRST) == [None, None, None]
     row = examine(3, bad, Seen(2))
     assert (row.id, row.unreadable, row.to_roll_out) == ("bad", "no image", False)
+
+
+def test_what_the_published_format_can_t_hold_is_left_out() -> None:
+    several = replace(FIRST, id="two", images=FIRST.images * 2)
+    rows = [replace(FIRST, id="silent", question=" "), replace(FIRST, id="open", answer="")]
+    found = [examine(0, sample, Seen(None)).unreadable for sample in (several, *rows, FIRST)]
+    reason = "several images: 2; the published format holds one"
+    assert found == [reason, "empty question", "no answer", None]

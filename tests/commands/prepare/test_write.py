@@ -40,7 +40,7 @@ def test_the_columns_read_back(tmp_path: Path) -> None:
         assert row["problem"] == f"<image>\n{sample.question}"
         assert row["original_answer"] == row["solution"] == sample.answer
         assert set(row["images"]) == {"bytes", "path"} and row["images"]["path"] is None
-        assert decode(row["images"]["bytes"]).tobytes() == sample.image.tobytes()
+        assert decode(row["images"]["bytes"]).tobytes() == sample.images[0].tobytes()
         needs = sample.needs_second_look
         assert row["info"] == {"tgt_width": 56, "tgt_height": 56, "use_tool": needs}
         assert (row["doc_id"], row["data_source"]) == (sample.id, sample.kind)
@@ -55,8 +55,8 @@ def test_training_reads_what_was_written(tmp_path: Path) -> None:
     assert len(read) == len(source)
     for index in range(len(read)):
         found, sample = read[index], replace(source[index], extra_kinds=())
-        assert replace(found, image=sample.image) == sample
-        assert found.image.tobytes() == sample.image.tobytes()
+        assert replace(found, images=sample.images) == sample
+        assert found.images[0].tobytes() == sample.images[0].tobytes()
 
 
 def test_images_can_be_read_as_images(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_images_can_be_read_as_images(tmp_path: Path) -> None:
 
 def test_the_low_resolution_is_half_of_what_the_limits_leave(tmp_path: Path) -> None:
     """100 x 60 pixels are shrunk to 50 x 30, whose half is 25 x 15; the image stays whole."""
-    sample = replace(LookCloser(20)[0], image=Image.new("RGB", (100, 60)))
+    sample = replace(LookCloser(20)[0], images=(Image.new("RGB", (100, 60)),))
     limits = PixelLimits(max_pixels=1500)
     settings = make_settings(tmp_path, data=Listed([sample]), balance=False, limits=limits)
     write_dataset(tmp_path / "dataset", selected(settings, tmp_path), settings)

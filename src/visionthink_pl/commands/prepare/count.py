@@ -63,7 +63,8 @@ class Counter:
     def _saves(self, sample: VQASample) -> bool:
         """Whether half the image takes fewer visual tokens. Where it doesn't, training shows the
         full image at once: there is but one look to count."""
-        family, high = self._policy.family, self._settings.limits.apply(sample.image)
+        (image,) = sample.images
+        family, high = self._policy.family, self._settings.limits.apply(image)
         return family.visual_tokens(half(high)) < family.visual_tokens(high)
 
     def _engine(self, view: FirstView) -> RolloutEngine:

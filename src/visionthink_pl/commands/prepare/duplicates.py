@@ -14,9 +14,10 @@ from visionthink_pl.types import VQASample
 
 def content_digest(sample: VQASample) -> str:
     """SHA-256 over the decoded pixels and the question: equal for copies in other files."""
-    width, height = sample.image.size
-    digest = hashlib.sha256(f"{sample.image.mode} {width} {height} ".encode())
-    digest.update(sample.image.tobytes())
+    digest = hashlib.sha256()
+    for image in sample.images:
+        digest.update(f"{image.mode} {image.width} {image.height} ".encode())
+        digest.update(image.tobytes())
     digest.update(sample.question.encode())
     return digest.hexdigest()
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from visionthink_pl.commands.prepare.duplicates import Seen, content_digest, perceptual_hash
 from visionthink_pl.commands.prepare.record import Row
-from visionthink_pl.data import Source
+from visionthink_pl.data import Source, usable
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
 def examine(index: int, sample: VQASample | UnreadableSample, seen: Seen) -> Row:
     """What is known of a sample before it is rolled out."""
-    if isinstance(sample, UnreadableSample):
-        return Row(index, sample.id, unreadable=sample.reason)
-    digest, phash = content_digest(sample), perceptual_hash(sample.image)
+    found = usable(sample)
+    if isinstance(found, UnreadableSample):
+        return Row(index, found.id, unreadable=found.reason)
+    if len(found.images) > 1:
+        reason = f"several images: {len(found.images)}; the published format holds one"
+        return Row(index, found.id, unreadable=reason)
+    digest, phash = content_digest(found), perceptual_hash(found.images[0])
     return Row(
         index,
-        sample.id,
-        question=sample.question,
+        found.id,
+        question=found.question,
         digest=digest,
         phash=phash,
-        needs_second_look=sample.needs_second_look,
-        duplicate_of=seen.like(sample.question, digest, phash),
+        needs_second_look=found.needs_second_look,
+        duplicate_of=seen.like(found.question, digest, phash),
     )
 
 

@@ -75,13 +75,14 @@ def _rows(selection: Selection, settings: Settings) -> Iterator[dict[str, Any]]:
 
 def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -> dict[str, Any]:
     """One row of the data set."""
-    high = settings.limits.apply(sample.image)
+    (image,) = sample.images
+    high = settings.limits.apply(image)
     width, height = half(high).size
     return {
         "problem": f"{IMAGE_SLOT}\n{sample.question}",
         "original_answer": sample.answer,
         "solution": sample.answer,
-        "images": {"bytes": _png(sample.image), "path": None},
+        "images": {"bytes": _png(image), "path": None},
         "info": {
             "tgt_width": width,
             "tgt_height": height,

@@ -1,0 +1,78 @@
+"""Bad rows: what makes one, and the summary of all that a run has met."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.table import Table
+
+from visionthink_pl.types import UnreadableSample, VQASample
+
+SHOWN = 20  # ids a reason
+
+
+class BadRow(ValueError):
+    """A row that is no sample; the message says why."""
+
+
+def usable(
+    row: VQASample | UnreadableSample, needs_answer: bool = True
+) -> VQASample | UnreadableSample:
+    """The row, or the bad row that it is for want of a question, or of an answer.
+
+    Args:
+        row: as its source gave it.
+        needs_answer: whether it will be scored.
+    """
+    if isinstance(row, UnreadableSample):
+        return row
+    if not row.question.strip():
+        return UnreadableSample(row.id, "empty question")
+    if needs_answer and not row.answer.strip():
+        return UnreadableSample(row.id, "no answer")
+    return row
+
+
+class BadRows:
+    """The bad rows of a run, each counted once however often it is drawn."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}  # by stage and id
+
+    def add(self, stage: str, row: UnreadableSample) -> None:
+        """Note a row that was met in ``stage``."""
+        self._reasons.setdefault((stage, row.id), row.reason)
+
+    def count(self, stage: str) -> int:
+        """How many rows of a stage are bad."""
+        return sum(where == stage for where, _ in self._reasons)
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def summary(self) -> str:
+        """Reasons, counts and ids in one line."""
+        return "; ".join(
+            f"{reason}: {len(ids)} ({_first(ids)})" for (_, reason), ids in self._grouped()
+        )
+
+    def table(self) -> Table:
+        """A row a stage and reason, with how many and which."""
+        table = Table(title=f"Bad rows, left out: {len(self)}")
+        for title in ("stage", "reason", "rows", "ids"):
+            table.add_column(title, justify="right" if title == "rows" else "left")
+        for (stage, reason), ids in self._grouped():
+            table.add_row(stage, reason, str(len(ids)), _first(ids))
+        return table
+
+    def _grouped(self) -> list[tuple[tuple[str, str], list[str]]]:
+        """Ids by stage and reason, without what comes after its colon."""
+        groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (stage, name), reason in self._reasons.items():
+            groups[stage, reason.partition(":")[0]].append(name)
+        return sorted(groups.items())
+
+
+def _first(ids: list[str]) -> str:
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more

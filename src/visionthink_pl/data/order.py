@@ -1,0 +1,60 @@
+"""The order in which a source's prompts are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import Sampler
+
+from visionthink_pl.ranks import ALL, Share
+
+
+class PromptOrder(Sampler[int]):
+    """An order that depends on (seed, epoch) alone, so that a resumed run goes on in it.
+
+    Only whole batches are drawn, and of each only the share of this rank.
+
+    Args:
+        length: number of samples.
+        shuffle: a permutation, another one each epoch; otherwise the order of the source.
+        seed: of the permutations.
+        batch: samples in a batch, over all ranks.
+        share: which of them are drawn.
+    """
+
+    def __init__(
+        self, length: int, shuffle: bool, seed: int, batch: int, share: Share = ALL
+    ) -> None:
+        self._length, self._shuffle, self._seed, self.epoch = length, shuffle, seed, 0
+        self._batch, self._share = batch, share
+        self._place = self._restored = {"epoch": 0, "drawn": 0}
+
+    def __len__(self) -> int:
+        return self._length // self._batch * len(self._share.of(range(self._batch)))
+
+    def __iter__(self) -> Iterator[int]:
+        """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
+        epoch, restored = self.epoch, self._restored
+        order = self._permutation(epoch) if self._shuffle else range(self._length)
+        start = restored["drawn"] if restored["epoch"] == epoch else 0
+        self._restored = {"epoch": 0, "drawn": 0}
+        for end in range(start + self._batch, self._length + 1, self._batch):
+            for index in self._share.of(order[end - self._batch : end]):
+                self._place = {"epoch": epoch, "drawn": end}
+                yield index
+
+    def _permutation(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        return torch.randperm(self._length, generator=generator).tolist()
+
+    def state_dict(self) -> dict[str, int]:
+        return self._place
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """The place holds for that epoch only: where it was over, the next one starts anew."""
+        self.epoch, self._restored = state_dict["epoch"], state_dict
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch."""
+        self.epoch = epoch

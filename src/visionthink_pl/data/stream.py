@@ -1,0 +1,90 @@
+"""Tables that do not fit on the disk: read as they come, shuffled block by block."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+
+from datasets import IterableDataset
+
+from visionthink_pl.data.columns import Columns, RowReader, value_of
+from visionthink_pl.data.source import Place, Stream
+from visionthink_pl.data.table import load_table
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+
+class VQAStream(Stream):
+    """``VQADataset``, streamed: nothing but a block of rows is kept, in memory.
+
+    A block is read, shuffled and used up before the next one is read. (The buffer of ``datasets``
+    itself is lost when a run is resumed; a block is read once more.)
+
+    Args:
+        path: as of ``VQADataset``.
+        kinds: every kind that a row may have; a row of another kind is a bad row. Without
+            ``columns.kind`` the one kind of all rows.
+        columns: which column holds what.
+        split: of a data set on the hub.
+        config: of a data set on the hub that has several.
+        revision: of a data set on the hub.
+        image_folder: what relative paths of images are relative to.
+        block: rows that are shuffled together; their images are in memory as they are stored.
+
+    Raises:
+        ConfigError: it can't be loaded, lacks a column, or has no row, or no kind is given.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        kinds: list[str],
+        columns: Columns = Columns(),  # noqa: B008 (frozen)
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_folder: str = ".",
+        block: int = 1000,
+    ) -> None:
+        if block < 1:
+            raise ConfigError(f"VQAStream.block: at least 1, not {block}")
+        if not kinds or (columns.kind is None and len(kinds) > 1):
+            raise ConfigError(
+                "VQAStream.kinds: every kind that columns.kind holds, or one kind without "
+                f"columns.kind, not {kinds}"
+            )
+        rows = load_table(path, split, config, revision, streaming=True, option="VQAStream.path")
+        self._rows: IterableDataset = rows.decode(False) if rows.features else rows
+        self._start = self._rows.state_dict()
+        first = next(iter(self._rows), None)
+        if first is None:
+            raise ConfigError(f"VQAStream.path: {path!r} holds no row")
+        columns.check(list(first), "VQAStream.columns")
+        self._kinds, self._columns, self._block = tuple(kinds), columns, block
+        self._reader = RowReader(columns, kinds[0], image_folder)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return self._kinds
+
+    def read(
+        self, seed: int | None, epoch: int, place: Place | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
+        place = place or {"block": 0, "drawn": 0, "rows": self._start}
+        block, drawn, here = place["block"], place["drawn"], place["rows"]
+        self._rows.load_state_dict(here)
+        rows = iter(self._rows)
+        while numbered := list(enumerate(islice(rows, self._block), block * self._block)):
+            behind = self._rows.state_dict()
+            if seed is not None:
+                random.Random(f"stream/{seed}/{epoch}/{block}").shuffle(numbered)
+            for count, (number, row) in enumerate(numbered[drawn:], drawn + 1):
+                yield self._read(number, row), {"block": block, "drawn": count, "rows": here}
+            block, drawn, here = block + 1, 0, behind
+
+    def _read(self, number: int, row: dict[str, object]) -> VQASample | UnreadableSample:
+        named = None if self._columns.id is None else value_of(row, self._columns.id)
+        sample = self._reader.read(f"row {number}" if named is None else str(named), row)
+        if isinstance(sample, VQASample) and sample.kind not in self._kinds:
+            return UnreadableSample(sample.id, f"kind not among kinds: {sample.kind!r}")
+        return sample

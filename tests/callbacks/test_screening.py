@@ -1,0 +1,211 @@
+"""Bad rows: looked for before training, left out of it, told of at the end."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import make_sample
+from model_helpers import make_conversation
+from prepare_helpers import Listed
+from trainer_helpers import Watch, make_module, make_rollout, make_trainer
+from visionthink_pl.callbacks.screening import Screening
+from visionthink_pl.data import PromptDataModule, Source, Stream
+from visionthink_pl.data.source import Place
+from visionthink_pl.families import Family
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
+
+ROWS = [replace(make_sample(), id=f"sample-{index}") for index in range(9)]
+NO_ANSWER = replace(ROWS[7], answer="")
+NO_IMAGE = UnreadableSample("row 8", "image file is missing: a.png")
+
+
+def data_of(*rows: VQASample | UnreadableSample, most: int | None = 0) -> PromptDataModule:
+    return PromptDataModule(Listed(rows), prompts_per_step=2, max_bad_rows=most)
+
+
+def test_a_longer_prompt_is_a_bad_row_and_one_of_just_that_length_is_not(family: Family) -> None:
+    conversation = make_conversation(family)
+    tokens = len(conversation.open(ROWS[0]).trajectory.prompt_ids)
+    data = data_of(ROWS[0], ROWS[1], most=1)
+    for most, bad in ((tokens, 0), (tokens - 1, 2)):
+        screening = Screening(most)
+        if bad:
+            with pytest.raises(ConfigError, match="2 of 2 training rows are bad"):
+                screening.check(data, conversation)
+        else:
+            screening.check(data, conversation)
+        assert screening.bad.count("train") == bad
+    assert screening.bad.summary() == "prompt too long: 2 (sample-0, sample-1)"
+
+
+def test_visual_tokens_count(family: Family) -> None:
+    """With as many as the smaller image's prompt has, the larger one's is too long."""
+    conversation = make_conversation(family)
+    small, large = (make_sample(size=(side, side)) for side in (112, 224))
+    lengths = [len(conversation.open(sample).trajectory.prompt_ids) for sample in (small, large)]
+    assert lengths[1] - lengths[0] == 16 - 4
+    screening = Screening(lengths[1] - 1)
+    screening.check(data_of(small, replace(large, id="large"), most=1), conversation)
+    assert screening.bad.summary() == "prompt too long: 1 (large)"
+
+
+def test_more_bad_rows_than_allowed_are_refused_by_id(family: Family) -> None:
+    conversation = make_conversation(family)
+    data = data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=1)
+    with pytest.raises(ConfigError) as refused:
+        Screening(None).check(data, conversation)
+    assert str(refused.value) == (
+        "data.max_bad_rows: 2 of 9 training rows are bad, which is more than 1; mend them, or set "
+        "it to 2 to leave them out. image file is missing: 1 (row 8); no answer: 1 (sample-7)"
+    )
+    allowed = Screening(None)
+    allowed.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=2), conversation)
+    assert allowed.bad.count("train") == 2
+    unread = Screening(None)
+    unread.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=None), conversation)
+    assert len(unread.bad) == 0
+
+
+class Counted(Listed):
+    """Counts how often a row is read."""
+
+    read = 0
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        self.read += 1
+        return super().__getitem__(index)
+
+
+def test_rows_are_read_once_however_often_it_is_asked(family: Family) -> None:
+    source, screening = Counted(ROWS), Screening(None)
+    data = PromptDataModule(source, prompts_per_step=2)
+    for _ in range(2):
+        screening.check(data, make_conversation(family))
+    assert source.read == len(ROWS)
+
+
+def test_a_fit_with_bad_rows_stops_before_the_weights_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VisionThinkModule, "configure_model", lambda module: pytest.fail("loaded"))
+    trainer = make_trainer(tmp_path, make_rollout())
+    with pytest.raises(ConfigError, match=r"1 of 9 training rows are bad.* \(sample-7\)"):
+        trainer.fit(make_module(), datamodule=data_of(*ROWS[:7], NO_ANSWER, ROWS[8]))
+
+
+class Spoilt(Source):
+    """Good while it is looked over, bad when it is trained on."""
+
+    kinds = ("digit",)
+    read = 0
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        self.read += 1
+        return ROWS[index] if index or self.read <= 2 else NO_IMAGE
+
+
+def test_a_fit_tells_of_all_rows_left_out_in_one_table_at_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch, source = Watch(), Spoilt()
+    data = PromptDataModule(source, Listed([ROWS[2], NO_ANSWER]), prompts_per_step=2)
+    trainer = make_trainer(tmp_path, make_rollout(), watch)
+    with pytest.warns(UserWarning, match="sample row 8 is left out"):
+        trainer.fit(make_module(kinds=("digit",)), datamodule=data)
+    (batch,) = watch.batches["fit"]
+    assert [len(batch.samples), len(batch.unreadable)] == [1, 1]
+    out = capsys.readouterr().out
+    assert out.count("Bad rows, left out: 2") == 1
+    (train,) = (line for line in out.splitlines() if "row 8" in line)
+    (validate,) = (line for line in out.splitlines() if "sample-7" in line)
+    assert "train " in train and "image file is missing" in train
+    assert "validate" in validate and "no answer" in validate
+
+
+def test_a_prompt_that_is_too_long_is_left_out_of_a_batch(tmp_path: Path) -> None:
+    watch = Watch()
+    source = Listed([ROWS[0], replace(make_sample(size=(448, 448)), id="large")])
+    trainer = make_trainer(tmp_path, make_rollout(max_prompt_tokens=170), watch)
+    with pytest.warns(
+        UserWarning, match="sample large is left out: prompt too long: .* 64 are vis"
+    ):
+        trainer.predict(make_module(), datamodule=PromptDataModule(predict=source))
+    (batch,) = watch.batches["predict"]
+    assert [group.sample.id for group in batch.rollouts.groups] == ["sample-0"]
+
+
+class Endless(Stream):
+    """Samples without an end, every fifth without an answer."""
+
+    kinds = ("digit",)
+
+    def read(
+        self, seed: int | None, epoch: int, place: Place | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
+        number = 0 if place is None else place["number"]
+        while True:
+            number += 1
+            answer = "7" if number % 5 else ""
+            yield replace(make_sample(answer), id=str(number)), {"number": number}
+
+
+def fit(
+    folder: Path,
+    steps: int,
+    checkpoint: Path | None = None,
+    stream: Stream = Endless(),  # noqa: B008 (it has no state)
+    **options,
+) -> list[list[str]]:
+    """Train on a stream; the ids of each batch."""
+    torch.manual_seed(0)
+    watch = Watch()
+    data = PromptDataModule(stream, prompts_per_step=2, **options)
+    trainer = make_trainer(folder, make_rollout(), watch, max_epochs=-1, max_steps=steps)
+    trainer.fit(make_module(kinds=("digit",)), datamodule=data, ckpt_path=checkpoint)
+    trainer.save_checkpoint(folder / f"{steps}.ckpt")
+    return [[sample.id for sample in batch.samples] for batch in watch.batches["fit"]]
+
+
+def test_a_run_on_a_stream_goes_on_with_exactly_the_rest(tmp_path: Path) -> None:
+    first = fit(tmp_path, 2, max_bad_rows=None)
+    rest = fit(tmp_path, 4, checkpoint=tmp_path / "2.ckpt", max_bad_rows=None)
+    assert first + rest == [["1", "2"], ["3", "4"], ["6"], ["7", "8"]]
+
+
+class Short(Stream):
+    """Five samples an epoch, whose ids tell the seed's epoch."""
+
+    kinds = ("digit",)
+
+    def read(
+        self, seed: int | None, epoch: int, place: Place | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
+        for number in range(0 if place is None else place["number"], 5):
+            yield replace(make_sample(), id=f"{epoch}/{number}"), {"number": number + 1}
+
+
+@pytest.mark.parametrize(("done", "why"), [(1, "within"), (2, "at the end"), (3, "in the second")])
+def test_epochs_of_a_stream_go_on_where_they_were(tmp_path: Path, done: int, why: str) -> None:
+    first = fit(tmp_path, done, stream=Short())
+    rest = fit(tmp_path, 5, checkpoint=tmp_path / f"{done}.ckpt", stream=Short())
+    epochs = [[[f"{e}/{n}", f"{e}/{n + 1}"] for n in (0, 2)] for e in range(3)]
+    assert first + rest == sum(epochs, [])[:5], why
+
+
+def test_too_many_bad_rows_of_a_stream_stop_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunStopped, match=r"stream has had 1 bad rows.* no answer: 1 \(5\)"):
+        fit(tmp_path, 4)
+    (stopped,) = tmp_path.rglob("stopped.ckpt")
+    assert fit(tmp_path, 3, checkpoint=stopped, max_bad_rows=1) == [["6"]]  # the batch of 5
+
+
+def test_a_stream_needs_an_end_of_training(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="trainer.max_steps: must be set; data.train is a stream"):
+        fit(tmp_path, -1)

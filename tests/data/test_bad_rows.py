@@ -1,0 +1,116 @@
+"""What makes a row a bad one, and how all of them are told of."""
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from helpers import make_sample
+from visionthink_pl.data import BadRows, LookCloser, PromptDataModule, Source, read_all, usable
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+GOOD = make_sample()
+
+
+def test_a_question_is_always_needed_and_an_answer_where_it_is_scored() -> None:
+    silent, blank = replace(GOOD, question=" \n"), replace(GOOD, answer=" ")
+    assert usable(GOOD) is GOOD
+    assert usable(blank, needs_answer=False) is blank
+    assert usable(blank) == UnreadableSample("sample-0", "no answer")
+    for needed in (True, False):
+        assert usable(silent, needed) == UnreadableSample("sample-0", "empty question")
+    bad = UnreadableSample("a", "no image")
+    assert usable(bad) is bad
+
+
+class Given(Source):
+    kinds = ("digit",)
+
+    def __init__(self, *rows: VQASample | UnreadableSample) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        return self._rows[index]
+
+
+def test_prediction_alone_does_without_answers() -> None:
+    source = Given(GOOD, replace(GOOD, answer=""))
+    data = PromptDataModule(train=source, validation=source, prompts_per_step=2)
+    loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
+    for loader in loaders:
+        (batch,) = loader
+        assert len(batch.samples) == 1
+        assert batch.unreadable == [UnreadableSample("sample-0", "no answer")]
+    (batch,) = data.predict_dataloader()
+    assert len(batch.samples) == 2 and not batch.unreadable
+
+
+def some() -> BadRows:
+    bad = BadRows()
+    bad.add("train", UnreadableSample("a", "no answer"))
+    bad.add("train", UnreadableSample("b", "image file is missing: b.png"))
+    bad.add("train", UnreadableSample("c [1]", "image file is missing: c.png"))
+    bad.add("validate", UnreadableSample("a", "no answer"))
+    return bad
+
+
+def test_rows_are_counted_once_and_by_stage() -> None:
+    bad = some()
+    bad.add("train", UnreadableSample("a", "no answer"))  # drawn again in the next epoch
+    assert (len(bad), bad.count("train"), bad.count("validate"), bad.count("test")) == (4, 3, 1, 0)
+
+
+def test_the_summary_is_by_reason_with_ids() -> None:
+    assert some().summary() == (
+        "image file is missing: 2 (b, c [1]); no answer: 1 (a); no answer: 1 (a)"
+    )
+
+
+def test_the_table_shows_every_id() -> None:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(some().table())
+    out = captured.get()
+    assert "Bad rows, left out: 4" in out
+    (line,) = (line for line in out.splitlines() if "missing" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "train",
+        "image file is missing",
+        "2",
+        "b, c [1]",
+    ]
+
+
+def test_of_many_the_first_are_named() -> None:
+    bad = BadRows()
+    for index in range(25):
+        bad.add("train", UnreadableSample(str(index), "no image"))
+    assert bad.summary() == f"no image: 25 ({', '.join(map(str, range(20)))} and 5 more)"
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_all_rows_are_read_in_order(length: int) -> None:
+    source = LookCloser(length)
+    assert [row.id for row in read_all(source)] == [source[index].id for index in range(length)]
+
+
+def test_reading_finds_what_is_missing_and_lets_faults_through() -> None:
+    rows = [GOOD, replace(GOOD, answer=""), UnreadableSample("b", "no image")]
+    found = [row for row in read_all(Given(*rows)) if isinstance(row, UnreadableSample)]
+    assert [row.reason for row in found] == ["no answer", "no image"]
+
+    class Broken(Given):
+        def __getitem__(self, index: int) -> VQASample:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(read_all(Broken(GOOD)))
+
+
+def test_fewer_than_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="data.max_bad_rows: at least 0, not -1"):
+        PromptDataModule(max_bad_rows=-1)
+    assert PromptDataModule(max_bad_rows=None).max_bad_rows is None

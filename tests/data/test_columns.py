@@ -1,0 +1,161 @@
+"""Rows of a table and the samples that they become."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from table_helpers import png, stored
+from visionthink_pl.data import Columns
+from visionthink_pl.data.columns import RowReader
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+ROW = {"question": "Which?", "image": stored("teal"), "answer": "7"}
+TEAL = (0, 128, 128)
+
+
+def read(row: dict[str, Any], columns: Columns = Columns(), folder: str = ".") -> Any:  # noqa: B008
+    return RowReader(columns, "kind", folder).read("name", row)
+
+
+def sample_of(row: dict[str, Any], **columns: Any) -> VQASample:
+    sample = read(row, Columns(**columns))
+    assert isinstance(sample, VQASample), sample
+    return sample
+
+
+def reason_of(row: dict[str, Any], **columns: Any) -> str:
+    bad = read(row, Columns(**columns))
+    assert isinstance(bad, UnreadableSample) and bad.id == "name"
+    return bad.reason
+
+
+def test_a_row_becomes_a_sample() -> None:
+    sample = sample_of(ROW)
+    assert (sample.id, sample.question, sample.answer, sample.kind) == (
+        "name",
+        "Which?",
+        "7",
+        "kind",
+    )
+    assert [image.getpixel((0, 0)) for image in sample.images] == [TEAL]
+    assert sample.needs_second_look is None
+
+
+def test_columns_go_by_other_names_and_into_structs() -> None:
+    row = {"q": "Which?", "i": stored("teal"), "a": "7", "k": "chart", "info": {"use": False}}
+    names = {"question": "q", "images": "i", "answer": "a", "kind": "k"}
+    sample = sample_of(row, **names, needs_second_look="info.use")
+    assert (sample.question, sample.answer, sample.kind) == ("Which?", "7", "chart")
+    assert sample.needs_second_look is False
+    assert sample_of(row | {"info": None}, **names, needs_second_look="info.use").kind == "chart"
+    dotted = {"image.png": stored("teal")} | ROW
+    assert sample_of(dotted | {"image": None}, images="image.png").images
+
+
+def test_an_image_in_any_form(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png("teal"))
+    opened = Image.open(io.BytesIO(png("teal")))
+    whole = str(tmp_path / "a.png")
+    for value in (png("teal"), stored("teal"), {"bytes": None, "path": "a.png"}, "a.png", whole):
+        sample = read(ROW | {"image": value}, folder=str(tmp_path))
+        assert sample.images[0].getpixel((0, 0)) == TEAL, value
+    assert sample_of(ROW | {"image": opened}).images[0].getpixel((0, 0)) == TEAL
+
+
+def test_several_images_from_a_list_or_from_columns() -> None:
+    pair = ROW | {"image": [stored("red"), stored("blue")]}
+    colours = [(255, 0, 0), (0, 0, 255)]
+    assert [image.getpixel((0, 0)) for image in sample_of(pair).images] == colours
+    apart = ROW | {"image_1": stored("red"), "image_2": None, "image_3": stored("blue")}
+    names = ["image_1", "image_2", "image_3"]
+    assert [i.getpixel((0, 0)) for i in sample_of(apart, images=names).images] == colours
+
+
+@pytest.mark.parametrize(
+    ("question", "images", "asked"),
+    [
+        ("<image>\nWhich?", 1, "Which?"),
+        ("Which is <image>?", 1, "Which is ?"),
+        ("<image> or <image>?", 2, "<image 1> or <image 2>?"),
+        ("Which?", 2, "Which?"),
+        ("<image><image>", 1, None),
+        ("<image>", 2, None),
+    ],
+)
+def test_marks_of_images(question: str, images: int, asked: str | None) -> None:
+    row = ROW | {"question": question, "image": [stored("red")] * images}
+    if asked is None:
+        assert reason_of(row).startswith("marks and images differ in number: ")
+    else:
+        assert sample_of(row).question == asked
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (7, "7"),
+        (0.5, "0.5"),
+        (["seven", "7", "7"], "7"),
+        (["b", "a"], "b"),
+        ([None, " ", 3], "3"),
+        ([], ""),
+        (None, ""),
+    ],
+    ids=repr,
+)
+def test_answers_of_all_forms(value: Any, answer: str) -> None:
+    assert sample_of(ROW | {"answer": value}).answer == answer
+
+
+def test_no_column_of_answers_where_none_is_needed() -> None:
+    assert sample_of(ROW, answer=None).answer == ""
+
+
+@pytest.mark.parametrize("columns", ["options", ["a", "b", "c"]], ids=["a list", "columns"])
+def test_choices(columns: Any) -> None:
+    options = {"options": ["cat", "dog"], "a": "cat", "b": "dog", "c": None}
+    sample = sample_of(ROW | options | {"answer": 1}, choices=columns)
+    assert (sample.question, sample.answer) == ("Which?\nA. cat\nB. dog", "B. dog")
+    none = {"options": None, "a": None, "b": None}
+    assert sample_of(ROW | none, choices=columns).question == "Which?"  # an open question
+
+
+BAD = [
+    ({"image": None}, "no image"),
+    ({"image": []}, "no image"),
+    ({"image": [stored("red"), None]}, "no image"),
+    ({"image": {"bytes": None, "path": None}}, "no image"),
+    ({"image": ""}, "no image"),
+    ({"image": 7}, "no image"),
+    ({"image": "nowhere.png"}, "image file is missing: nowhere.png"),
+    ({"image": b"text"}, "can't decode the image: not an image"),
+    ({"question": 7}, "question is no text: 7"),
+    ({"answer": True}, "answer is no text: True"),
+    ({"answer": {"a": 1}}, "answer is no text: {'a': 1}"),
+]
+
+
+@pytest.mark.parametrize(("changed", "reason"), BAD, ids=str)
+def test_a_row_that_is_no_sample_says_why(changed: dict[str, Any], reason: str) -> None:
+    assert reason_of(ROW | changed) == reason
+
+
+def test_a_choice_that_is_none_and_a_kind_that_is_missing() -> None:
+    row = ROW | {"options": ["cat", "dog"], "answer": "cow", "kind": None}
+    assert reason_of(row, choices="options").startswith("answer names no option: 'cow' of 'cat'")
+    assert reason_of(row, kind="kind") == "no kind"
+    assert reason_of(row | {"options": [1, 2]}, choices="options") == "option is no text: 1"
+
+
+def test_a_column_that_is_not_there() -> None:
+    names = ["question", "image", "answer", "info"]
+    Columns(needs_second_look="info.use_tool").check(names, "VQADataset.columns")
+    with pytest.raises(ConfigError) as refused:
+        Columns(images=["image", "image_2"]).check(names, "VQADataset.columns")
+    assert str(refused.value) == (
+        "VQADataset.columns: images: there is no column 'image_2'; the columns are question, "
+        "image, answer, info"
+    )

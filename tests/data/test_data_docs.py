@@ -1,0 +1,129 @@
+"""What docs/data.md says of YAML, of files and of bad rows."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from helpers import make_sample
+from model_helpers import make_conversation
+from prepare_helpers import Listed
+from table_helpers import stored, write_parquet
+from visionthink_pl.callbacks.screening import Screening
+from visionthink_pl.cli import VisionThinkCLI, main
+from visionthink_pl.data import Columns, PromptDataModule, VQADataset, VQAStream, usable
+from visionthink_pl.families import Family
+from visionthink_pl.types import UnreadableSample, VQASample
+
+DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+YAML = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
+REASONS = re.findall(
+    r"^\| ([^|]+?) \| (`[^|]+`) \|$", DOCS.split("bad row, with the reason")[1], re.M
+)
+
+
+class AboutToBuild(Exception):
+    """Raised once a config has been parsed, with the data's part of it."""
+
+
+@pytest.mark.parametrize("text", YAML, ids=[re.findall(r"data\.(\w+)", t)[0] for t in YAML])
+def test_yaml_is_understood(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(cli: VisionThinkCLI) -> None:
+        raise AboutToBuild(cli.config.fit.data)
+
+    monkeypatch.setattr(VisionThinkCLI, "instantiate_classes", stop)
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    monkeypatch.chdir(tmp_path)
+    Path("docs.yaml").write_text(text)
+    with pytest.raises(AboutToBuild) as parsed:
+        main(["fit", "--config", "docs.yaml"])
+    assert parsed.value.args[0].train.class_path in text
+    Path("docs.yaml").write_text(text.replace("init_args:", "init_arg:", 1))
+    assert main(["fit", "--config", "docs.yaml"]) == 2  # a typo is noticed
+
+
+def saved(image: Image.Image, **options: Any) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, options.pop("format", "PNG"), **options)
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+GOOD = {"question": "Which?", "image": stored("red"), "answer": "7", "kind": "k"}
+NOISE = saved(Image.effect_noise((64, 64), 50))["bytes"]
+CHOICE = {"options": ["cat", "dog"], "answer": "dog"}
+
+# What the table names, and a row that is it.
+BAD: dict[str, dict[str, Any]] = {
+    "no image in the row": {"image": None},
+    "missing image": {"image": {"bytes": None, "path": "nowhere.png"}},
+    "not an image": {"image": {"bytes": b"text", "path": None}},
+    "cut off in the middle": {"image": {"bytes": NOISE[:-1000], "path": None}},
+    "200 megapixels": {"image": saved(Image.new("1", (20_000, 10_000)))},
+    "32-bit greyscale": {"image": saved(Image.new("F", (2, 2)), format="TIFF")},
+    "one side more than 50 times the other": {"image": saved(Image.new("L", (101, 2)))},
+    "empty question": {"question": " "},
+    "no answer, but in `predict`": {"answer": None},
+    "more or fewer marks than images": {"question": "<image><image>?"},
+    "an answer that is none of the options, or could be two": CHOICE | {"answer": "cow"},
+    "one option, or more than ten": CHOICE | {"options": ["cat"]},
+    "a null in the column of kinds": {"kind": None},
+}
+TOO_LONG, OTHER_KIND = (
+    "a prompt over `rollout.max_prompt_tokens`",
+    "in a stream, a kind that was not given",
+)
+
+
+def test_every_line_of_the_table_is_tried() -> None:
+    assert [what for what, _ in REASONS if what not in BAD] == [TOO_LONG, OTHER_KIND]
+    assert len(REASONS) == len(BAD) + 2
+
+
+def reason_of(row: VQASample | UnreadableSample) -> str:
+    bad = usable(row)
+    assert isinstance(bad, UnreadableSample) and bad.id == "row 0"
+    return bad.reason
+
+
+def documented(what: str) -> str:
+    return re.findall("`(.+?)`", dict(REASONS)[what])[0]
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
+    columns = Columns(choices="options", kind="kind")
+    row = GOOD | {"options": None} | BAD[what]
+    path = write_parquet(tmp_path / "a.parquet", [row, GOOD | CHOICE])
+    source = VQADataset(path, columns)
+    assert reason_of(source[0]).startswith(documented(what))
+    assert isinstance(usable(source[1]), VQASample)
+
+
+def test_a_kind_that_was_not_given(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", [GOOD])
+    ((row, _),) = VQAStream(path, ["other"], Columns(kind="kind")).read(None, 0, None)
+    assert reason_of(row).startswith(documented(OTHER_KIND))
+
+
+def test_a_prompt_that_is_too_long(family: Family) -> None:
+    screening = Screening(max_prompt_tokens=10)
+    data = PromptDataModule(Listed([make_sample()]), prompts_per_step=1, max_bad_rows=1)
+    screening.check(data, make_conversation(family))
+    assert screening.bad.summary().startswith(documented(TOO_LONG))
+
+
+def test_the_source_of_the_docs_is_one() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    names: dict[str, Callable] = {}
+    exec(code, names)  # noqa: S102
+    source = names["Squares"]()
+    found = [source[index] for index in range(len(source))]
+    assert [sample.answer for sample in found] == ["red", "green", "blue"]
+    assert all(sample.kind in source.kinds for sample in found)
+    assert found[1].images[0].getpixel((0, 0)) == (0, 128, 0)
+    assert usable(replace(found[0], answer="")) == UnreadableSample("square 0", "no answer")

@@ -1,0 +1,166 @@
+"""Streams: what is read, in which order, and that a run that goes on misses nothing."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from table_helpers import stored, write_jsonl, write_parquet
+from visionthink_pl.data import Columns, PromptDataModule, VQAStream
+from visionthink_pl.data.batches import StreamBatches
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+ROWS = 23
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Two files of together 23 rows; the third row's kind is another."""
+    kinds = ["a", "b", "other", *"ab" * 10]
+    rows = [
+        {"question": f"{i}?", "answer": "7", "image": stored("red"), "topic": kinds[i], "name": i}
+        for i in range(ROWS)
+    ]
+    write_parquet(tmp_path / "1.parquet", rows[:9])
+    write_parquet(tmp_path / "2.parquet", rows[9:])
+    return str(tmp_path / "*.parquet")
+
+
+def stream(path: str, block: int = 5, **options: Any) -> VQAStream:
+    return VQAStream(path, ["vqa"], block=block, **options)
+
+
+def numbers(found: Any) -> list[int]:
+    return [int(row.question[:-1]) for row, _ in found]
+
+
+@pytest.mark.parametrize("block", [1, 5, 23, 100])
+def test_every_row_once_and_in_order_where_nothing_is_shuffled(path: str, block: int) -> None:
+    assert numbers(stream(path, block).read(None, 0, None)) == list(range(ROWS))
+
+
+def test_blocks_are_shuffled_by_seed_and_epoch(path: str) -> None:
+    orders = {
+        (seed, epoch): numbers(stream(path).read(seed, epoch, None))
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    }
+    assert len(set(map(tuple, orders.values()))) == 4
+    for order in orders.values():
+        for start in range(0, ROWS, 5):
+            assert sorted(order[start : start + 5]) == list(range(start, min(start + 5, ROWS)))
+    assert orders[0, 0] == numbers(stream(path).read(0, 0, None))
+    moved = [n % 5 for n in orders[0, 0][:20]]
+    assert moved[:5] != moved[5:10]  # each block has a permutation of its own
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("drawn", [0, 1, 5, 7, 9, 10, 22, 23])
+def test_reading_goes_on_exactly_where_it_stopped(path: str, seed: int | None, drawn: int) -> None:
+    whole = numbers(stream(path).read(seed, 2, None))
+    begun = list(islice(stream(path).read(seed, 2, None), drawn))
+    place = begun[-1][1] if begun else None
+    assert numbers(begun) + numbers(stream(path).read(seed, 2, place)) == whole
+
+
+def test_a_stream_can_be_read_again(path: str) -> None:
+    source = stream(path)
+    list(islice(source.read(0, 0, None), 7))
+    assert numbers(source.read(0, 1, None)) == numbers(stream(path).read(0, 1, None))
+
+
+def test_a_row_of_another_kind_is_a_bad_row(path: str) -> None:
+    source = VQAStream(path, ["a", "b"], Columns(kind="topic", id="name"))
+    found = [row for row, _ in source.read(None, 0, None)]
+    assert source.kinds == ("a", "b")
+    assert found[2] == UnreadableSample("2", "kind not among kinds: 'other'")
+    assert sum(isinstance(row, VQASample) for row in found) == ROWS - 1
+    assert [row.id for row in found[:2]] == ["0", "1"]
+    assert next(stream(path).read(None, 0, None))[0].id == "row 0"
+
+
+def test_a_jsonl_file_is_streamed_too(tmp_path: Path) -> None:
+    rows = [{"question": f"{i}?", "answer": i, "image": "nowhere.png"} for i in range(3)]
+    found = list(stream(write_jsonl(tmp_path / "q.jsonl", rows)).read(None, 0, None))
+    assert [row for row, _ in found] == [
+        UnreadableSample(f"row {i}", "image file is missing: nowhere.png") for i in range(3)
+    ]
+
+
+REFUSED = [
+    ({"block": 0}, "VQAStream.block: at least 1, not 0"),
+    ({"kinds": []}, "VQAStream.kinds: every kind"),
+    ({"kinds": ["a", "b"]}, "VQAStream.kinds: every kind that columns.kind holds, or one kind"),
+    ({"columns": Columns(answer="solution")}, "VQAStream.columns: answer: there is no column 'sol"),
+    ({"path": "nowhere.parquet"}, "VQAStream.path: can't load 'nowhere.parquet'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_what_can_t_be_streamed_is_refused(path: str, options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        VQAStream(**({"path": path, "kinds": ["vqa"]} | options))
+
+
+def batches(path: str, seed: int | None = 0, place: Any = None) -> StreamBatches:
+    return StreamBatches(stream(path), 4, seed, place)
+
+
+def drawn(found: Any) -> list[list[str]]:
+    return [[sample.id for sample in batch.samples] for batch in found]
+
+
+def test_a_batch_that_would_be_smaller_is_left_out(path: str) -> None:
+    found = drawn(batches(path, seed=None))
+    assert found == [[f"row {4 * b + i}" for i in range(4)] for b in range(5)]
+
+
+def used(loader: StreamBatches, count: int = 99) -> list[list[str]]:
+    """The next batches of an epoch, each marked as used."""
+    found = []
+    for batch in islice(loader, count):
+        loader.place = batch.place
+        found.append(batch)
+    return drawn(found)
+
+
+def test_each_epoch_has_an_order_of_its_own(path: str) -> None:
+    loader = batches(path)
+    epochs = [used(loader) for _ in range(3)]
+    assert len({str(epoch) for epoch in epochs}) == 3
+    assert epochs[0] == drawn(batches(path))
+    assert epochs[1][:2] == used(batches(path, place={"epoch": 0, "stream": at_the_end(path)}), 2)
+
+
+def at_the_end(path: str) -> Any:
+    return list(batches(path))[-1].place["stream"]
+
+
+def test_what_was_fetched_and_dropped_counts_for_nothing(path: str) -> None:
+    loader = batches(path)
+    first = used(loader, 2)
+    next(iter(loader))  # the first batch of another epoch, fetched ahead
+    other = batches(path)
+    assert used(other, 5)[:2] == first
+    assert used(loader) == used(other)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_resumed_loader_yields_what_was_left_and_then_epochs_anew(path: str, count: int) -> None:
+    whole = batches(path)
+    expected = [used(whole) for _ in range(2)]
+    place = list(batches(path))[count - 1].place
+    resumed = batches(path, place=place)
+    next(iter(resumed))  # fetched ahead, and dropped
+    assert used(resumed) == expected[0][count:]
+    assert used(resumed) == expected[1]
+
+
+def test_the_datamodule_streams(path: str) -> None:
+    data = PromptDataModule(train=stream(path), prompts_per_step=4, shuffle=False)
+    assert data.kinds == ("vqa",)
+    assert drawn(data.train_dataloader()) == drawn(batches(path, seed=None))
+    assert data.state_dict() == {"train": None}  # nothing has been trained on
+    data = PromptDataModule(train=stream(path), prompts_per_step=4, seed=5)
+    assert drawn(data.train_dataloader()) == drawn(batches(path, seed=5))
