@@ -54,7 +54,9 @@ def make_trajectory(
 def rollout_batch(groups: list[Group], draw: int = 0, rollout_s: float = 0.0) -> RolloutBatch:
     """One draw as the callback hands it on, nothing filtered and nothing waiting."""
     filtered = [filter_group(group, []) for group in groups]
-    return RolloutBatch(groups, draw, rollout_s, filtered, with_signal(filtered))
+    kept = with_signal(filtered)
+    places, parts = list(range(len(kept))), tuple(groups[0].parts) if groups else ()
+    return RolloutBatch(groups, draw, rollout_s, filtered, kept, places, len(kept), parts=parts)
 
 
 def direct() -> Trajectory:
@@ -84,7 +86,8 @@ def neither_not_offered() -> Trajectory:
 
 def make_sample(answer: str = "7", size: tuple[int, int] = (112, 112)) -> VQASample:
     """A question about a grey image; ``size`` in pixels."""
-    return VQASample("sample-0", "Which digit?", answer, Image.new("RGB", size, "grey"), "digit")
+    image = Image.new("RGB", size, "grey")
+    return VQASample("sample-0", "Which digit?", answer, (image,), "digit")
 
 
 def make_group(trajectories: Sequence[Trajectory], truth: str = "7") -> Group:

@@ -14,8 +14,13 @@ from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
 
 def embedded_policy(family: Family, temperature: float = 1.0) -> Policy:
-    """The embedded model with an adapter moved away from zero, so that it changes something."""
-    policy = load_policy("embedded", family, Lora(r=4), temperature, torch.float32)
+    """The embedded model with an adapter that changes something."""
+    return adapted_policy("embedded", family, temperature)
+
+
+def adapted_policy(pretrained: str, family: Family, temperature: float = 1.0) -> Policy:
+    """A model with an adapter moved away from zero, so that it changes something."""
+    policy = load_policy(pretrained, family, Lora(r=4), temperature, torch.float32)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
@@ -34,8 +39,8 @@ def make_conversation(family: Family, with_tool: bool = True) -> Conversation:
 def sample_of_size(width: int, height: int) -> VQASample:
     """A drawn sample, resized."""
     sample = LookCloser(16)[0]
-    image = sample.image.resize((width, height))
-    return VQASample(f"{width}x{height}", sample.question, sample.answer, image, sample.kind)
+    image = sample.images[0].resize((width, height))
+    return VQASample(f"{width}x{height}", sample.question, sample.answer, (image,), sample.kind)
 
 
 def write_turn(family: Family, text: str) -> Turn:
@@ -52,11 +57,11 @@ def write_trajectory(family: Family, sample: VQASample, calls: bool) -> Trajecto
     if calls:
         turn = write_turn(family, CALL_TURN)
         turn.call = CALL
-        result = ToolResult(images=[opening.high])
+        result = ToolResult(images=opening.high)
         turn.given_ids = conversation.response_ids(opening.messages, result)
         trajectory.turns.append(turn)
-        trajectory.images.append(opening.high)
-        trajectory.visual_tokens += family.visual_tokens(opening.high)
+        trajectory.images += opening.high
+        trajectory.visual_tokens += opening.full_look_tokens
         trajectory.high = True
     trajectory.turns.append(write_turn(family, answer_turn(sample.answer)))
     trajectory.stop, trajectory.answer = StopReason.ANSWERED, sample.answer

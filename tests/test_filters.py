@@ -86,8 +86,9 @@ def run(gathering: Gathering, draws: list[int], wanted: int = 4, last: int | Non
     """What each draw yields: groups to train on, surplus, groups that wait."""
     out = []
     for index, count in enumerate(draws):
-        kept, surplus = gathering.add(groups(count), wanted, last == index)
-        out.append((len(kept), surplus, len(gathering.waiting)))
+        now = gathering.add(groups(count), [count], 0, wanted, last == index)
+        assert now.places == list(range(now.total)) and len(now.groups) == now.total
+        out.append((now.total, now.surplus, gathering.waiting))
     return out
 
 
@@ -115,7 +116,23 @@ def test_takes_what_there_is_when_no_draw_will_follow() -> None:
 
 def test_the_oldest_groups_are_taken_first() -> None:
     gathering, first, second = Gathering(9), groups(3), groups(3)
-    gathering.add(first, 4, False)
-    kept, surplus = gathering.add(second, 4, False)
-    assert [id(group) for group in kept] == [id(group) for group in [*first, second[0]]]
-    assert surplus == 2
+    gathering.add(first, [3], 0, 4, False)
+    now = gathering.add(second, [3], 0, 4, False)
+    assert [id(group) for group in now.groups] == [id(group) for group in [*first, second[0]]]
+    assert now.surplus == 2
+
+
+def test_ranks_keep_what_one_process_would() -> None:
+    """Two draws over three ranks; five groups wanted, and the last draw has two too many."""
+    draws = [[2, 0, 1], [1, 2, 1]]
+    everything, own, kept = Gathering(9), [Gathering(9) for _ in range(3)], {}
+    for counts in draws:
+        drawn = [groups(count) for count in counts]
+        whole = everything.add(sum(drawn, []), [sum(counts)], 0, 5, False)
+        for rank, gathering in enumerate(own):
+            now = gathering.add(drawn[rank], counts, rank, 5, False)
+            assert (now.total, now.surplus) == (whole.total, whole.surplus)
+            assert gathering.waiting == everything.waiting
+            kept |= {place: id(g) for place, g in zip(now.places, now.groups, strict=True)}
+    assert [kept[place] for place in sorted(kept)] == [id(group) for group in whole.groups]
+    assert whole.total == 5 and whole.surplus == 2

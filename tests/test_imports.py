@@ -11,6 +11,8 @@ PACKAGE = "visionthink_pl"
 ROOMS = (
     "types",
     "errors",
+    "ranks",
+    "memory",
     "images",
     "families",
     "visual_tools",

@@ -14,9 +14,16 @@ from visionthink_pl.update import Credited, StepTotals, credit, micro_batches, s
 )
 def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes: list[int]) -> None:
     numbers = list(range(groups))
-    found = split(numbers, parts)  # type: ignore[arg-type]
+    found = split(numbers, numbers, groups, parts)  # type: ignore[arg-type]
     assert [len(part) for part in found] == sizes
     assert [number for part in found for number in part] == numbers  # type: ignore[comparison-overlap]
+
+
+def test_ranks_split_as_one_process_would() -> None:
+    """Seven groups on two ranks, three steps: one rank has nothing for the first."""
+    ranks = [[2, 3, 6], [0, 1, 4, 5]]
+    found = [split(own, own, 7, 3) for own in ranks]  # type: ignore[arg-type]
+    assert found == [[[], [2, 3], [6]], [[0, 1], [], [4, 5]]]
 
 
 def test_credit_is_each_group_s_own_and_leaves_out_who_has_no_reward() -> None:

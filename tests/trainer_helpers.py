@@ -45,7 +45,7 @@ class Plain(Source):
         if index in self._bad:
             return UnreadableSample(f"plain-{index}", "made so")
         image = Image.new("RGB", (112, 112), (40 * index % 256, 90, 200))
-        return VQASample(f"plain-{index}", "What colour?", "blue", image, "plain")
+        return VQASample(f"plain-{index}", "What colour?", "blue", (image,), "plain")
 
 
 class Watch(Callback):
@@ -85,8 +85,10 @@ def make_rollout(**settings: Any) -> RolloutCallback:
 
 
 def make_data(train: Source | None = None, validation: Source | None = None) -> PromptDataModule:
-    """Two prompts a batch."""
-    return PromptDataModule(train or Plain(), validation or Plain(), prompts_per_step=2)
+    """Two prompts a batch; bad rows stop nothing."""
+    return PromptDataModule(
+        train or Plain(), validation or Plain(), prompts_per_step=2, max_bad_rows=None
+    )
 
 
 def make_trainer(folder: Path, *callbacks: Callback, **settings: Any) -> Trainer:

@@ -15,9 +15,11 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.commands import COMMANDS
 from visionthink_pl.commands.ending import exit_code
+from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.ranks import gathered
 from visionthink_pl.types import ConfigError
 
 LINKS = (
@@ -43,7 +45,7 @@ class VisionThinkCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             verbs = [*LightningCLI.subcommands(), *COMMANDS]
-            raise ConfigError(explain(str(error), self._keys(), verbs)) from error
+            raise ConfigError(_plain(explain(str(error), self._keys(), verbs))) from error
         seed = self.config[self.config.subcommand].seed_everything
         if isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")
@@ -69,6 +71,10 @@ class VisionThinkCLI(LightningCLI):
                 "trainer.inference_mode: must be false; tensors made in inference mode by the "
                 "validation before training could not be trained on"
             )
+        if config.trainer.use_distributed_sampler:
+            raise ConfigError(
+                "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
+            )
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
@@ -82,7 +88,7 @@ class VisionThinkCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         """Refuse here what would else come out after loading, or in a second process."""
         self.model.check(self.trainer)
-        self.datamodule.source(STAGES[str(self.subcommand)])
+        self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
 
     def instantiate_classes(self) -> None:
         """Build all classes; where one refuses its options, say where in the config it stands."""
@@ -98,19 +104,39 @@ class VisionThinkCLI(LightningCLI):
     def before_fit(self) -> None:
         """Validate once before training, for the "before" of the comparison; a resumed run has
         had its own."""
+        prompts = -(-self.datamodule.prompts_per_step // self.trainer.world_size)
+        warn_if_too_large(self.trainer, self.model, self._rollout(), prompts)
+        self._rollout().check_rows(self.datamodule, self.model)
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
+    def after_validate(self) -> None:
+        """Tell of bad rows; where training follows, its end does."""
+        self._rollout().screening.report()
+
+    def _rollout(self) -> RolloutCallback:
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next(callback for callback in callbacks if isinstance(callback, RolloutCallback))
+
     def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
         """Write one JSON object a sample to ``predictions.jsonl`` in the log folder."""
-        batches = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
-        file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"
+        own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
+        ranks = gathered(self.trainer, own)
+        file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"  # asked for by all ranks
+        if not self.trainer.is_global_zero:
+            return
+        batches = [part for batch in zip(*ranks, strict=True) for part in batch]
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", encoding="utf-8") as out:
             for row in (row for batch in batches for row in batch):
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
         print(f"predictions: {file}")
+
+
+def _plain(text: str) -> str:
+    """jsonargparse words a dataclass that may be null as it would a class with a path."""
+    return text.replace("model.lora.init_args.", "model.lora.")
 
 
 def _refuse_replaced(trainer: Namespace) -> None:
@@ -145,6 +171,7 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
             "callbacks": [ComparisonTable()],
             "inference_mode": False,
             "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,
         },
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},

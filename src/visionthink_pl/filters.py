@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from visionthink_pl.advantages import has_signal
 from visionthink_pl.types import Group, StopReason
@@ -61,8 +62,26 @@ def with_signal(groups: Sequence[Group]) -> list[Group]:
     return [group for group in groups if has_signal(group.scored()[1])]
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What is trained on now.
+
+    Attributes:
+        groups: those of this rank.
+        places: of each among those of all ranks: draw by draw, and in a draw rank by rank, which
+            is the order that a single process would have them in.
+        total: how many there are, over all ranks.
+        surplus: how many were too many, over all ranks.
+    """
+
+    groups: list[Group] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    total: int = 0
+    surplus: int = 0
+
+
 class Gathering:
-    """Groups with signal, gathered draw by draw until a batch is full.
+    """Groups with signal, gathered draw by draw until a batch is full, over all ranks.
 
     Nothing is updated while groups wait, so that they stay on-policy (Yu et al., "DAPO", dynamic
     sampling; the paper's released code does the same).
@@ -74,22 +93,34 @@ class Gathering:
     def __init__(self, max_draws: int) -> None:
         self._max_draws = max_draws
         self._draws = 0
-        self.waiting: list[Group] = []
+        self._own: list[tuple[int, Group]] = []  # this rank's, each with its place
+        self.waiting = 0
 
-    def add(self, groups: Sequence[Group], wanted: int, last: bool) -> tuple[list[Group], int]:
+    def add(
+        self, groups: Sequence[Group], counts: Sequence[int], rank: int, wanted: int, last: bool
+    ) -> Gathered:
         """Add the groups of one draw.
 
         Args:
-            groups: those with signal.
+            groups: those of this rank with signal.
+            counts: how many each rank has.
+            rank: which of them is this one.
             wanted: how many make a full batch.
             last: no other draw will follow.
 
         Returns:
-            The groups to train on, none while more are awaited; and how many were too many.
+            The groups to train on; none while more are awaited.
         """
-        self.waiting += groups
+        self._own += enumerate(groups, self.waiting + sum(counts[:rank]))
+        self.waiting += sum(counts)
         self._draws += 1
-        if len(self.waiting) < wanted and self._draws < self._max_draws and not last:
-            return [], 0
-        gathered, self.waiting, self._draws = self.waiting, [], 0
-        return gathered[:wanted], max(len(gathered) - wanted, 0)
+        if self.waiting < wanted and self._draws < self._max_draws and not last:
+            return Gathered()
+        own, total = [(p, group) for p, group in self._own if p < wanted], self.waiting
+        self._own, self.waiting, self._draws = [], 0, 0
+        return Gathered(
+            groups=[group for _, group in own],
+            places=[place for place, _ in own],
+            total=min(total, wanted),
+            surplus=max(total - wanted, 0),
+        )

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+from lightning import Trainer
 
 from visionthink_pl.advantages import has_signal
+from visionthink_pl.ranks import gathered
 from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
 SPLIT_BY_KIND = ("accuracy", "resize_rate")
@@ -31,6 +33,11 @@ class Tally:
             KeyError: a name that is not on the list.
         """
         self._totals_R2[self._index[name]] += torch.tensor([value, count], dtype=torch.float64)
+
+    def over_ranks(self, trainer: Trainer) -> Tally:
+        """The same over all ranks; all of them must ask, with the same names."""
+        self._totals_R2 = torch.stack(gathered(trainer, self._totals_R2)).sum(0)
+        return self
 
     def means(self) -> dict[str, float]:
         """Sum over count of each name that was counted."""

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import Normalisation
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
+from visionthink_pl.memory import memory_for, sizes_of
 from visionthink_pl.metrics import (
     Tally,
     evaluation_names,
@@ -27,9 +31,18 @@ from visionthink_pl.metrics import (
     train_names,
 )
 from visionthink_pl.optimizer import AdamW
-from visionthink_pl.policy import Lora, Policy, check_loadable, load_policy
-from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
-from visionthink_pl.update import Credited, StepTotals, credit, loss_inputs, micro_batches, split
+from visionthink_pl.policy import Full, Lora, Policy, check_loadable, load_policy
+from visionthink_pl.ranks import gathered
+from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
+from visionthink_pl.update import (
+    Credited,
+    StepFigures,
+    StepTotals,
+    credit,
+    loss_inputs,
+    micro_batches,
+    split,
+)
 
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
@@ -40,7 +53,10 @@ class VisionThinkModule(LightningModule):
     Args:
         pretrained: ``embedded``, a local folder, or a hub id.
         family: class of the model family; by default found by the checkpoint's ``model_type``.
-        lora: the adapters; what is trained.
+        trust_remote_code: run code that comes with the checkpoint; without it none is run.
+        lora: the adapters, which are what is trained; ``null`` trains all weights of the language
+            model.
+        train_vision_tower: under full fine-tuning, whether the vision tower is trained too.
         loss: the policy loss.
         normalisation: of advantages. ``std``: difference to the group's mean over its std (the
             paper's). ``mean``: the difference alone. ``leave_one_out``: to the mean of the others.
@@ -52,8 +68,9 @@ class VisionThinkModule(LightningModule):
         micro_batch_size: trajectories in one forward and backward pass; memory grows with it,
             the gradient does not depend on it. Groups that fit stay whole, so that each prompt is
             read once.
-        gradient_checkpointing: compute activations again in the backward pass, a block of layers
-            at a time, rather than keep them: less memory, about a third more time.
+        gradient_checkpointing: compute activations again in the backward pass, a layer at a time,
+            rather than keep them: less memory, about a third more time. A number n does so for
+            every n-th layer alone.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
         temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
             ``rollout.temperature`` on the command line.
@@ -65,14 +82,16 @@ class VisionThinkModule(LightningModule):
         self,
         pretrained: str = "embedded",
         family: type[Family] | None = None,
-        lora: Lora = Lora(),  # noqa: B008 (frozen)
+        trust_remote_code: bool = False,
+        lora: Lora | None = Lora(),  # noqa: B008 (frozen)
+        train_vision_tower: bool = False,
         loss: Loss | None = None,
         normalisation: Normalisation = "std",
         std_floor: float = 0.0,
         updates_per_batch: int = 1,
         optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
         micro_batch_size: int = 8,
-        gradient_checkpointing: bool = False,
+        gradient_checkpointing: bool | int = False,
         max_grad_norm: float = 1.0,
         temperature: float = 1.0,
         kinds: tuple[str, ...] = (),
@@ -81,23 +100,29 @@ class VisionThinkModule(LightningModule):
         for name, value in (
             ("micro_batch_size", micro_batch_size),
             ("updates_per_batch", updates_per_batch),
+            ("gradient_checkpointing, as a number", gradient_checkpointing or 1),
         ):
             if value < 1:
                 raise ConfigError(f"model.{name}: at least 1, not {value}")
         for name, limit in (("std_floor", std_floor), ("max_grad_norm", max_grad_norm)):
             if not 0 <= limit < math.inf:
                 raise ConfigError(f"model.{name}: at least 0, not {limit}")
+        if train_vision_tower and lora is not None:
+            raise ConfigError(
+                "model.train_vision_tower: only under full fine-tuning, with model.lora: null"
+            )
         self.automatic_optimization = False
-        self.strict_loading = False  # checkpoints hold the adapters alone
-        self.pretrained, self.lora, self.adamw = pretrained, lora, optimizer
+        self.strict_loading = False  # checkpoints hold what is trained alone
+        self.tuning = Full(train_vision_tower) if lora is None else lora
+        self.pretrained, self.adamw = pretrained, optimizer
         self.loss_function = GRPOLoss() if loss is None else loss
         self.normalisation, self.std_floor = normalisation, std_floor
         self.updates_per_batch, self.max_grad_norm = updates_per_batch, max_grad_norm
         self.micro_batch_size, self.temperature = micro_batch_size, temperature
         self.gradient_checkpointing = gradient_checkpointing
         self.kinds = tuple(kinds)
-        self.family = load_family(pretrained, family)
-        check_loadable(pretrained, self.family, lora)
+        self.family = load_family(pretrained, family, trust_remote_code)
+        check_loadable(pretrained, self.family, self.tuning)
         self.policy: Policy | None = None
         self._evaluated: Tally | None = None
         self._unreadable = 0
@@ -111,10 +136,20 @@ class VisionThinkModule(LightningModule):
         if trainer.precision not in BASE_DTYPES:
             raise ConfigError(
                 f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {trainer.precision}: "
-                "adapters stay in fp32"
+                "what is trained stays in fp32"
             )
-        if trainer.world_size > 1:
-            raise ConfigError("trainer.devices: one device for now")
+        if self.adamw.variant.startswith("paged") and isinstance(
+            trainer.accelerator, CPUAccelerator
+        ):
+            raise ConfigError(
+                f"model.optimizer.variant: {self.adamw.variant} moves its state out of a GPU, and "
+                "there is none here; take torch or 8bit"
+            )
+        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+            raise ConfigError(
+                f"trainer.strategy: {type(trainer.strategy).__name__} is not supported; take auto "
+                "on one device and ddp on several"
+            )
         if self.adamw.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
             raise ConfigError(
                 f"model.optimizer.schedule: {self.adamw.schedule} needs an end of training: set "
@@ -128,11 +163,14 @@ class VisionThinkModule(LightningModule):
         """Load the weights, once."""
         if self.policy is None:
             dtype = BASE_DTYPES[str(self.trainer.precision)]
+            needs_reference = self.loss_function.kl_coefficient > 0
             self.policy = load_policy(
-                self.pretrained, self.family, self.lora, self.temperature, dtype
+                self.pretrained, self.family, self.tuning, self.temperature, dtype, needs_reference
             )
             if self.gradient_checkpointing:
-                self.policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+                self.policy.base.activation_checkpointing_enable(
+                    {"use_reentrant": False}, every_n_layers=int(self.gradient_checkpointing)
+                )
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         trainable = [p for p in self.parameters() if p.requires_grad]
@@ -144,22 +182,25 @@ class VisionThinkModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what is trained; the base is loaded from where it came."""
-        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
+        """Keep what is trained, and the adapter it started from; the base is loaded from where
+        it came."""
+        kept = self._kept()
         checkpoint["state_dict"] = {
-            name: value for name, value in checkpoint["state_dict"].items() if name in trainable
+            name: value for name, value in checkpoint["state_dict"].items() if name in kept
         }
+
+    def _kept(self) -> set[str]:
+        return {name for name, p in self.named_parameters() if p.requires_grad or "lora_" in name}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
 
         Raises:
-            ConfigError: the checkpoint's adapters are not those of this run's ``lora``.
+            ConfigError: the checkpoint's weights are not those that this run trains.
         """
-        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
-        if checkpoint["state_dict"].keys() != trainable:
+        if checkpoint["state_dict"].keys() != self._kept():
             raise ConfigError(
-                "ckpt_path: the checkpoint holds other adapters than model.lora makes; resume with "
+                "ckpt_path: the checkpoint holds other weights than model.lora makes; resume with "
                 "the config that it was trained with"
             )
 
@@ -170,17 +211,17 @@ class VisionThinkModule(LightningModule):
         """Take the optimizer steps on the groups that were kept; without any, take none."""
         rollouts = _rollouts(batch)
         started = time.perf_counter()
-        figures = self._update(rollouts.kept) if rollouts.kept else {}
+        figures = self._update(rollouts) if rollouts.kept_total else {}
         figures["time/update_s"] = time.perf_counter() - started
         figures["time/rollout_s"] = rollouts.rollout_s
         figures["rollout_step"] = rollouts.draw
         figures["optimizer_step"] = self.global_step
-        figures["train/unreadable"] = len(batch.unreadable)
+        figures["train/unreadable"] = sum(gathered(self.trainer, len(batch.unreadable)))
         figures["train/waiting_groups"] = rollouts.waiting
         figures["train/surplus_groups"] = rollouts.surplus
         figures |= self._rollout_metrics(rollouts)
         if not rollouts.waiting:  # those that wait are trained on later
-            self._policy().features.clear()
+            self._policy().forget_images()
         self.log_dict(figures, logger=False, batch_size=1)  # for callbacks that monitor
         self._write(figures, rollouts.draw)
         shown = {"reward": "train/reward", "resize": "train/resize_rate"}
@@ -196,11 +237,12 @@ class VisionThinkModule(LightningModule):
                 logger.log_metrics({"epoch": self.current_epoch, **figures}, step=draw)
                 logger.save()
 
-    def _update(self, groups: Sequence[Group]) -> dict[str, float]:
+    def _update(self, rollouts: RolloutBatch) -> dict[str, float]:
         """One optimizer step on each part of the groups; figures are means over the steps."""
+        groups, places, total = rollouts.kept, rollouts.places, rollouts.kept_total
         parts = [
             credit(part, self.normalisation, self.std_floor)
-            for part in split(groups, self.updates_per_batch)
+            for part in split(groups, places, total, self.updates_per_batch)
         ]
         # Before the first step the policy still is the one that sampled.
         parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
@@ -236,7 +278,10 @@ class VisionThinkModule(LightningModule):
         trainable = [p for p in self.parameters() if p.requires_grad]
         limit = self.max_grad_norm or float("inf")
         figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
-        optimizer.step()
+        state = f"{sum(p.numel() for p in trainable):,} weights that are trained"
+        remedy = "set model.optimizer.variant to 8bit or paged_8bit"
+        with memory_for("the optimizer's step", state, [remedy]):
+            optimizer.step()
         schedule.step()
         return figures
 
@@ -247,30 +292,50 @@ class VisionThinkModule(LightningModule):
             The figures under ``loss/``, and how far log-probabilities as sampled lie from those
             recomputed here (mean and largest, in nats), which tells of numerical drift.
         """
-        totals = StepTotals.of(credited)
-        sums: dict[str, Tensor] = {}
-        differences: list[Tensor] = []
-        for micro in micro_batches(credited, self.micro_batch_size):
-            with self.trainer.precision_plugin.forward_context():
-                inputs = loss_inputs(self._policy(), self.loss_function, micro, totals)
-            loss, figures = self.loss_function(inputs)
-            self.manual_backward(loss)
-            for name, value in figures.items():
-                sums[name] = sums.get(name, torch.zeros_like(value)) + value
-            sampled = [value for row in micro for value in row.trajectory.logprobs]
-            difference_K = torch.tensor(sampled, device=self.device) - inputs.logprobs_K.detach()
-            differences.append(difference_K.abs())
-        difference_K = torch.cat(differences)
-        return {f"loss/{name}": value.item() for name, value in sums.items()} | {
-            "train/logprob_difference_mean": difference_K.mean().item(),
-            "train/logprob_difference_max": difference_K.max().item(),
-        }
+        own = StepTotals.of(credited)
+        totals = sum(gathered(self.trainer, own), StepTotals(0, 0))
+        figures = StepFigures()
+        with self._apart():
+            for micro in micro_batches(credited, self.micro_batch_size):
+                sizes = sizes_of([row.trajectory for row in micro])
+                with memory_for("the update", sizes, self._remedies(len(micro))):
+                    with self.trainer.precision_plugin.forward_context():
+                        inputs = loss_inputs(self._policy(), self.loss_function, micro, totals)
+                    loss, shares = self.loss_function(inputs)
+                    self.manual_backward(loss * self.trainer.world_size)  # ranks are averaged over
+                figures.add(shares, micro, inputs.logprobs_K.detach())
+        self._reduce_gradients()
+        return figures.over_ranks(self.trainer)
+
+    def _remedies(self, rows: int) -> list[str]:
+        """What would make a micro-batch of ``rows`` trajectories need less memory."""
+        remedies = []
+        if rows > 1:
+            remedies.append(f"lower model.micro_batch_size to {rows // 2}")
+        if self.gradient_checkpointing != 1:
+            remedies.append("set model.gradient_checkpointing to true")
+        if isinstance(self.tuning, Lora) and self.tuning.quantization is None:
+            remedies.append("set model.lora.quantization to nf4")
+        return [*remedies, "lower rollout.limits.max_pixels or rollout.max_new_tokens"]
+
+    def _apart(self) -> AbstractContextManager[Any]:
+        """Ranks may have different numbers of micro-batches: none waits for another in them."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ParallelStrategy):
+            return strategy.block_backward_sync()
+        return nullcontext()
+
+    def _reduce_gradients(self) -> None:
+        """Add up the ranks' gradients, once a step: a backward pass of nothing sets off DDP's
+        reduction of what has been accumulated, on ranks without a micro-batch too."""
+        if self.trainer.world_size > 1:
+            nothing = [0.0 * p.sum() for p in self.parameters() if p.requires_grad]
+            self.manual_backward(torch.stack(nothing).sum())
 
     def _rollout_metrics(self, rollouts: RolloutBatch) -> dict[str, float]:
-        parts = list(rollouts.groups[0].parts) if rollouts.groups else []
-        tally = Tally(train_names(self.kinds, parts))
+        tally = Tally(train_names(self.kinds, rollouts.parts))
         tally_rollouts(tally, rollouts)
-        return tally.means()
+        return tally.over_ranks(self.trainer).means()
 
     def on_validation_epoch_start(self) -> None:
         self._evaluated, self._unreadable = Tally(evaluation_names("val", self.kinds)), 0
@@ -287,13 +352,19 @@ class VisionThinkModule(LightningModule):
     def _evaluate(self, batch: PromptBatch, stage: str) -> None:
         tally_evaluation(self._tally(), stage, _rollouts(batch).groups)
         self._unreadable += len(batch.unreadable)
-        self._policy().features.clear()
+        self._policy().forget_images()
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict({**self._tally().means(), "val/unreadable": float(self._unreadable)})
+        self._log_evaluation("val")
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict({**self._tally().means(), "test/unreadable": float(self._unreadable)})
+        self._log_evaluation("test")
+
+    def _log_evaluation(self, stage: str) -> None:
+        means = self._tally().over_ranks(self.trainer).means()
+        unreadable = sum(gathered(self.trainer, self._unreadable))
+        figures = {**means, f"{stage}/unreadable": float(unreadable)}
+        self.log_dict(figures, sync_dist=True)  # they are the same on all ranks already
 
     def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
         """One row a sample: what was answered, and whether a second look was taken; or why its
@@ -311,7 +382,7 @@ class VisionThinkModule(LightningModule):
             for group in _rollouts(batch).groups
             for trajectory in group.trajectories
         ]
-        self._policy().features.clear()
+        self._policy().forget_images()
         return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
 
     def _policy(self) -> Policy:

@@ -31,13 +31,14 @@ class RunStopped(RuntimeError):
 
 @dataclass(frozen=True)
 class VQASample:
-    """One question about one image. The policy sees the question and the image, nothing else.
+    """One question about one image or several. The policy sees these, nothing else.
 
     Attributes:
         id: unique within its source; it names the sample in errors and seeds its randomness.
         question: what the user asks.
-        answer: the ground truth.
-        image: the original, already upright and RGB (see ``images.decode``).
+        answer: the ground truth; empty where there is none, which only prediction can do without.
+        images: the originals in the order in which they are shown, at least one, already upright
+            and RGB (see ``images.decode``).
         kind: what metrics are split by.
         needs_second_look: whether the low-resolution image leaves the question open; ``None``
             where nobody knows. For metrics only.
@@ -47,7 +48,7 @@ class VQASample:
     id: str
     question: str
     answer: str
-    image: Image.Image
+    images: tuple[Image.Image, ...]
     kind: str
     needs_second_look: bool | None = None
     extra_kinds: tuple[str, ...] = ()
@@ -55,7 +56,13 @@ class VQASample:
 
 @dataclass(frozen=True)
 class UnreadableSample:
-    """A sample whose image could not be decoded: reported by id, counted, never replaced."""
+    """A bad row: reported by id, counted, never replaced.
+
+    Attributes:
+        id: of the row.
+        reason: what is wrong; up to the first colon it is the same for all rows of which the
+            same is wrong.
+    """
 
     id: str
     reason: str
@@ -63,11 +70,19 @@ class UnreadableSample:
 
 @dataclass
 class PromptBatch:
-    """One draw of prompts; ``RolloutCallback`` fills ``rollouts`` before the step sees it."""
+    """One draw of prompts; ``RolloutCallback`` fills ``rollouts`` before the step sees it.
+
+    Attributes:
+        samples: the prompts.
+        unreadable: the bad rows of the draw.
+        rollouts: what came of the samples.
+        place: of a stream, where it stands behind this draw.
+    """
 
     samples: list[VQASample]
     unreadable: list[UnreadableSample] = field(default_factory=list)
     rollouts: RolloutBatch | None = None
+    place: dict[str, Any] | None = None
 
 
 class StopReason(StrEnum):
@@ -217,8 +232,11 @@ class RolloutBatch:
         filtered: the same groups, each without what has no reward or was filtered out.
         kept: groups with signal to train on now, of this draw and of those before it that waited;
             none while more are awaited.
-        waiting: how many wait for more draws.
-        surplus: how many were dropped because the batch was full.
+        places: of each of them among those of all ranks.
+        kept_total: how many those are.
+        waiting: how many wait for more draws, over all ranks.
+        surplus: how many were dropped because the batch was full, over all ranks.
+        parts: names of the parts of the reward.
     """
 
     groups: list[Group]
@@ -226,5 +244,8 @@ class RolloutBatch:
     rollout_s: float
     filtered: list[Group] = field(default_factory=list)
     kept: list[Group] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    kept_total: int = 0
     waiting: int = 0
     surplus: int = 0
+    parts: tuple[str, ...] = ()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import torch
+from lightning import Trainer
 from torch import Tensor
 
 from visionthink_pl.advantages import Normalisation, group_advantages
 from visionthink_pl.losses import Loss, LossInputs
 from visionthink_pl.policy import Policy
+from visionthink_pl.ranks import gathered
 from visionthink_pl.types import Group, Trajectory
 
 
@@ -31,7 +33,8 @@ class Credited:
 
 @dataclass(frozen=True)
 class StepTotals:
-    """What the trajectories of one optimizer step are averaged over, all micro-batches together.
+    """What the trajectories of one optimizer step are averaged over, all micro-batches and ranks
+    together.
 
     Attributes:
         trajectories: how many they are.
@@ -44,6 +47,46 @@ class StepTotals:
     @classmethod
     def of(cls, credited: Sequence[Credited]) -> StepTotals:
         return cls(len(credited), sum(row.trajectory.response_tokens for row in credited))
+
+    def __add__(self, other: StepTotals) -> StepTotals:
+        return StepTotals(self.trajectories + other.trajectories, self.tokens + other.tokens)
+
+
+class StepFigures:
+    """What is logged of one optimizer step, added up over micro-batches and ranks."""
+
+    def __init__(self) -> None:
+        self._shares: dict[str, float] = {}
+        self._differences: list[float] = []
+
+    def add(
+        self, shares: Mapping[str, Tensor], rows: Sequence[Credited], logprobs_K: Tensor
+    ) -> None:
+        """Add a micro-batch.
+
+        Args:
+            shares: its share of each of the loss's figures.
+            rows: its trajectories.
+            logprobs_K: of their generated ids, as computed for the loss.
+        """
+        for name, value in shares.items():
+            self._shares[name] = self._shares.get(name, 0.0) + value.item()
+        sampled = [value for row in rows for value in row.trajectory.logprobs]
+        sampled_K = torch.tensor(sampled, device=logprobs_K.device)
+        self._differences += (sampled_K - logprobs_K).abs().tolist()
+
+    def over_ranks(self, trainer: Trainer) -> dict[str, float]:
+        """The figures under ``loss/``, and how far log-probabilities as sampled lie from those
+        recomputed (mean and largest, in nats), which tells of numerical drift; all ranks must
+        ask."""
+        own = self._differences
+        ranks = gathered(trainer, (self._shares, sum(own), len(own), max(own, default=0.0)))
+        shares, sums, counts, largest = zip(*ranks, strict=True)
+        names = dict.fromkeys(name for rank in shares for name in rank)
+        return {f"loss/{n}": sum(rank.get(n, 0.0) for rank in shares) for n in names} | {
+            "train/logprob_difference_mean": sum(sums) / sum(counts),
+            "train/logprob_difference_max": max(largest),
+        }
 
 
 def credit(
@@ -59,14 +102,26 @@ def credit(
     return out
 
 
-def split(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:
-    """Neighbouring groups, one part for each optimizer step; sizes differ by one at most.
+def split(
+    groups: Sequence[Group], places: Sequence[int], total: int, parts: int
+) -> list[list[Group]]:
+    """Neighbouring groups, one part for each optimizer step; sizes, counted over all ranks, differ
+    by one at most.
 
     Fewer groups than parts make a part each.
+
+    Args:
+        groups: those of this rank.
+        places: of each among those of all ranks.
+        total: how many those are.
+        parts: how many optimizer steps there should be.
     """
-    parts = min(parts, len(groups))
-    ends = [len(groups) * (index + 1) // parts for index in range(parts)]
-    return [groups[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    parts = min(parts, total)
+    ends = [total * (index + 1) // parts for index in range(parts)]
+    return [
+        [group for group, place in zip(groups, places, strict=True) if start <= place < end]
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
 
 
 def micro_batches(rows: Sequence[Credited], size: int) -> list[list[Credited]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,19 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks.checks import check_rewards, check_tools
+from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
 from visionthink_pl.images import FirstView, HalfView, PixelLimits
+from visionthink_pl.memory import memory_for
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.ranks import gathered
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.types import (
     ConfigError,
+    Group,
     PromptBatch,
     RolloutBatch,
     RunStopped,
@@ -41,6 +46,8 @@ class RolloutCallback(Callback):
         group_size: G, rollouts of one prompt in training; at least 2.
         max_turns: assistant turns a trajectory may have.
         max_new_tokens: tokens that one turn may have.
+        max_prompt_tokens: tokens that a prompt may have, those of the first look included; a
+            sample with a longer one is a bad row. ``null`` for any number.
         temperature: of sampling, above 0 (paper: 1.0).
         rewards: parts of the reward, in order; by default accuracy by rules, format, and the
             resize penalty as in Eq. 5.
@@ -64,6 +71,7 @@ class RolloutCallback(Callback):
         group_size: int = 8,
         max_turns: int = 2,
         max_new_tokens: int = 512,
+        max_prompt_tokens: int | None = None,
         temperature: float = 1.0,
         rewards: list[Reward] | None = None,
         filters: list[Filter] | None = None,
@@ -86,8 +94,9 @@ class RolloutCallback(Callback):
             ("max_new_tokens", max_new_tokens),
             ("rows", rows),
             ("max_draws", max_draws),
+            ("max_prompt_tokens", max_prompt_tokens),
         ):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ConfigError(f"rollout.{name}: at least 1, not {value}")
         if not 0 < temperature < math.inf:
             raise ConfigError(
@@ -113,11 +122,12 @@ class RolloutCallback(Callback):
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
         self.max_draws, self._gathering = max_draws, Gathering(max_draws)
+        self.screening = Screening(max_prompt_tokens)
 
     @property
     def waiting(self) -> int:
-        """How many groups wait for more draws."""
-        return len(self._gathering.waiting)
+        """How many groups wait for more draws, over all ranks."""
+        return self._gathering.waiting
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Get the rewards ready. The policy forms the distribution; this callback only says what
@@ -132,6 +142,23 @@ class RolloutCallback(Callback):
         if stage != "predict":
             for reward in self.rewards:
                 reward.setup()
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if stage == "fit" and isinstance(data, PromptDataModule):
+            self.check_rows(data, pl_module)
+
+    def check_rows(self, data: PromptDataModule, module: VisionThinkModule) -> None:
+        """Look for bad rows before training; needs no weights, and is done once.
+
+        Raises:
+            ConfigError: more than ``data.max_bad_rows`` are bad.
+        """
+        self.screening.check(data, self._conversation(module))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell of all rows left out, those of the validation before training among them."""
+        self.screening.report()
+
+    on_test_end = on_predict_end = on_fit_end
 
     def state_dict(self) -> dict[str, Any]:
         return {"draw": self.draw}
@@ -139,19 +166,33 @@ class RolloutCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.draw = state_dict["draw"]
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, PromptDataModule):
+            data.check_loader()
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
         rollouts = self._roll_out(trainer, pl_module, batch, self.group_size, self.rewards)
-        rollouts.filtered = [filter_group(group, self.filters) for group in rollouts.groups]
-        rollouts.kept, rollouts.surplus = self._gathering.add(
-            with_signal(rollouts.filtered),
-            wanted=len(batch.samples) + len(batch.unreadable),
-            last=trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs,
-        )
-        rollouts.waiting = self.waiting
+        self._keep(trainer, batch, rollouts)
         batch.rollouts = rollouts
         self.draw += 1
+
+    def _keep(self, trainer: Trainer, batch: PromptBatch, rollouts: RolloutBatch) -> None:
+        """Say what of all that was sampled is trained on, and when."""
+        rollouts.filtered = [filter_group(group, self.filters) for group in rollouts.groups]
+        signal = with_signal(rollouts.filtered)
+        drawn = gathered(trainer, (len(signal), len(batch.samples) + len(batch.unreadable)))
+        out = self._gathering.add(
+            signal,
+            counts=[count for count, _ in drawn],
+            rank=trainer.global_rank,
+            wanted=sum(prompts for _, prompts in drawn),
+            last=trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs,
+        )
+        rollouts.kept, rollouts.places, rollouts.kept_total = out.groups, out.places, out.total
+        rollouts.waiting, rollouts.surplus = self.waiting, out.surplus
 
     def on_validation_batch_start(
         self,
@@ -190,21 +231,44 @@ class RolloutCallback(Callback):
         trained on would be computed differently.
         """
         started = time.perf_counter()
-        for bad in batch.unreadable:
-            rank_zero_warn(f"sample {bad.id} is left out: {bad.reason}")
-        engine = self.engine(pl_module)
-        greedy = group_size is None
-        with trainer.precision_plugin.forward_context():
-            groups = engine.rollout(
-                batch.samples, group_size or 1, self.draw, greedy, _beginning(rewards)
-            )
-        score_groups(groups, rewards)
-        return RolloutBatch(groups, self.draw, time.perf_counter() - started)
+        assert isinstance(pl_module, VisionThinkModule)
+        groups: list[Group] = []
+        stopped: RunStopped | None = None
+        try:
+            self.screening.leave_out(batch, self._conversation(pl_module), trainer)
+            with self._memory(batch, group_size or 1), trainer.precision_plugin.forward_context():
+                groups = self.engine(pl_module).rollout(
+                    batch.samples,
+                    group_size or 1,
+                    self.draw,
+                    greedy=group_size is None,
+                    ended=_beginning(rewards),
+                )
+            score_groups(groups, rewards)
+        except RunStopped as error:
+            stopped = error
+        _stop_together(trainer, stopped)
+        seconds, parts = time.perf_counter() - started, tuple(reward.name for reward in rewards)
+        return RolloutBatch(groups, self.draw, seconds, parts=parts)
+
+    def _memory(self, batch: PromptBatch, group_size: int) -> AbstractContextManager[None]:
+        at_once = min(self.sampling.rows, len(batch.samples) * group_size)
+        sizes = (
+            f"{at_once} trajectories at once of up to {self.sampling.max_turns} turns of "
+            f"{self.sampling.max_new_tokens} tokens, and images of up to "
+            f"{self.limits.max_pixels:,} pixels"
+        )
+        remedies = ["lower rollout.limits.max_pixels or rollout.max_new_tokens"]
+        if at_once > group_size:
+            fewer = max(at_once // 2, group_size)
+            remedies.insert(0, f"lower rollout.rows to {fewer}")
+        return memory_for("the rollout", sizes, remedies)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """A run that has to stop goes on from here: from the batch that could not be scored."""
+        self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -217,15 +281,31 @@ class RolloutCallback(Callback):
     def engine(self, pl_module: LightningModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""
         assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
-        conversation = Conversation(
-            pl_module.family,
+        return RolloutEngine(pl_module.policy, self._conversation(pl_module), self.sampling)
+
+    def _conversation(self, module: VisionThinkModule) -> Conversation:
+        return Conversation(
+            module.family,
             self.tools,
             self.prompt,
             self.prompt_without_tools,
             self.first_view,
             self.limits,
         )
-        return RolloutEngine(pl_module.policy, conversation, self.sampling)
+
+
+def _stop_together(trainer: Trainer, stopped: RunStopped | None) -> None:
+    """Where one rank can't go on, all stop, and write the checkpoint together.
+
+    Raises:
+        RunStopped: it, or that of another rank.
+    """
+    reasons = gathered(trainer, None if stopped is None else str(stopped))
+    if stopped is not None:
+        raise stopped
+    for rank, reason in enumerate(reasons):
+        if reason is not None:
+            raise RunStopped(f"rank {rank}: {reason}")
 
 
 def _beginning(rewards: Sequence[Reward]) -> Callable[[VQASample, Trajectory], None]:

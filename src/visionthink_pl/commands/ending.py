@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from visionthink_pl.errors import config_error, one_line
+from visionthink_pl.memory import OutOfMemory
 from visionthink_pl.types import RunStopped
 
 
@@ -14,7 +15,7 @@ def exit_code(run: Callable[[], None]) -> int:
     is a fault of ours and keeps its traceback."""
     try:
         run()
-    except RunStopped as error:
+    except (RunStopped, OutOfMemory) as error:
         return _fail(error, code=1)
     except ValueError as error:
         mistake = config_error(error)

@@ -1,0 +1,48 @@
+"""Running out of memory, said so that one can act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from visionthink_pl.types import Trajectory
+
+CPU_SIGN = "can't allocate memory"  # torch raises a plain RuntimeError there
+
+
+class OutOfMemory(RuntimeError):
+    """Memory ran out: the message says in which phase, with what sizes, and what to change."""
+
+
+@contextmanager
+def memory_for(phase: str, sizes: str, remedies: Sequence[str]) -> Iterator[None]:
+    """Word what may happen within.
+
+    Args:
+        phase: what is being done.
+        sizes: of what it is done with.
+        remedies: changes to the config that would need less, the cheapest first.
+
+    Raises:
+        OutOfMemory: memory ran out.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        plain = not isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if plain and CPU_SIGN not in str(error):
+            raise
+        reason = " ".join(str(error).split(". ")[0].split())
+        raise OutOfMemory(
+            f"out of memory in {phase}, with {sizes} ({reason}); {', or '.join(remedies)}. "
+            "The last checkpoint stands; `python -m visionthink_pl plan` says what fits"
+        ) from error
+
+
+def sizes_of(trajectories: Sequence[Trajectory]) -> str:
+    """How much a pass over these trajectories has to hold."""
+    tokens = sum(len(trajectory.ids) for trajectory in trajectories)
+    visual = sum(trajectory.visual_tokens for trajectory in trajectories)
+    return f"{len(trajectories)} trajectories of {tokens:,} tokens, {visual:,} of them visual"
