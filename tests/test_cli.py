@@ -168,7 +168,8 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.gradient_clip_val=1.0", "trainer.gradient_clip_val: set model.max_grad_norm"),
     ("--trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches: must be 1"),
     ("--trainer.barebones=true", "trainer.barebones: must be false"),
-    ("--trainer.devices=2", "trainer.devices: one device for now"),
+    ("--trainer.use_distributed_sampler=true", "trainer.use_distributed_sampler: must be false"),
+    ("--trainer.devices=999", "data.prompts_per_step: at least as many as processes (999), not"),
     # what isn't there
     ("--config=nowhere.yaml", "config: File does not exist: "),
     ("--ckpt_path=nowhere", "ckpt_path: there is no file 'nowhere'"),
@@ -276,7 +277,7 @@ def test_verb_without_its_source(
     assert f"data.{source}: a source of samples is needed" in line
 
 
-VERBS = "(verbs: fit, validate, test, predict, prepare)"
+VERBS = "(verbs: fit, validate, test, predict, prepare, plan, export)"
 NO_VERBS = [
     (["fitt"], f"there is no verb 'fitt'; did you mean fit? {VERBS}"),
     (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {VERBS}"),

@@ -141,3 +141,16 @@ def test_trajectories_are_spread_over_the_batch_and_go_through_it() -> None:
     ]
     assert places == [[0, 5, 10, 15], [1, 6, 11, 16], [5, 10, 15, 0]]
     assert len(spread(groups[:3], 4, 7)) == 3 and spread([], 4, 0) == []
+
+
+def test_each_of_several_images_is_logged_for_each_look(tmp_path: Path) -> None:
+    group = looked_twice()
+    group.sample = replace(group.sample, images=group.sample.images * 2)
+    shown = [Image.new("RGB", size) for size in ((20, 30), (56, 56), (40, 60), (112, 112))]
+    group.trajectories[0].images = shown
+    assert sizes(log(tmp_path, RolloutLog(), [group])) == {
+        "rollout_0/first_look_1": (20, 30),
+        "rollout_0/first_look_2": (56, 56),
+        "rollout_0/second_look_1": (40, 60),
+        "rollout_0/second_look_2": (112, 112),
+    }
