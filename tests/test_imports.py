@@ -27,6 +27,7 @@ ROOMS = (
     "metrics",
     "optimizer",
     "update",
+    "evaluated",
     "module",
     "callbacks",
     "evaluation",
@@ -35,7 +36,7 @@ ROOMS = (
     "__main__",
 )
 # Above them, and none of their business.
-SHUT = {"module": ("rollout", "rewards"), "update": ("rollout", "rewards")}
+SHUT = {name: ("rollout", "rewards") for name in ("module", "update", "evaluated")}
 
 
 def modules() -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDeviceStrategy
@@ -20,18 +20,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import Normalisation
+from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.memory import memory_for, sizes_of
-from visionthink_pl.metrics import (
-    Tally,
-    evaluation_names,
-    tally_evaluation,
-    tally_rollouts,
-    train_names,
-)
+from visionthink_pl.metrics import Tally, tally_rollouts, train_names
 from visionthink_pl.optimizer import AdamW
-from visionthink_pl.policy import Full, Lora, Policy, check_loadable, load_policy
+from visionthink_pl.policy import Full, Lora, check_loadable, load_policy
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
 from visionthink_pl.update import (
@@ -47,7 +42,7 @@ from visionthink_pl.update import (
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
-class VisionThinkModule(LightningModule):
+class VisionThinkModule(EvaluatedModule):
     """Policy and frozen reference, trained by GRPO on the rollouts that it is handed.
 
     Args:
@@ -96,7 +91,7 @@ class VisionThinkModule(LightningModule):
         temperature: float = 1.0,
         kinds: tuple[str, ...] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(tuple(kinds))
         for name, value in (
             ("micro_batch_size", micro_batch_size),
             ("updates_per_batch", updates_per_batch),
@@ -120,12 +115,8 @@ class VisionThinkModule(LightningModule):
         self.updates_per_batch, self.max_grad_norm = updates_per_batch, max_grad_norm
         self.micro_batch_size, self.temperature = micro_batch_size, temperature
         self.gradient_checkpointing = gradient_checkpointing
-        self.kinds = tuple(kinds)
         self.family = load_family(pretrained, family, trust_remote_code)
         check_loadable(pretrained, self.family, self.tuning)
-        self.policy: Policy | None = None
-        self._evaluated: Tally | None = None
-        self._unreadable = 0
 
     def check(self, trainer: Trainer) -> None:
         """Refuse, before any weights are loaded, a trainer that would train something else.
@@ -209,7 +200,7 @@ class VisionThinkModule(LightningModule):
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
         """Take the optimizer steps on the groups that were kept; without any, take none."""
-        rollouts = _rollouts(batch)
+        rollouts = rollouts_of(batch)
         started = time.perf_counter()
         figures = self._update(rollouts) if rollouts.kept_total else {}
         figures["time/update_s"] = time.perf_counter() - started
@@ -336,65 +327,3 @@ class VisionThinkModule(LightningModule):
         tally = Tally(train_names(self.kinds, rollouts.parts))
         tally_rollouts(tally, rollouts)
         return tally.over_ranks(self.trainer).means()
-
-    def on_validation_epoch_start(self) -> None:
-        self._evaluated, self._unreadable = Tally(evaluation_names("val", self.kinds)), 0
-
-    def on_test_epoch_start(self) -> None:
-        self._evaluated, self._unreadable = Tally(evaluation_names("test", self.kinds)), 0
-
-    def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "val")
-
-    def test_step(self, batch: PromptBatch, batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
-    def _evaluate(self, batch: PromptBatch, stage: str) -> None:
-        tally_evaluation(self._tally(), stage, _rollouts(batch).groups)
-        self._unreadable += len(batch.unreadable)
-        self._policy().forget_images()
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_evaluation("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_evaluation("test")
-
-    def _log_evaluation(self, stage: str) -> None:
-        means = self._tally().over_ranks(self.trainer).means()
-        unreadable = sum(gathered(self.trainer, self._unreadable))
-        figures = {**means, f"{stage}/unreadable": float(unreadable)}
-        self.log_dict(figures, sync_dist=True)  # they are the same on all ranks already
-
-    def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
-        """One row a sample: what was answered, and whether a second look was taken; or why its
-        image could not be read."""
-        answered = [
-            {
-                "id": group.sample.id,
-                "question": group.sample.question,
-                "answer": trajectory.answer,
-                "second_look": trajectory.high,
-                "visual_tokens": trajectory.visual_tokens,
-                "stop": str(trajectory.stop),
-                "turns": [turn.text for turn in trajectory.turns],
-            }
-            for group in _rollouts(batch).groups
-            for trajectory in group.trajectories
-        ]
-        self._policy().forget_images()
-        return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
-
-    def _policy(self) -> Policy:
-        assert self.policy is not None, "configure_model has not run"
-        return self.policy
-
-    def _tally(self) -> Tally:
-        assert self._evaluated is not None, "no evaluation is under way"
-        return self._evaluated
-
-
-def _rollouts(batch: PromptBatch) -> RolloutBatch:
-    if batch.rollouts is None:
-        raise RuntimeError("the batch has no rollouts: add a RolloutCallback to the trainer")
-    return batch.rollouts
