@@ -49,7 +49,7 @@ def of_commands(config: Path) -> bool:
 EVERY = sorted(CONFIGS.rglob("*.yaml"))
 
 
-def write_folder(folder: Path, questions: int = 32) -> None:
+def write_folder(folder: Path, questions: int = 512) -> None:
     """What ``ImageFolder`` reads: as many questions about one image."""
     folder.mkdir(parents=True)
     Image.new("RGB", (64, 64)).save(folder / "image.png")

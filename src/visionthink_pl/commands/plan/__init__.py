@@ -1,0 +1,1 @@
+"""What a step needs, before any weights are loaded."""

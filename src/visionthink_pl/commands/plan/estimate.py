@@ -1,0 +1,99 @@
+"""What a step needs: taken with a few layers, and extended to all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+
+from visionthink_pl.commands.plan.ghost import layers_of, skeleton
+from visionthink_pl.commands.plan.ledger import Bytes
+from visionthink_pl.commands.plan.setup import Setup
+from visionthink_pl.commands.plan.step import Taken, take
+from visionthink_pl.commands.plan.work import Work
+
+ROLLOUT = ("prompts", "second look", "decoding")
+START = ""  # before the step begins
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a step needs.
+
+    Attributes:
+        phases: bytes in use when they are most in that phase, by kind.
+        flops: of the whole step, by phase.
+        tokens: of the whole step: text and visual tokens read, and tokens generated.
+    """
+
+    phases: dict[str, Bytes]
+    flops: dict[str, float]
+    tokens: dict[str, int]
+
+    @property
+    def phase(self) -> str:
+        """Where the step needs most."""
+        return max(self.phases, key=lambda phase: self.phases[phase].total())
+
+    @property
+    def peak(self) -> int:
+        """Bytes that it needs there."""
+        return self.phases[self.phase].total()
+
+
+def estimate(setup: Setup) -> Estimate:
+    """Take a step with few layers, and one with some more: at each place bytes grow by as many
+    with each layer."""
+    work = Work.of(setup)
+    depth = len(layers_of(skeleton(setup.family, setup.path), setup))
+    period = max(setup.checkpointing, 1)
+    least = max(_special(setup), period) + period  # either end stands for itself
+    few = depth % period + period * -(-least // period)
+    more = few + period
+    if few + more >= depth:
+        return _whole(setup, work, take(setup, work, depth, depth))
+    first, second = (take(setup, work, layers, edge=period) for layers in (few, more))
+    return _whole(setup, work, _extended(first, second, (depth - few) / period))
+
+
+def _special(setup: Setup) -> int:
+    """How many of the first layers do more than the others: those that DeepStack adds to."""
+    tower = skeleton(setup.family, setup.path).config.vision_config.to_dict()
+    return len(tower.get("deepstack_visual_indexes", ()))
+
+
+def _extended(few: Taken, more: Taken, times: float) -> Taken:
+    def line(first: float, second: float) -> float:
+        return first + times * (second - first)
+
+    peaks = {}
+    for place, first in few.peaks.items():
+        second = more.peaks[place]
+        kinds = first.keys() | second.keys()
+        peaks[place] = Counter({kind: round(line(first[kind], second[kind])) for kind in kinds})
+    flops = {phase: line(few.flops[phase], more.flops[phase]) for phase in few.flops}
+    return Taken(peaks, flops)
+
+
+def _whole(setup: Setup, work: Work, taken: Taken) -> Estimate:
+    """With the visual tokens of prompts that are not generated at once, which are kept too."""
+    features = max(most["features"] for most in taken.peaks.values())
+    others = setup.prompts * setup.draws / len(work.openings) - 1
+    phases: dict[str, Bytes] = {}
+    for (phase, _), most in taken.peaks.items():
+        if phase == START:
+            continue
+        if phase not in phases or most.total() > phases[phase].total():
+            phases[phase] = most
+    for most in phases.values():
+        most["features"] += round(others * features)
+    rollouts = setup.prompts / len(work.openings)
+    passes = setup.trajectories / len(work.micro_batch(setup.micro_batch_size))
+    flops = {
+        phase: count * (rollouts if phase in ROLLOUT else passes)
+        for phase, count in taken.flops.items()
+    }
+    if setup.updates > 1 and setup.dtype == torch.bfloat16:  # under the policy that sampled
+        flops["forward"] *= 2 - 1 / setup.updates
+    return Estimate(phases, flops, work.tokens(setup.prompts))

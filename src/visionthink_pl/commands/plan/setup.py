@@ -1,0 +1,133 @@
+"""All that memory and work of a step depend on, and single changes to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from visionthink_pl.callbacks import RolloutCallback
+from visionthink_pl.conversation import Conversation
+from visionthink_pl.families import Family, resolve
+from visionthink_pl.losses import Loss
+from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
+from visionthink_pl.policy import Tuning
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the config leaves to the data, at its worst by default.
+
+    Args:
+        prompt_tokens: text tokens of a prompt; at least those of the system prompt are taken.
+        ask_rate: share of the rollouts that are shown the full image, where a tool is offered.
+    """
+
+    prompt_tokens: int = 512
+    ask_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A step of training.
+
+    Attributes:
+        path: of the checkpoint.
+        family: of the checkpoint.
+        tuning: what is trained.
+        loss: whether it needs a reference, or entropies.
+        dtype: of a frozen base; bf16 also is what is computed in.
+        checkpointing: off, or every n-th layer.
+        micro_batch_size: trajectories in one pass.
+        variant: of the optimizer.
+        updates: optimizer steps a rollout batch.
+        prompts: in a rollout batch.
+        draws: rollout batches whose groups may wait for one another.
+        group_size: rollouts of a prompt.
+        rows: trajectories generated at once.
+        max_turns: assistant turns that a trajectory may have.
+        max_new_tokens: of a turn; each is taken to have them all.
+        max_pixels: of the full image; each is taken to have them all.
+        conversation: what prompts and tool responses look like.
+        demand: what data would tell.
+        gpu: whether it is for a GPU: optimizer and 4-bit layers take other ways there.
+    """
+
+    path: str
+    family: Family
+    tuning: Tuning
+    loss: Loss
+    dtype: torch.dtype
+    checkpointing: int
+    micro_batch_size: int
+    variant: str
+    updates: int
+    prompts: int
+    draws: int
+    group_size: int
+    rows: int
+    max_turns: int
+    max_new_tokens: int
+    max_pixels: int
+    conversation: Conversation
+    demand: Demand
+    gpu: bool
+
+    @classmethod
+    def of(
+        cls,
+        module: VisionThinkModule,
+        rollout: RolloutCallback,
+        prompts: int,
+        precision: str,
+        demand: Demand,
+        gpu: bool,
+    ) -> Setup:
+        """From what a run is built of; no weights are needed.
+
+        Args:
+            module: the module.
+            rollout: the callback that samples.
+            prompts: in a rollout batch.
+            precision: of the trainer.
+            demand: what data would tell.
+            gpu: whether the step is taken on a GPU.
+        """
+        return cls(
+            path=resolve(module.pretrained),
+            family=module.family,
+            tuning=module.tuning,
+            loss=module.loss_function,
+            dtype=BASE_DTYPES[precision],
+            checkpointing=int(module.gradient_checkpointing),
+            micro_batch_size=module.micro_batch_size,
+            variant=module.adamw.variant,
+            updates=module.updates_per_batch,
+            prompts=prompts,
+            draws=rollout.max_draws,
+            group_size=rollout.group_size,
+            rows=rollout.sampling.rows,
+            max_turns=rollout.sampling.max_turns,
+            max_new_tokens=rollout.sampling.max_new_tokens,
+            max_pixels=rollout.limits.max_pixels,
+            conversation=Conversation(
+                module.family,
+                rollout.tools,
+                rollout.prompt,
+                rollout.prompt_without_tools,
+                rollout.first_view,
+                rollout.limits,
+            ),
+            demand=demand,
+            gpu=gpu,
+        )
+
+    @property
+    def groups_at_once(self) -> int:
+        """Groups that are generated at once."""
+        return min(max(self.rows // self.group_size, 1), self.prompts)
+
+    @property
+    def trajectories(self) -> int:
+        """N, in a rollout batch."""
+        return self.prompts * self.group_size

@@ -1,0 +1,72 @@
+"""The configs for cards, and those with the paper's numbers: two small steps of each."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from judge_server import honest, judge_server
+from visionthink_pl.cli import main
+from visionthink_pl.data import LookCloser
+
+pytestmark = pytest.mark.integration
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+SIZED = sorted([*CONFIGS.glob("efficient_*gb.yaml"), *CONFIGS.glob("paper_*.yaml")])
+CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "csv"}}
+
+
+def write_folder(folder: Path, split: str, count: int) -> None:
+    folder.mkdir(parents=True)
+    rows = []
+    for index in range(count):
+        sample = LookCloser(count, split)[index]
+        sample.images[0].save(folder / f"{index}.png")
+        rows.append({"image": f"{index}.png", "question": sample.question, "answer": sample.answer})
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def scale_down(config: dict[str, Any], url: str) -> dict[str, Any]:
+    """The embedded model on the CPU, a judge on loopback, two small steps."""
+    config["trainer"] |= {"accelerator": "cpu", "precision": "32-true", "max_steps": 2}
+    config["trainer"] |= {"val_check_interval": 1.0, "logger": [CSV], "limit_val_batches": 0}
+    config["model"] |= {"pretrained": "embedded"}
+    config["model"]["optimizer"]["lr"] = 1e-6
+    config["data"] |= {"prompts_per_step": 4}
+    config["rollout"] |= {"group_size": 4, "max_new_tokens": 24, "temperature": 1.5}
+    judge = config["rollout"]["rewards"][0]["init_args"]["judge"]["init_args"]
+    judge |= {"base_url": url}
+    return config
+
+
+def test_there_is_one_for_each_card() -> None:
+    assert [config.stem for config in SIZED] == [
+        "efficient_3b_qlora_12gb",
+        "efficient_7b_lora_48gb",
+        "efficient_7b_lora_80gb",
+        "efficient_7b_qlora_24gb",
+        "efficient_qwen3vl_4b_qlora_16gb",
+        "paper_efficient_7b",
+        "paper_general_7b",
+    ]
+
+
+@pytest.mark.parametrize("config", SIZED, ids=lambda config: config.stem)
+def test_two_steps(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    write_folder(tmp_path / "data" / "train", "train", 8)
+    write_folder(tmp_path / "data" / "validation", "validation", 2)
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    with judge_server(honest) as server:
+        small = scale_down(values, server.url)
+        (tmp_path / "small.yaml").write_text(yaml.safe_dump(small))
+        assert main(["fit", "--config", "small.yaml"]) == 0
+    (file,) = (tmp_path / "csv").rglob("metrics.csv")
+    with file.open() as lines:
+        steps = [float(row["optimizer_step"]) for row in csv.DictReader(lines)]
+    assert max(steps) == 2
