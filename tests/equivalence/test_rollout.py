@@ -10,7 +10,7 @@ from equivalence import naive
 from model_helpers import make_conversation, rolled, three_samples
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
-from visionthink_pl.rollout import RolloutEngine, Sampling, engine
+from visionthink_pl.rollout import RolloutEngine, Sampling, decoder, engine
 from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.rollout.rows import Rows
 from visionthink_pl.types import Group, Trajectory
@@ -61,6 +61,23 @@ def test_looking_seldom_at_who_has_ended_changes_nothing(
     wanted = flat(rolled(policy))
     monkeypatch.setattr(RolloutEngine, "_check_every", lambda self: check_every)
     assert_same(flat(rolled(policy)), wanted)
+
+
+@pytest.mark.parametrize("tokens", [1, 400])
+def test_how_much_is_read_at_once_changes_nothing(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> None:
+    wanted = flat(rolled(policy))
+    reads, read_rows = [], Decoder._read_rows
+
+    def counted(self, cache, rows_R, blocks, *rest) -> list[int]:
+        reads.append(sum(len(block.ids) for block in blocks))
+        return read_rows(self, cache, rows_R, blocks, *rest)
+
+    monkeypatch.setattr(decoder, "READ", tokens)
+    monkeypatch.setattr(Decoder, "_read_rows", counted)
+    assert_same(flat(rolled(policy)), wanted)
+    assert len(reads) > 3 and (tokens == 1 or max(reads) <= tokens)
 
 
 @pytest.mark.parametrize("join", [0.0, 100.0])

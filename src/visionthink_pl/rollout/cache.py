@@ -13,11 +13,12 @@ class RaggedCache:
     from padding, never looked at, and overwritten. Nothing is copied when a token is added.
 
     Args:
+        rows: how many rows it has.
         capacity: tokens that a row can hold.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self, rows: int, capacity: int) -> None:
+        self._rows, self.capacity = rows, capacity
         self._keys: list[Tensor] = []  # a layer: (N, capacity, key heads, width of a head)
         self._values: list[Tensor] = []
         self._rows_N: Tensor | None = None
@@ -38,9 +39,9 @@ class RaggedCache:
         """Write (N, key heads, T, width) and return (N, key heads, seen, width): views where all
         rows are meant."""
         if layer_idx == len(self._keys):
-            heads, width, rows = key.shape[1], key.shape[3], len(self._slots_NT)
-            self._keys.append(key.new_zeros(rows, self.capacity, heads, width))
-            self._values.append(value.new_zeros(rows, self.capacity, heads, width))
+            shape = self._rows, self.capacity, key.shape[1], key.shape[3]
+            self._keys.append(key.new_zeros(shape))
+            self._values.append(value.new_zeros(shape))
         keys, values = self._keys[layer_idx], self._values[layer_idx]
         rows_N = self._rows_N
         to_N = torch.arange(len(keys), device=keys.device) if rows_N is None else rows_N
@@ -52,7 +53,7 @@ class RaggedCache:
 
     def select(self, rows_N: Tensor, capacity: int) -> RaggedCache:
         """A copy of some rows, a row as often as it is named, with room for ``capacity`` tokens."""
-        out = RaggedCache(capacity)
+        out = RaggedCache(len(rows_N), capacity)
         kept = min(self.capacity, capacity)
         for source, target in ((self._keys, out._keys), (self._values, out._values)):
             for layer in source:

@@ -16,6 +16,7 @@ from visionthink_pl.rollout.cache import RaggedCache
 from visionthink_pl.rollout.rows import Rows
 
 BUCKET = 64  # attention looks at a multiple of this many places, so that shapes rarely change
+READ = 8192  # tokens that are read at once: more would take more memory, and no less time
 MOSTLY = 0.75  # rows move together when fewer than this share of them is still of use
 
 
@@ -104,9 +105,9 @@ class Decoder:
             uniform_NT: numbers in [0, 1), one for each row and new token; ``None`` decodes
                 greedily.
         """
-        cache = RaggedCache(max(len(prompt.ids) for prompt in prompts))
+        cache = RaggedCache(len(prompts), max(len(prompt.ids) for prompt in prompts))
         nothing = [0] * len(prompts)
-        positions = self._read(cache, None, prompts, nothing, nothing)
+        positions = self._read(cache, range(len(prompts)), prompts, nothing, nothing)
         self._cache = cache.select(self._tensor(prompt_of_row), self._room(cache.capacity))
         self._slots = [
             _Slot(row, len(prompts[index].ids) - 1, positions[index], prompts[index].ids[-1])
@@ -149,7 +150,7 @@ class Decoder:
             self._keep(self._alive(), capacity)
         indices = [self._slots.index(slot) for slot in slots]
         starts = [slot.position for slot in slots]
-        positions = self._read(self._cache, self._tensor(indices), blocks, lengths, starts)
+        positions = self._read(self._cache, indices, blocks, lengths, starts)
         for slot, block, position in zip(slots, blocks, positions, strict=True):
             slot.length += len(block.ids) - 1
             slot.position, slot.unfed, slot.state = position, block.ids[-1], _State.DECODING
@@ -165,16 +166,33 @@ class Decoder:
     def _read(
         self,
         cache: RaggedCache,
-        rows_R: Tensor | None,
+        rows: Sequence[int],
         blocks: Sequence[Given],
         lengths: Sequence[int],
         starts: Sequence[int],
     ) -> list[int]:
-        """Put all but the last token of each block into the cache, behind ``lengths`` tokens.
+        """Put all but the last token of each block into the cache, behind ``lengths`` tokens of its
+        row, some rows at a time.
 
         Returns:
             The rotary position of each block's last token, where the first has ``starts``.
         """
+        at_once = max(READ // max(len(block.ids) for block in blocks), 1)
+        positions: list[int] = []
+        for first in range(0, len(blocks), at_once):
+            some = slice(first, first + at_once)
+            rows_R = self._tensor(rows[some])
+            positions += self._read_rows(cache, rows_R, blocks[some], lengths[some], starts[some])
+        return positions
+
+    def _read_rows(
+        self,
+        cache: RaggedCache,
+        rows_R: Tensor,
+        blocks: Sequence[Given],
+        lengths: Sequence[int],
+        starts: Sequence[int],
+    ) -> list[int]:
         policy, family = self._policy, self._policy.family
         rows = [torch.tensor(block.ids[:-1]) for block in blocks]
         ids_RT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
