@@ -1,0 +1,1 @@
+"""A trained policy as the hub would have it: the adapter, or merged weights."""

@@ -1,0 +1,132 @@
+"""Ask this model about an image: it is shown small, and in full where the model asks for it.
+
+    python example.py photo.png "What does the sign say?"
+
+It needs torch, torchvision, transformers and accelerate; where this is an adapter, peft too, and
+bitsandbytes where the base is held in 4 bits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+    GenerationConfig,
+)
+
+FOLDER = Path(__file__).parent
+TOLD = json.loads((FOLDER / "conversation.json").read_text(encoding="utf-8"))
+
+
+def load() -> tuple[Any, Any]:
+    """The model, as it was trained, and its processor."""
+    quantization = TOLD["quantization"]
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        TOLD["base"] or FOLDER,
+        dtype=TOLD["dtype"],
+        device_map="cuda" if torch.cuda.is_available() else "cpu",
+        quantization_config=quantization and BitsAndBytesConfig.from_dict(quantization),
+    )
+    if TOLD["base"]:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(FOLDER))
+    model.generation_config = GenerationConfig.from_pretrained(FOLDER)
+    return model.eval(), AutoProcessor.from_pretrained(FOLDER)
+
+
+def within_limits(image: Image.Image) -> Image.Image:
+    """The full image: as large as it is, unless that is too small or too large."""
+    pixels, least, most = image.width * image.height, TOLD["min_pixels"], TOLD["max_pixels"]
+    if least <= pixels <= most:
+        return image
+    shrink = pixels > most
+    scale = math.sqrt((most if shrink else least) / pixels)
+    exact = (image.width * scale, image.height * scale)
+    width, height = (math.floor(side) if shrink else math.ceil(side) for side in exact)
+    return image.resize((max(1, width), max(1, height)), Image.Resampling.BICUBIC)
+
+
+def half(image: Image.Image) -> Image.Image:
+    """The first look: half the width and half the height."""
+    size = (max(1, image.width // 2), max(1, image.height // 2))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def encode(processor: Any, text: str, image: Image.Image) -> dict[str, torch.Tensor]:
+    """Text with one image as the model reads it."""
+    return dict(processor(text=[text], images=[image], return_tensors="pt"))
+
+
+def prompt(processor: Any, system: str, question: str, image: Image.Image) -> dict[str, Any]:
+    """The first thing that the model reads."""
+    user = [{"type": "image"}, {"type": "text", "text": question}]
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return encode(processor, text, image)
+
+
+def opening(processor: Any, image: Image.Image, question: str) -> tuple[dict[str, Any], bool]:
+    """The prompt, and whether a second look is on offer: only where it can show more."""
+    in_full = prompt(processor, TOLD["prompt_without_tools"], question, image)
+    if TOLD["tool_response"] is None:
+        return in_full, False
+    small = prompt(processor, TOLD["prompt"], question, half(image))
+    visual = [(p["mm_token_type_ids"] != 0).sum() for p in (small, in_full)]
+    return (small, True) if visual[0] < visual[1] else (in_full, False)
+
+
+def generate(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """All ids so far and those of one more turn, shape (1, T); greedy, as the generation config
+    says."""
+    return model.generate(**{name: value.to(model.device) for name, value in inputs.items()}).cpu()
+
+
+def behind(
+    ids: torch.Tensor, before: dict[str, Any], more: dict[str, Any]
+) -> dict[str, torch.Tensor]:
+    """What follows ``ids``, which are kept as they were generated and never encoded again."""
+    generated = torch.zeros_like(ids[:, before["input_ids"].shape[1] :])
+    kinds = (before["mm_token_type_ids"], generated, more["mm_token_type_ids"])
+    all_ids = torch.cat([ids, more["input_ids"]], 1)
+    return {
+        "input_ids": all_ids,
+        "attention_mask": torch.ones_like(all_ids),
+        "mm_token_type_ids": torch.cat(kinds, 1),
+        "pixel_values": torch.cat([before["pixel_values"], more["pixel_values"]]),
+        "image_grid_thw": torch.cat([before["image_grid_thw"], more["image_grid_thw"]]),
+    }
+
+
+def calls(model: Any, processor: Any, turn: list[int]) -> bool:
+    """Whether a turn came to its end and calls; how it words its call is not looked at."""
+    finished = turn[-1] == model.generation_config.eos_token_id
+    return finished and TOLD["call"] in processor.decode(turn)
+
+
+def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[list[int]]:
+    """The ids of each turn: one, or two where the model calls for the full image."""
+    image = within_limits(image.convert("RGB"))
+    inputs, offered = opening(processor, image, question)
+    ids = generate(model, inputs)
+    turns = [ids[0, inputs["input_ids"].shape[1] :].tolist()]
+    if offered and calls(model, processor, turns[0]):
+        inputs = behind(ids, inputs, encode(processor, TOLD["tool_response"], image))
+        ids = generate(model, inputs)
+        turns.append(ids[0, inputs["input_ids"].shape[1] :].tolist())
+    return turns
+
+
+if __name__ == "__main__":
+    model, processor = load()
+    for turn in ask(model, processor, Image.open(sys.argv[1]), sys.argv[2]):
+        print(processor.decode(turn, skip_special_tokens=True))

@@ -1,0 +1,85 @@
+"""The run that a checkpoint comes from: its config, found and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+from omegaconf import OmegaConf
+
+from visionthink_pl.commands.export.run import Run, Shown
+from visionthink_pl.errors import config_error, explain, with_key
+from visionthink_pl.families import Family, load_family
+from visionthink_pl.types import ConfigError
+
+CONFIG = "config.yaml"
+
+
+def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
+    """The run that a checkpoint comes from.
+
+    Args:
+        ckpt: the checkpoint; Lightning writes it into a folder of the log folder.
+        config: the run's config, where it is not found from there.
+        pretrained: the base; by default what the config says.
+
+    Raises:
+        ConfigError: neither config nor base is known, or the config can't be read.
+    """
+    file = _config_file(ckpt) if config is None else Path(config)
+    if file is None:
+        if pretrained is None:
+            raise ConfigError(
+                f"config: there is no {CONFIG} beside {str(ckpt)!r} nor in the folder above; name "
+                "the run's with --config, or the base model with --pretrained"
+            )
+        return Run(None, {}, pretrained, load_family(pretrained), Shown())
+    read = _read(file)
+    model = read["model"]
+    pretrained = pretrained or model.get("pretrained", "embedded")
+    family, shown = _build(model.get("family"), read["rollout"])
+    loaded = load_family(pretrained, family, bool(model.get("trust_remote_code")))
+    return Run(file, read, pretrained, loaded, shown)
+
+
+def _config_file(ckpt: Path) -> Path | None:
+    folder = ckpt.absolute().parent
+    files = (folder / CONFIG, folder.parent / CONFIG)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        read = OmegaConf.to_container(OmegaConf.load(file))
+    except Exception as error:  # a parser fed with garbage may raise anything
+        raise ConfigError(f"config: can't read {str(file)!r}: {error}") from error
+    if not isinstance(read, dict) or not {"trainer", "model", "rollout"} <= read.keys():
+        raise ConfigError(
+            f"config: {str(file)!r} is no run's: it lacks trainer, model or rollout; name the "
+            f"{CONFIG} of the run's log folder"
+        )
+    return {str(key): value for key, value in read.items()}
+
+
+def _build(family: str | None, rollout: Mapping[str, Any]) -> tuple[type[Family] | None, Shown]:
+    """What the config names by ``class_path``."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--model.family", type=type[Family] | None)
+    parser.add_class_arguments(Shown, "rollout")
+    names = {field.name for field in fields(Shown)}
+    told = {key: value for key, value in rollout.items() if key in names}
+    try:
+        built = parser.instantiate(
+            parser.parse_object({"model": {"family": family}, "rollout": told})
+        )
+    except ArgumentError as error:
+        raise ConfigError(explain(str(error), [])) from error
+    except ValueError as error:
+        mistake = config_error(error)
+        if mistake is None:
+            raise
+        raise ConfigError(with_key(str(mistake), {"rollout": rollout})) from error
+    return built.model.family, built.rollout

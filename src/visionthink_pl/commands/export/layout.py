@@ -1,0 +1,81 @@
+"""What stands beside the weights: processor, generation config, conversation, an example."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import GenerationConfig
+
+from visionthink_pl.commands.export.probe import made_up_sample
+from visionthink_pl.commands.export.run import Run
+from visionthink_pl.families import load_family
+from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.policy.load import nf4
+from visionthink_pl.visual_tools import ResizeImage, ToolResult
+
+CONVERSATION, EXAMPLE = "conversation.json", "example.py"
+
+
+def generation_config(run: Run) -> GenerationConfig:
+    """Greedy, with the run's length of a turn; it never takes the ids that were never sampled."""
+    never_V = run.family.never_sampled(run.skeleton.config.text_config.vocab_size)
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=run.shown.max_new_tokens,
+        eos_token_id=run.family.end_of_turn_id,
+        pad_token_id=run.family.pad_id,
+        suppress_tokens=never_V.nonzero()[:, 0].tolist(),
+    )
+
+
+def write_processor(run: Run, out: Path) -> None:
+    """The base's processor and chat template, with the run's limit."""
+    family = load_family(run.pretrained, type(run.family), run.family.trust_remote_code)
+    family.limit(run.shown.limits.max_pixels)
+    family.processor.save_pretrained(out)
+
+
+def looks(run: Run) -> int | None:
+    """How many looks the example takes: two where the model may ask for the full image, one where
+    that is shown at once; ``None`` where the run has tools or views of another kind."""
+    view = run.shown.first_view or HalfView()
+    if not run.tools and isinstance(view, FullView):
+        return 1
+    paper = [type(tool) for tool in run.tools] == [ResizeImage] and isinstance(view, HalfView)
+    return 2 if paper else None
+
+
+def conversation(run: Run, merged: bool) -> dict[str, Any]:
+    """What the example needs to know, as JSON values; an image is a placeholder.
+
+    Args:
+        run: whose conversation it is.
+        merged: whether the weights stand for themselves; an adapter needs its base.
+    """
+    opening = run.conversation.open(made_up_sample())
+    answer = ToolResult(images=opening.high)
+    two = looks(run) == 2
+    quantized = run.quantized and not merged
+    return {
+        "base": None if merged else run.base,
+        "dtype": str(run.dtype).removeprefix("torch."),
+        "quantization": nf4(run.dtype, run.family).to_dict() if quantized else None,
+        "prompt": opening.messages[0]["content"],
+        "prompt_without_tools": run.prompt_without_tools,
+        "call": run.family.call_tags[0],
+        "tool_response": run.conversation.response_text(opening.messages, answer) if two else None,
+        "min_pixels": run.shown.limits.min_pixels,
+        "max_pixels": run.shown.limits.max_pixels,
+    }
+
+
+def write_conversation(run: Run, told: Mapping[str, Any], out: Path) -> None:
+    """The conversation, and the example where there is one."""
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    (out / CONVERSATION).write_text(text + "\n", encoding="utf-8")
+    if looks(run) is not None:
+        shutil.copyfile(Path(__file__).with_name(EXAMPLE), out / EXAMPLE)

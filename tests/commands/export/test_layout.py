@@ -1,0 +1,124 @@
+"""Processor, generation config and conversation beside the weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoProcessor, GenerationConfig
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+from export_helpers import LIMITS, NEW_TOKENS, conversation_of, export, samples, save_run
+from families_helpers import SIDE
+from model_helpers import embedded_policy
+from visionthink_pl.commands.export.layout import conversation, looks
+from visionthink_pl.commands.export.run import Run, Shown
+from visionthink_pl.families import EMBEDDED, Family, load_family
+from visionthink_pl.images import FullView, HalfView, PixelLimits
+from visionthink_pl.visual_tools import ResizeImage, VisualTool
+
+NO_LIMIT = 10**9
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, family: Family) -> Path:
+    folder = tmp_path_factory.mktemp("layout")
+    ckpt, _ = save_run(embedded_policy(family), folder / "run", lora={"r": 4, "alpha": 32})
+    return export(ckpt, folder / "out")
+
+
+def sizes(most: int) -> list[tuple[int, int]]:
+    """Many shapes, up to fifty times as long as wide, as large as they may be."""
+    heights = range(4, int(most**0.5) + 1)
+    found = [(most // height, height) for height in heights if most // height <= 50 * height]
+    return found + [(width - 20, height) for width, height in found if width > 40]
+
+
+def resized(width: int, height: int, factor: int, most: int) -> tuple[int, int]:
+    return smart_resize(height, width, factor=factor, min_pixels=factor**2, max_pixels=most)
+
+
+@pytest.mark.parametrize("most", [112 * 112, 224 * 224, 1280 * 28 * 28])
+def test_what_is_within_the_run_s_limit_is_read_as_in_training(checkpoint: Path, most: int) -> None:
+    family = load_family(checkpoint)
+    family.limit(most)
+    size = family.processor.image_processor.size
+    side = SIDE[family.model_type]
+    assert size["shortest_edge"] == side**2
+    allowed, bare = size["longest_edge"], most
+    differ = 0
+    for width, height in sizes(most):
+        trained = resized(width, height, side, NO_LIMIT)
+        assert resized(width, height, side, allowed) == trained
+        differ += resized(width, height, side, bare) != trained
+    assert differ, "the limit itself would have done"
+
+
+def test_what_is_larger_is_shrunk_and_a_small_first_look_is_not_enlarged(out: Path) -> None:
+    processor = AutoProcessor.from_pretrained(out)
+    size = processor.image_processor.size
+    assert LIMITS.max_pixels < size["longest_edge"] < 2 * LIMITS.max_pixels
+    image = samples()[0].images[0]
+    for side, patches in ((28, 4), (56, 16), (2000, None)):
+        read = processor.image_processor([image.resize((side, side))], return_tensors="pt")
+        found = int(read["image_grid_thw"].prod())
+        assert found == patches or (patches is None and found * 14**2 <= size["longest_edge"])
+
+
+def test_the_template_is_the_base_s(out: Path) -> None:
+    found, base = (AutoProcessor.from_pretrained(folder) for folder in (out, EMBEDDED))
+    assert found.chat_template == base.chat_template
+    assert found.tokenizer.get_vocab() == base.tokenizer.get_vocab()
+
+
+def test_generation_is_greedy(out: Path, family: Family) -> None:
+    config = GenerationConfig.from_pretrained(out)
+    assert config.do_sample is False and config.repetition_penalty in (None, 1.0)
+    assert config.max_new_tokens == NEW_TOKENS
+    assert config.eos_token_id == family.end_of_turn_id
+    assert {family.pad_id, family.image_token_id} <= set(config.suppress_tokens)
+    assert family.end_of_turn_id not in config.suppress_tokens
+
+
+def test_ids_that_the_tokenizer_lacks_fit_into_a_file(tmp_path: Path, family: Family) -> None:
+    """Published heads have hundreds of them; here nearly all of 152,064 are."""
+    ids = family.never_sampled(152_064).nonzero()[:, 0].tolist()
+    assert len(ids) > 151_000
+    GenerationConfig(do_sample=False, suppress_tokens=ids).save_pretrained(tmp_path)
+    assert GenerationConfig.from_pretrained(tmp_path).suppress_tokens == ids
+
+
+def test_the_conversation_is_the_run_s(out: Path, family: Family) -> None:
+    told = json.loads((out / "conversation.json").read_text())
+    opening = conversation_of(embedded_policy(family)).open(samples()[0])
+    assert told["prompt"] == opening.messages[0]["content"]
+    assert '"name":"resize_image"' in told["prompt"]
+    assert told["tool_response"].startswith("\n<|im_start|>user\n<tool_response>\n<|vision_start|>")
+    assert told["base"] == str(EMBEDDED) and told["dtype"] == "float32"
+
+
+class Other(ResizeImage):
+    """A tool that the example can't run."""
+
+    name = "zoom"
+
+
+CASES = [
+    ([ResizeImage()], HalfView(), 2),
+    (None, None, 2),
+    ([], FullView(), 1),
+    ([], HalfView(), None),
+    ([Other()], HalfView(), None),
+    ([ResizeImage(), Other()], HalfView(), None),
+]
+
+
+@pytest.mark.parametrize(("tools", "view", "expected"), CASES)
+def test_looks_of_the_example(
+    family: Family, tools: list[VisualTool] | None, view: HalfView | None, expected: int | None
+) -> None:
+    shown = Shown(tools=tools, first_view=view, limits=PixelLimits())
+    run = Run(None, {}, "embedded", family, shown)
+    assert looks(run) == expected
+    told = conversation(run, merged=True)
+    assert (told["tool_response"] is None) == (expected != 2)
+    assert told["base"] is None
