@@ -51,12 +51,15 @@ class RaggedCache:
             keys, values = keys[rows_N, : self._seen], values[rows_N, : self._seen]
         return keys[:, : self._seen].transpose(1, 2), values[:, : self._seen].transpose(1, 2)
 
-    def select(self, rows_N: Tensor, capacity: int) -> RaggedCache:
-        """A copy of some rows, a row as often as it is named, with room for ``capacity`` tokens."""
+    def take(self, rows_N: Tensor, capacity: int) -> RaggedCache:
+        """Some rows, a row as often as it is named, with room for ``capacity`` tokens. This cache is
+        empty afterwards: it gives up each layer as it is copied, so that no more than one layer is
+        held twice."""
         out = RaggedCache(len(rows_N), capacity)
         kept = min(self.capacity, capacity)
         for source, target in ((self._keys, out._keys), (self._values, out._values)):
-            for layer in source:
+            while source:
+                layer = source.pop(0)
                 rows = layer.new_zeros(len(rows_N), capacity, *layer.shape[2:])
                 rows[:, :kept] = layer[rows_N, :kept]
                 target.append(rows)

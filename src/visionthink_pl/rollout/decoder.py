@@ -108,7 +108,7 @@ class Decoder:
         cache = RaggedCache(len(prompts), max(len(prompt.ids) for prompt in prompts))
         nothing = [0] * len(prompts)
         positions = self._read(cache, range(len(prompts)), prompts, nothing, nothing)
-        self._cache = cache.select(self._tensor(prompt_of_row), self._room(cache.capacity))
+        self._cache = cache.take(self._tensor(prompt_of_row), self._room(cache.capacity))
         self._slots = [
             _Slot(row, len(prompts[index].ids) - 1, positions[index], prompts[index].ids[-1])
             for row, index in enumerate(prompt_of_row)
@@ -285,6 +285,6 @@ class Decoder:
     def _keep(self, indices: Sequence[int], capacity: int) -> None:
         """Let go of all other slots; those that are kept have room for ``capacity`` tokens."""
         index = self._tensor(indices)
-        self._cache = self._cache.select(index, capacity)
+        self._cache = self._cache.take(index, capacity)
         self._rows = self._rows.select(index)
         self._slots = [self._slots[i] for i in indices]
