@@ -52,9 +52,11 @@ class RaggedCache:
         return keys[:, : self._seen].transpose(1, 2), values[:, : self._seen].transpose(1, 2)
 
     def take(self, rows_N: Tensor, capacity: int) -> RaggedCache:
-        """Some rows, a row as often as it is named, with room for ``capacity`` tokens. This cache is
-        empty afterwards: it gives up each layer as it is copied, so that no more than one layer is
-        held twice."""
+        """Some rows, a row as often as it is named, with room for ``capacity`` tokens.
+
+        This cache is empty afterwards: it gives up each layer as it is copied, so that no more
+        than one is held twice.
+        """
         out = RaggedCache(len(rows_N), capacity)
         kept = min(self.capacity, capacity)
         for source, target in ((self._keys, out._keys), (self._values, out._values)):
