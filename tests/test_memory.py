@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.callbacks import AdapterCheckpoint
+from visionthink_pl.callbacks import AdapterCheckpoint, rollout
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.memory import OutOfMemory, memory_for
 from visionthink_pl.module import VisionThinkModule
@@ -43,6 +44,8 @@ PHASES = [
         r"in the update, with 6 trajectories of [\d,]+ tokens, [\d,]+ of them visual .*"
         r"micro_batch_size to 3.*gradient_checkpointing to true.*quantization to nf4",
     ),
+    (rollout, "score_groups", GPU, r"in scoring, with 2 groups"),
+    (nn.utils, "clip_grad_norm_", GPU, r"in the optimizer's step, with [\d,]+ weights.*8bit"),
     (torch.optim.AdamW, "step", GPU, r"in the optimizer's step, with [\d,]+ weights.*8bit"),
 ]
 

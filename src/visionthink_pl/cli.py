@@ -75,6 +75,11 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(
                 "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
             )
+        strategy = config.trainer.strategy
+        if isinstance(strategy, str) and strategy != "auto" and not strategy.startswith("ddp"):
+            raise ConfigError(
+                f"trainer.strategy: auto on one device, ddp on several, not {strategy}"
+            )
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent

@@ -155,9 +155,15 @@ class VisionThinkModule(EvaluatedModule):
         if self.policy is None:
             dtype = BASE_DTYPES[str(self.trainer.precision)]
             needs_reference = self.loss_function.kl_coefficient > 0
-            self.policy = load_policy(
-                self.pretrained, self.family, self.tuning, self.temperature, dtype, needs_reference
-            )
+            with memory_for("loading", f"the weights of {self.pretrained}", self._remedies(rows=1)):
+                self.policy = load_policy(
+                    self.pretrained,
+                    self.family,
+                    self.tuning,
+                    self.temperature,
+                    dtype,
+                    needs_reference,
+                )
             if self.gradient_checkpointing:
                 self.policy.base.activation_checkpointing_enable(
                     {"use_reentrant": False}, every_n_layers=int(self.gradient_checkpointing)
@@ -179,6 +185,7 @@ class VisionThinkModule(EvaluatedModule):
         checkpoint["state_dict"] = {
             name: value for name, value in checkpoint["state_dict"].items() if name in kept
         }
+        checkpoint["tuning"] = self.tuning.record()
 
     def _kept(self) -> set[str]:
         return {name for name, p in self.named_parameters() if p.requires_grad or "lora_" in name}
@@ -187,12 +194,19 @@ class VisionThinkModule(EvaluatedModule):
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
 
         Raises:
-            ConfigError: the checkpoint's weights are not those that this run trains.
+            ConfigError: the checkpoint's weights are not those that this run trains, or would not
+                mean the same.
         """
+        right = "resume with the config that it was trained with"
+        trained, own = checkpoint.get("tuning"), self.tuning.record()
+        if trained != own:
+            raise ConfigError(
+                f"ckpt_path: the checkpoint was trained with {trained}, not {own}; {right}"
+            )
         if checkpoint["state_dict"].keys() != self._kept():
             raise ConfigError(
-                "ckpt_path: the checkpoint holds other weights than model.lora makes; resume with "
-                "the config that it was trained with"
+                "ckpt_path: the checkpoint holds other weights than this config makes (model.lora, "
+                f"and what the KL needs); {right}"
             )
 
     def on_fit_start(self) -> None:
@@ -253,7 +267,11 @@ class VisionThinkModule(EvaluatedModule):
         out = []
         for micro in micro_batches(credited, self.micro_batch_size):
             rows = [row.trajectory for row in micro]
-            with self.trainer.precision_plugin.forward_context():
+            remedies = self._remedies(len(micro))
+            with (
+                memory_for("the update's old log-probabilities", sizes_of(rows), remedies),
+                self.trainer.precision_plugin.forward_context(),
+            ):
                 old_K = self._policy()(rows)
             parts = old_K.split([row.response_tokens for row in rows])
             pairs = zip(micro, parts, strict=True)
@@ -268,13 +286,22 @@ class VisionThinkModule(EvaluatedModule):
         figures = self.accumulate(credited)
         trainable = [p for p in self.parameters() if p.requires_grad]
         limit = self.max_grad_norm or float("inf")
-        figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
-        state = f"{sum(p.numel() for p in trainable):,} weights that are trained"
-        remedy = "set model.optimizer.variant to 8bit or paged_8bit"
-        with memory_for("the optimizer's step", state, [remedy]):
+        with self._memory_for_weights("the optimizer's step"):
+            figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
             optimizer.step()
         schedule.step()
         return figures
+
+    def _memory_for_weights(self, phase: str) -> AbstractContextManager[None]:
+        trained = sum(p.numel() for p in self.parameters() if p.requires_grad)
+        remedies = {
+            "torch": "set model.optimizer.variant to 8bit or paged_8bit",
+            "8bit": "set model.optimizer.variant to paged_8bit",
+            "paged": "set model.optimizer.variant to paged_8bit",
+            "paged_8bit": "train fewer weights: model.lora, or a lower model.lora.r",
+        }
+        remedy = remedies[self.adamw.variant]
+        return memory_for(phase, f"{trained:,} weights that are trained", [remedy])
 
     def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
         """Add the gradient of the loss over ``credited``, micro-batch by micro-batch.
@@ -320,8 +347,9 @@ class VisionThinkModule(EvaluatedModule):
         """Add up the ranks' gradients, once a step: a backward pass of nothing sets off DDP's
         reduction of what has been accumulated, on ranks without a micro-batch too."""
         if self.trainer.world_size > 1:
-            nothing = [0.0 * p.sum() for p in self.parameters() if p.requires_grad]
-            self.manual_backward(torch.stack(nothing).sum())
+            with self._memory_for_weights("the reduction of gradients"):
+                nothing = [0.0 * p.sum() for p in self.parameters() if p.requires_grad]
+                self.manual_backward(torch.stack(nothing).sum())
 
     def _rollout_metrics(self, rollouts: RolloutBatch) -> dict[str, float]:
         tally = Tally(train_names(self.kinds, rollouts.parts))

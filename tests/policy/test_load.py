@@ -13,7 +13,7 @@ from visionthink_pl.types import ConfigError
 
 def test_the_embedded_model_is_fine(family: Family) -> None:
     check_loadable("embedded", family, Lora())
-    check_loadable("embedded", family, Lora(targets=r".*\.q_proj|lm_head"))
+    check_loadable("embedded", family, Lora(targets=r".*\.q_proj|.*\.o_proj"))
 
 
 def test_the_skeleton_has_the_model_s_modules_and_no_weights(family: Family) -> None:
@@ -30,6 +30,7 @@ REFUSED = [
         "MLPs of both",
     ),
     (r".*no_such_layer", "matches no linear layer", "no such name"),
+    (r".*language_model.*q_proj|lm_head", "reaches the head, which is tied", "merging spoils both"),
     (r"q_proj", "matches no linear layer", "the pattern must match the whole name"),
     (r".*norm", "matches no linear layer", "a norm is not linear"),
 ]

@@ -200,6 +200,20 @@ def test_a_resumed_run_is_the_rest_of_the_whole_one(tmp_path: Path, settings: di
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize(
+    "changed",
+    [Lora(r=8), Lora(r=4, alpha=8), Lora(r=4, quantization="nf4"), None],
+    ids=["rank", "scale", "4 bits", "all weights"],
+)
+def test_a_run_is_not_resumed_with_weights_that_mean_something_else(
+    tmp_path: Path, changed: Lora | None
+) -> None:
+    fit(tmp_path, 1, lora=Lora(r=4))
+    with pytest.raises(ConfigError, match=r"ckpt_path: the checkpoint was trained with .*'model"):
+        fit(tmp_path / "rest", 2, tmp_path / "step=1.ckpt", lora=changed)
+
+
+@pytest.mark.integration
 def test_a_resumed_run_keeps_the_adapter_that_it_started_from(
     tmp_path: Path, adapter: Path
 ) -> None:

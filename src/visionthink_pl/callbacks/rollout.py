@@ -244,7 +244,9 @@ class RolloutCallback(Callback):
                     greedy=group_size is None,
                     ended=_beginning(rewards),
                 )
-            score_groups(groups, rewards)
+            judge = "lower a LocalJudge's batch_size, or set its four_bit or offload"
+            with memory_for("scoring", f"{len(groups)} groups", [judge]):
+                score_groups(groups, rewards)
         except RunStopped as error:
             stopped = error
         _stop_together(trainer, stopped)

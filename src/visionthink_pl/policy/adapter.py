@@ -59,7 +59,8 @@ def check_targets(model: PreTrainedModel, lora: Lora, family: Family) -> None:
     """Check which linear layers of ``model`` (its weights play no part) would get an adapter.
 
     Raises:
-        ConfigError: none, or one of the vision tower.
+        ConfigError: none, one of the vision tower, or a head that shares the weights of the input
+            embeddings, which the adapter would change too once it is merged.
     """
     config = lora_config(lora, family)
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
@@ -72,6 +73,8 @@ def check_targets(model: PreTrainedModel, lora: Lora, family: Family) -> None:
     tower = [name for name in hit if name.startswith(f"{family.vision_tower}.")]
     if tower:
         raise ConfigError(f"{pattern} reaches into the vision tower ({tower[0]}); {right}")
+    if family.head in hit and model.config.tie_word_embeddings:
+        raise ConfigError(f"{pattern} reaches the head, which is tied to the embeddings; {right}")
 
 
 def add_adapter(model: PreTrainedModel, lora: Lora, family: Family) -> PeftModel:

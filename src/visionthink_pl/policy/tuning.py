@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from visionthink_pl.types import ConfigError
 
@@ -61,6 +61,11 @@ class Lora:
                     "from; its layers are its own"
                 )
 
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint's weights mean nothing without."""
+        names = ("r", "alpha", "quantization", "reference")
+        return {f"model.lora.{name}": getattr(self, name) for name in names}
+
     @property
     def keeps_start(self) -> bool:
         """Whether a KL is measured to the adapter that training started from."""
@@ -76,6 +81,10 @@ class Full:
     """
 
     vision_tower: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint's weights mean nothing without."""
+        return {"model.lora": None, "model.train_vision_tower": self.vision_tower}
 
 
 Tuning = Lora | Full
