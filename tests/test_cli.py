@@ -169,6 +169,7 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches: must be 1"),
     ("--trainer.barebones=true", "trainer.barebones: must be false"),
     ("--trainer.use_distributed_sampler=true", "trainer.use_distributed_sampler: must be false"),
+    ("--model.lora.quantization=nf5", "model.lora.quantization: Expected one of 'nf4'"),
     ("--trainer.strategy=fsdp", "trainer.strategy: auto on one device, ddp on several, not fsdp"),
     ("--trainer.devices=999", "data.prompts_per_step: at least as many as processes (999), not"),
     # what isn't there

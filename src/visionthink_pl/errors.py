@@ -55,7 +55,11 @@ def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str
         return f"there is no verb {verb['verb']!r}{hint} (verbs: {', '.join(verbs)})"
     where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
     if where and problem:
-        return _class_problem(where["key"], problem["path"], problem["why"].strip())
+        why = problem["why"].strip()
+        # An option of the class that is a union itself: its own first subtype says why.
+        if why.endswith("Errors:") and (inner := NO_FIT.search(message, problem.start("why"))):
+            why = why.partition("Does not validate")[0] + inner["why"]
+        return _class_problem(where["key"], problem["path"], why)
     for pattern in UNKNOWN_KEY:
         if match := pattern.search(message):
             return _unknown_key(match["key"], keys)

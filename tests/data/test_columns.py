@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Features, Value
 from PIL import Image
 
 from table_helpers import png, stored
@@ -17,7 +18,7 @@ TEAL = (0, 128, 128)
 
 
 def read(row: dict[str, Any], columns: Columns = Columns(), folder: str = ".") -> Any:  # noqa: B008
-    return RowReader(columns, "kind", folder).read("name", row)
+    return RowReader(columns, "kind", folder, {}).read("name", row)
 
 
 def sample_of(row: dict[str, Any], **columns: Any) -> VQASample:
@@ -71,7 +72,9 @@ def test_several_images_from_a_list_or_from_columns() -> None:
     assert [image.getpixel((0, 0)) for image in sample_of(pair).images] == colours
     apart = ROW | {"image_1": stored("red"), "image_2": None, "image_3": stored("blue")}
     names = ["image_1", "image_2", "image_3"]
-    assert [i.getpixel((0, 0)) for i in sample_of(apart, images=names).images] == colours
+    for nothing in (None, "", " "):
+        found = sample_of(apart | {"image_2": nothing}, images=names).images
+        assert [image.getpixel((0, 0)) for image in found] == colours
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,8 @@ def test_marks_of_images(question: str, images: int, asked: str | None) -> None:
     [
         (7, "7"),
         (0.5, "0.5"),
+        (1.0, "1"),
+        ([2.0, 1, 1.0], "1"),
         (["seven", "7", "7"], "7"),
         (["b", "a"], "b"),
         ([None, " ", 3], "3"),
@@ -119,8 +124,25 @@ def test_choices(columns: Any) -> None:
     options = {"options": ["cat", "dog"], "a": "cat", "b": "dog", "c": None}
     sample = sample_of(ROW | options | {"answer": 1}, choices=columns)
     assert (sample.question, sample.answer) == ("Which?\nA. cat\nB. dog", "B. dog")
-    none = {"options": None, "a": None, "b": None}
+    assert sample_of(ROW | options | {"answer": 1.0}, choices=columns).answer == "B. dog"
+    none = {"options": None, "a": None, "b": " "}
     assert sample_of(ROW | none, choices=columns).question == "Which?"  # an open question
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "], ids=repr)
+@pytest.mark.parametrize("columns", ["options", ["a", "b", "c", "d"]], ids=["a list", "columns"])
+def test_an_empty_option_shifts_no_letters(columns: Any, nothing: str | None) -> None:
+    def row(*options: str | None) -> dict[str, Any]:
+        cells = dict(zip("abcd", options, strict=True))
+        return ROW | {"options": list(options), "answer": "C"} | cells
+
+    assert reason_of(row("cat", nothing, "dog", "y"), choices=columns) == "option B is empty"
+    assert reason_of(row(nothing, "cat", "dog", "y"), choices=columns) == "option A is empty"
+    assert sample_of(row("cat", "x", "dog", nothing), choices=columns).answer == "C. dog"
+    assert reason_of(row("cat", "x", nothing, nothing), choices=columns).startswith(
+        "answer names no option"
+    )
+    assert sample_of(row(*[nothing] * 4), choices=columns).question == "Which?"
 
 
 BAD = [
@@ -134,6 +156,7 @@ BAD = [
     ({"image": b"text"}, "can't decode the image: not an image"),
     ({"question": 7}, "question is no text: 7"),
     ({"answer": True}, "answer is no text: True"),
+    ({"answer": float("nan")}, "answer is no text: nan"),
     ({"answer": {"a": 1}}, "answer is no text: {'a': 1}"),
 ]
 
@@ -151,7 +174,7 @@ def test_a_choice_that_is_none_and_a_kind_that_is_missing() -> None:
 
 
 def test_a_column_that_is_not_there() -> None:
-    names = ["question", "image", "answer", "info"]
+    names = dict.fromkeys(["question", "image", "answer", "info"])
     Columns(needs_second_look="info.use_tool").check(names, "VQADataset.columns")
     with pytest.raises(ConfigError) as refused:
         Columns(images=["image", "image_2"]).check(names, "VQADataset.columns")
@@ -159,3 +182,19 @@ def test_a_column_that_is_not_there() -> None:
         "VQADataset.columns: images: there is no column 'image_2'; the columns are question, "
         "image, answer, info"
     )
+
+
+def test_a_field_that_is_not_there() -> None:
+    info = {"kind": Value("string"), "more": {"use": Value("bool")}}
+    plain = {name: Value("string") for name in ("question", "image", "answer", "a.b")}
+    features = Features(plain | {"info": info, "none": Value("null")})
+    for fine in ("info.kind", "info.more.use", "a.b", "none.kind"):
+        Columns(kind=fine).check(features, "X.columns")
+    for column, message in (
+        ("info.kidn", "there is no field 'kidn' in 'info.kidn'; the fields are kind, more"),
+        ("info.more.usd", "there is no field 'usd' in 'info.more.usd'; the fields are use"),
+        ("answer.kind", "there is no field 'kind' in 'answer.kind': 'answer' is no struct"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            Columns(kind=column).check(features, "X.columns")
+        assert str(refused.value) == f"X.columns: kind: {message}"

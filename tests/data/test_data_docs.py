@@ -71,6 +71,10 @@ BAD: dict[str, dict[str, Any]] = {
     "more or fewer marks than images": {"question": "<image><image>?"},
     "an answer that is none of the options, or could be two": CHOICE | {"answer": "cow"},
     "one option, or more than ten": CHOICE | {"options": ["cat"]},
+    "an empty option before another": CHOICE | {"options": [None, "dog"]},
+    "a question that is not text": {"question": 7},
+    "an answer that is neither text nor a number": {"answer": True},
+    "an option that is not text": CHOICE | {"options": [1, 2]},
     "a null in the column of kinds": {"kind": None},
 }
 TOO_LONG, OTHER_KIND = (
@@ -98,10 +102,10 @@ def documented(what: str) -> str:
 def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
     columns = Columns(choices="options", kind="kind")
     row = GOOD | {"options": None} | BAD[what]
-    path = write_parquet(tmp_path / "a.parquet", [row, GOOD | CHOICE])
-    source = VQADataset(path, columns)
-    assert reason_of(source[0]).startswith(documented(what))
-    assert isinstance(usable(source[1]), VQASample)
+    bad = VQADataset(write_parquet(tmp_path / "bad.parquet", [row]), columns)
+    good = VQADataset(write_parquet(tmp_path / "good.parquet", [GOOD | CHOICE]), columns)
+    assert reason_of(bad[0]).startswith(documented(what))
+    assert isinstance(usable(good[0]), VQASample)
 
 
 def test_a_kind_that_was_not_given(tmp_path: Path) -> None:

@@ -116,6 +116,15 @@ def test_a_batch_that_would_be_smaller_is_left_out(path: str) -> None:
     assert found == [[f"row {4 * b + i}" for i in range(4)] for b in range(5)]
 
 
+def test_a_stream_of_fewer_rows_than_a_batch_is_refused_and_never_spins(path: str) -> None:
+    message = "data.prompts_per_step: 24 prompts a step, but the stream has only 23 rows"
+    over = {"epoch": 0, "stream": list(stream(path).read(0, 0, None))[-1][1]}
+    for place in (None, over):
+        with pytest.raises(ConfigError, match=f"^{message}$"):
+            list(StreamBatches(stream(path), ROWS + 1, 0, place))
+    assert len(list(StreamBatches(stream(path), ROWS, 0, None))) == 1
+
+
 def used(loader: StreamBatches, count: int = 99) -> list[list[str]]:
     """The next batches of an epoch, each marked as used."""
     found = []

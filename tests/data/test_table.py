@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import Dataset, List
+from datasets import ClassLabel, Dataset, List
 from datasets import Image as ImageFeature
 
 from table_helpers import png, stored, write_jsonl, write_parquet
-from visionthink_pl.data import Columns, SavedDataset, VQADataset, table
+from visionthink_pl.data import Columns, SavedDataset, VQADataset, VQAStream, table
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -71,6 +71,28 @@ def test_answers_of_mixed_types_in_one_file(tmp_path: Path) -> None:
     mixed = [row | {"answer": answer} for answer in (1, "x", [2])]
     source = VQADataset(write_jsonl(tmp_path / "q.jsonl", mixed))
     assert [source[index].answer for index in range(3)] == ["1", "x", "2"]
+
+
+def test_class_labels_are_read_by_their_names(tmp_path: Path) -> None:
+    labels = [row | {"answer": i, "topic": 1 - i} for i, row in enumerate(rows(2))]
+    made = Dataset.from_list([*labels, labels[0] | {"answer": -1}])
+    made = made.cast_column("answer", ClassLabel(names=["yes", "no"]))
+    path = str(tmp_path / "a.parquet")
+    made.cast_column("topic", ClassLabel(names=["doc", "chart"])).to_parquet(path)
+    source = VQADataset(path, Columns(kind="topic"))
+    expected = [("yes", "chart"), ("no", "doc"), ("", "chart")]
+    assert source.kinds == ("chart", "doc")
+    assert [(source[i].answer, source[i].kind) for i in range(3)] == expected
+    streamed = VQAStream(path, ["doc", "chart"], Columns(kind="topic")).read(None, 0, None)
+    assert [(row.answer, row.kind) for row, _ in streamed] == expected
+
+
+def test_whole_numbers_that_a_null_made_floats(tmp_path: Path) -> None:
+    answers = [
+        row | {"answer": answer} for row, answer in zip(rows(), (1.0, None, 0.5), strict=True)
+    ]
+    source = VQADataset(write_parquet(tmp_path / "a.parquet", answers))
+    assert [source[i].answer for i in range(3)] == ["1", "", "0.5"]
 
 
 def test_ids_that_repeat_get_the_number_of_the_row(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from visionthink_pl.data.bad_rows import usable
 from visionthink_pl.data.source import Place, Source, Stream
 from visionthink_pl.ranks import ALL, Share
-from visionthink_pl.types import PromptBatch, UnreadableSample, VQASample
+from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 
 def collate_prompts(
@@ -69,6 +69,9 @@ class StreamBatches:
 
     Attributes:
         place: behind the last batch that was used; to be set by who uses it.
+
+    Raises:
+        ConfigError: while it is read: a whole epoch has fewer rows than a batch.
     """
 
     def __init__(
@@ -96,10 +99,17 @@ class StreamBatches:
 
     def _batches(self, epoch: int, place: Place | None) -> Iterator[PromptBatch]:
         rows: list[VQASample | UnreadableSample] = []
+        enough = place is not None
         for row, behind in self._stream.read(self._seed, epoch, place):
             rows.append(row)
             if len(rows) == self._size:
+                enough = True
                 batch = collate_prompts(self._share.of(rows))
                 batch.place = {"epoch": epoch, "stream": behind}
                 yield batch
                 rows = []
+        if not enough:
+            raise ConfigError(
+                f"data.prompts_per_step: {self._size} prompts a step, but the stream has only "
+                f"{len(rows)} rows"
+            )

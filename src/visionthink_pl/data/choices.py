@@ -24,10 +24,14 @@ def right_option(options: Sequence[str], answer: object) -> str:
             ``None`` or blank where there is none.
 
     Raises:
-        BadRow: too few options or too many, or the answer names none of them, or two.
+        BadRow: too few options or too many, an empty one, or the answer names none of them, or
+            two.
     """
     if not 2 <= len(options) <= len(LETTERS):
         raise BadRow(f"wrong number of options: {len(options)}; from 2 to {len(LETTERS)}")
+    for letter, option in zip(LETTERS, options, strict=False):
+        if not option.strip():
+            raise BadRow(f"option {letter} is empty")
     if answer is None or (isinstance(answer, str) and not answer.strip()):
         return ""
     named = _named(options, answer)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets import Value
 from PIL import Image
 
 from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.cells import (
+    answer_text,
+    empty,
+    label_name,
+    number_slots,
+    text_of,
+    value_of,
+    values_of,
+    whole,
+    without_end,
+)
 from visionthink_pl.data.choices import right_option, with_options
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
-
-IMAGE_SLOT = "<image>"  # where an image stands in a question
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,8 @@ class Columns:
             or several such columns, some of which a row may leave empty.
         answer: text, a number, or a list of which the one given most often counts (of equals the
             first); null where there is none, which only ``predict`` can do without.
-        choices: a list of options, or one column an option, some of which may be empty. A row
-            without options is an open question.
+        choices: a list of options, or one column an option, of which the last ones may be empty,
+            null or blank. A row without options is an open question.
         id: what names the row in reports; by default ``row`` and its number from 0.
         kind: what metrics are split by.
         needs_second_look: true or false, for metrics only.
@@ -43,19 +52,20 @@ class Columns:
     kind: str | None = None
     needs_second_look: str | None = None
 
-    def check(self, names: Sequence[str], option: str) -> None:
-        """Refuse columns that the table lacks.
+    def check(self, features: Mapping[str, Any], option: str) -> None:
+        """Refuse columns that the table lacks, and fields that their columns lack.
+
+        Args:
+            features: by column, as of ``datasets``; ``None`` where what it holds is not known.
+            option: where the columns were set.
 
         Raises:
-            ConfigError: it has none of that name; ``option`` says where that was set.
+            ConfigError: there is none of that name.
         """
         for role, value in vars(self).items():
             for column in _listed(value):
-                if column not in names and column.split(".")[0] not in names:
-                    raise ConfigError(
-                        f"{option}: {role}: there is no column {column!r}; the columns are "
-                        f"{', '.join(names)}"
-                    )
+                if lacking := _lacking(features, column):
+                    raise ConfigError(f"{option}: {role}: {lacking}")
 
 
 class RowReader:
@@ -65,10 +75,15 @@ class RowReader:
         columns: which column holds what.
         kind: of rows, where no column holds it.
         image_folder: what relative paths of images are relative to.
+        features: by column, as of ``datasets``, where they are known: kinds and answers that are
+            class labels are read by their names.
     """
 
-    def __init__(self, columns: Columns, kind: str, image_folder: str) -> None:
+    def __init__(
+        self, columns: Columns, kind: str, image_folder: str, features: Mapping[str, Any]
+    ) -> None:
         self._columns, self._kind, self._folder = columns, kind, Path(image_folder)
+        self._features = features
 
     def read(self, name: str, row: Mapping[str, Any]) -> VQASample | UnreadableSample:
         """The sample that a row holds, or why it holds none.
@@ -85,9 +100,10 @@ class RowReader:
     def _sample(self, name: str, row: Mapping[str, Any]) -> VQASample:
         columns = self._columns
         images = self._images(row)
-        question = number_slots(_text(value_of(row, columns.question), "question"), len(images))
-        answer = None if columns.answer is None else value_of(row, columns.answer)
-        options = [_text(value, "option") for value in _values(row, columns.choices)]
+        question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
+        answer = None if columns.answer is None else whole(self._named(row, columns.answer))
+        cells = without_end(values_of(row, columns.choices))
+        options = [text_of(value, "option") for value in cells]
         if options:
             question, answer = with_options(question, options), right_option(options, answer)
         needed = columns.needs_second_look
@@ -103,13 +119,18 @@ class RowReader:
     def _kind_of(self, row: Mapping[str, Any]) -> str:
         if self._columns.kind is None:
             return self._kind
-        kind = value_of(row, self._columns.kind)
+        kind = self._named(row, self._columns.kind)
         if kind is None:
             raise BadRow("no kind")
         return str(kind)
 
+    def _named(self, row: Mapping[str, Any], column: str) -> Any:
+        return label_name(value_of(self._features, column), value_of(row, column))
+
     def _images(self, row: Mapping[str, Any]) -> tuple[Image.Image, ...]:
-        values = _values(row, self._columns.images)
+        values = values_of(row, self._columns.images)
+        if isinstance(self._columns.images, list):
+            values = [value for value in values if not empty(value)]
         if not values:
             raise BadRow("no image")
         return tuple(decode(self._file(value)) for value in values)
@@ -125,59 +146,23 @@ class RowReader:
         raise BadRow("no image")
 
 
-def value_of(row: Mapping[str, Any], column: str) -> Any:
-    """The value of a column, or of a field within one; ``None`` where there is none."""
-    if column in row:
-        return row[column]
-    value: Any = row
-    for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def number_slots(question: str, images: int) -> str:
-    """The question without its ``<image>``, since the image comes first; of several images each
-    ``<image>`` becomes ``<image 1>`` and so on, so that the text still says which it means.
-
-    Raises:
-        BadRow: there are some, but not as many as images.
-    """
-    slots = question.count(IMAGE_SLOT)
-    if slots not in (0, images):
-        raise BadRow(f"marks and images differ in number: {slots} {IMAGE_SLOT}, {images} images")
-    for number in range(1, slots + 1):
-        mark = f"<image {number}>" if images > 1 else ""
-        question = question.replace(IMAGE_SLOT, mark, 1)
-    return question.strip()
-
-
-def answer_text(value: Any) -> str:
-    """An answer as text, empty where there is none.
-
-    Raises:
-        BadRow: it is neither a text nor a number, nor a list of these.
-    """
-    if isinstance(value, list):
-        given = Counter(text for one in value if (text := answer_text(one)).strip())
-        return given.most_common(1)[0][0] if given else ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return _text(value, "answer")
-
-
-def _text(value: Any, role: str) -> str:
-    if value is not None and not isinstance(value, str):
-        raise BadRow(f"{role} is no text: {value!r}")
-    return value or ""
-
-
-def _values(row: Mapping[str, Any], columns: str | list[str] | None) -> list[Any]:
-    """The values of one column that may hold a list, or of several, without those left empty."""
-    if isinstance(columns, str):
-        value = value_of(row, columns)
-        return value if isinstance(value, list) else [] if value is None else [value]
-    values: Iterable[Any] = (value_of(row, column) for column in columns or [])
-    return [value for value in values if value is not None]
+def _lacking(features: Mapping[str, Any], column: str) -> str | None:
+    """Why a table has no such column, or no such field within one."""
+    top, *fields = column.split(".")
+    if column in features:
+        return None
+    if top not in features:
+        return f"there is no column {column!r}; the columns are {', '.join(features)}"
+    part = features[top]
+    for field in fields:
+        if isinstance(part, Value) and part.dtype != "null":
+            return f"there is no field {field!r} in {column!r}: {top!r} is no struct"
+        if not isinstance(part, Mapping):
+            return None  # only its rows can tell
+        if field not in part:
+            return f"there is no field {field!r} in {column!r}; the fields are {', '.join(part)}"
+        top, part = field, part[field]
+    return None
 
 
 def _listed(value: str | list[str] | None) -> list[str]:

@@ -8,7 +8,8 @@ from itertools import islice
 
 from datasets import IterableDataset
 
-from visionthink_pl.data.columns import Columns, RowReader, value_of
+from visionthink_pl.data.cells import value_of
+from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.source import Place, Stream
 from visionthink_pl.data.table import load_table
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
@@ -59,9 +60,10 @@ class VQAStream(Stream):
         first = next(iter(self._rows), None)
         if first is None:
             raise ConfigError(f"VQAStream.path: {path!r} holds no row")
-        columns.check(list(first), "VQAStream.columns")
+        features = rows.features or dict.fromkeys(first)
+        columns.check(features, "VQAStream.columns")
         self._kinds, self._columns, self._block = tuple(kinds), columns, block
-        self._reader = RowReader(columns, kinds[0], image_folder)
+        self._reader = RowReader(columns, kinds[0], image_folder, features)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 from datasets import Dataset, Features, Image, LargeList, List, load_dataset
 from datasets.exceptions import DatasetsError
 
-from visionthink_pl.data.columns import Columns, RowReader, value_of
+from visionthink_pl.data.cells import label_name, value_of
+from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.source import Source
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -64,7 +65,7 @@ class TableSource(Source):
         self._features = Features(undecoded(dict(rows.features)))
         self._rows, self._columns, self._kind = rows, columns, kind
         self._raw = rows.with_format("arrow")  # images stay bytes, lists of images too
-        self._reader = RowReader(columns, kind, image_folder)
+        self._reader = RowReader(columns, kind, image_folder, rows.features)
         names = None if columns.id is None else self._column(columns.id)
         self._ids = [f"row {i}" for i in range(len(rows))] if names is None else unique(names)
 
@@ -72,7 +73,8 @@ class TableSource(Source):
     def kinds(self) -> tuple[str, ...]:
         if self._columns.kind is None:
             return (self._kind,)
-        kinds = self._column(self._columns.kind)
+        feature = value_of(self._rows.features, self._columns.kind)
+        kinds = [label_name(feature, kind) for kind in self._column(self._columns.kind)]
         return tuple(dict.fromkeys(str(kind) for kind in kinds if kind is not None))
 
     def __len__(self) -> int:
@@ -116,7 +118,7 @@ class VQADataset(TableSource):
         kind: str = "vqa",
     ) -> None:
         rows = load_table(path, split, config, revision, streaming=False, option="VQADataset.path")
-        columns.check(rows.column_names, "VQADataset.columns")
+        columns.check(rows.features, "VQADataset.columns")
         if not len(rows):
             raise ConfigError(f"VQADataset.path: {path!r} holds no row")
         super().__init__(rows, columns, kind, image_folder)
