@@ -102,6 +102,7 @@ def build(folder: str, settings: dict[str, Any]) -> tuple[VisionThinkModule, Rol
         group_size=own["group"],
         max_turns=own["turns"],
         max_new_tokens=own["new_tokens"],
+        max_prompt_tokens=own.get("prompt_tokens"),
         rows=own["rows"],
         limits=PixelLimits(max_pixels=own["side"] ** 2),
         **({} if own["turns"] == 2 else {"tools": []}),

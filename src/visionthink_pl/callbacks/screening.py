@@ -29,11 +29,12 @@ class Screening:
 
     Attributes:
         bad: those left out so far.
+        max_prompt_tokens: as given.
     """
 
     def __init__(self, max_prompt_tokens: int | None) -> None:
         self.bad = BadRows()
-        self._most = max_prompt_tokens
+        self.max_prompt_tokens = max_prompt_tokens
         self._checked: PromptDataModule | None = None
 
     def check(self, data: PromptDataModule, conversation: Conversation) -> None:
@@ -87,15 +88,15 @@ class Screening:
         self, sample: VQASample, conversation: Conversation
     ) -> VQASample | UnreadableSample:
         """The sample, or the bad row that it is for its length."""
-        if self._most is None:
+        if self.max_prompt_tokens is None:
             return sample
         prompt = conversation.open(sample).trajectory
-        if (tokens := len(prompt.prompt_ids)) <= self._most:
+        if (tokens := len(prompt.prompt_ids)) <= self.max_prompt_tokens:
             return sample
         return UnreadableSample(
             sample.id,
             f"prompt too long: {tokens} tokens, of which {prompt.visual_tokens} are visual; at "
-            f"most {self._most}",
+            f"most {self.max_prompt_tokens}",
         )
 
     @rank_zero_only

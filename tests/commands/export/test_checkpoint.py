@@ -16,6 +16,7 @@ from export_helpers import BATCHES, export, save_run
 from model_helpers import embedded_policy
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint
+from visionthink_pl.commands.export import export as command
 from visionthink_pl.commands.export.cli import main
 from visionthink_pl.commands.export.export import Options
 from visionthink_pl.families import Family
@@ -199,3 +200,45 @@ def test_the_page_names_the_options() -> None:
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `--(\w+)` \|", page, re.MULTILINE)
     assert set(named) == {field.name for field in fields(Options)}
+
+
+@pytest.mark.parametrize("named", [32, "32", None])
+def test_precision_as_a_config_may_write_it(run: Path, tmp_path: Path, named: object) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"]["precision"] = named
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    out = export(ckpt_of(run), tmp_path / "out")
+    assert json.loads((out / "conversation.json").read_text())["dtype"] == "float32"
+
+
+def test_into_the_empty_folder_that_one_stands_in(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    export(ckpt_of(run), Path("."))
+    assert (here / ADAPTER).is_file() and Path(ADAPTER).is_file()  # it is still the same folder
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "run"]
+
+
+def test_what_can_t_be_written_is_refused_before_anything_is_merged(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(command, "merge", None)
+    (tmp_path / "file").touch()
+    args = ["--ckpt", str(ckpt_of(run)), "--out", str(tmp_path / "file" / "out"), "--merge"]
+    assert main(args) == 2
+    assert "out: " in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_an_export_that_failed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(command, "merge", fail)
+    with pytest.raises(RuntimeError, match="no memory left"):
+        export(ckpt_of(run), tmp_path / "out", "--merge")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

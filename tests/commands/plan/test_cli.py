@@ -1,6 +1,8 @@
 """``plan`` from the command line: verdicts, exit codes, JSON, and the configs that ship."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +11,10 @@ import pytest
 import yaml
 from lightning.pytorch.accelerators import CUDAAccelerator
 
-from plan_helpers import QWEN_2_5_3B, QWEN_2_5_7B, QWEN_3_4B, build, write_checkpoint
-from visionthink_pl.commands.plan import check, cli
+from plan_helpers import QWEN_2_5_3B, QWEN_2_5_7B, QWEN_3_4B, build, make_setup, write_checkpoint
+from visionthink_pl.commands.plan import advice, check, cli
 from visionthink_pl.commands.plan.cards import CONTEXT, GIB, Card
+from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.types import ConfigError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -95,6 +98,46 @@ MISTAKES = [
 ]
 
 
+PROMPTS = [  # a text as long as what is left of 700 tokens; 512 without that limit; as asked for
+    (["--rollout.max_prompt_tokens", "700"], lambda visual: 700 - visual),
+    ([], lambda visual: 512),
+    (["--rollout.max_prompt_tokens", "700", "--prompt-tokens", "600"], lambda visual: 600),
+]
+
+
+@pytest.mark.parametrize(("args", "text"), PROMPTS)
+def test_prompts_are_as_long_as_they_may_be(
+    args: list[str], text: Callable[[int], int], capsys: pytest.CaptureFixture
+) -> None:
+    """The first look has half of 112 pixels a side: 2 x 2 visual tokens."""
+    small = [*SMALL[:2], *SMALL[4:], "--rollout.limits.max_pixels", str(112**2)]
+    _, out, _ = plan(capsys, *small, *args, "--json")
+    found = json.loads(out)
+    assert found["prompt_tokens"] == {"text": text(4), "visual": 4}
+    assert found["tokens"]["prompt"] == text(4) + 4
+    _, out, _ = plan(capsys, *small, *args)
+    assert f"{text(4):,} text tokens" in " ".join(out.split())
+
+
+def test_json_that_can_t_be_written_is_refused_before_the_plan(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cli, "estimate", None)
+    for file in (tmp_path / "nowhere" / "x.json", tmp_path):
+        code, _, err = plan(capsys, *SMALL, "--json", str(file))
+        assert code == 2 and "--json: " in err and err.count("\n") == 1
+
+
+def test_no_advice_that_the_limits_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves of 4,000,000 pixels go on down to 250,000, of which an image must have 900,000."""
+    monkeypatch.setattr(advice, "estimate", lambda setup: SimpleNamespace(peak=setup.max_pixels))
+    setup = replace(make_setup("embedded", {}), max_pixels=4_000_000)
+    free = [change.value for change in advice.advise(setup, 1_500_000)]
+    assert free == ["1000000"]
+    assert advice.advise(setup, 600_000)[0].value == "500000"
+    assert advice.advise(replace(setup, min_pixels=900_000), 600_000) == []
+
+
 @pytest.mark.parametrize(("args", "message"), MISTAKES)
 def test_mistakes_end_in_one_line(
     args: list[str], message: str, capsys: pytest.CaptureFixture
@@ -169,6 +212,19 @@ def test_fit_warns_once_of_a_gpu_that_is_too_small(monkeypatch: pytest.MonkeyPat
     (said,) = fit_check(monkeypatch, room=int(0.8 * GIB))
     assert "the GPU here" in said and "plan" in said
     assert fit_check(monkeypatch, room=8 * GIB) == []
+
+
+def test_fit_checks_with_the_longest_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens: list[int] = []
+
+    def kept(setup: Setup) -> SimpleNamespace:
+        tokens.append(setup.text_tokens(visual_tokens=100))
+        return SimpleNamespace(peak=0)
+
+    monkeypatch.setattr(check, "estimate", kept)
+    fit_check(monkeypatch, room=8 * GIB)
+    fit_check(monkeypatch, room=8 * GIB, prompt_tokens=2000)
+    assert tokens == [512, 1900]
 
 
 def test_fit_goes_on_where_nothing_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:

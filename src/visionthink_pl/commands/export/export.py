@@ -54,23 +54,45 @@ def export(options: Options, console: Console) -> None:
 
     Raises:
         ConfigError: the checkpoint, its run or the base can't be found, don't fit each other, or
-            there is something in ``out``.
+            there is something in ``out``, or it can't be written.
     """
-    ckpt, out = Path(options.ckpt), Path(options.out)
+    ckpt, out = Path(options.ckpt), Path(options.out).resolve()
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise ConfigError(f"out: {options.out!r} is not empty; name a new folder")
     refuse_no_checkpoint(ckpt)
     run = find_run(ckpt, options.config, options.pretrained)
     trained = read_trained(ckpt, run)
-    merged = merge(trained, run) if options.merge or trained.adapter is None else None
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    _write(run, trained, merged, part)
-    if out.is_dir():
-        out.rmdir()
-    part.rename(out)
+    part = _beside(out)
+    try:
+        merged = merge(trained, run) if options.merge or trained.adapter is None else None
+        _write(run, trained, merged, part)
+        _move(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     _show(run, merged, out, console)
+
+
+def _beside(out: Path) -> Path:
+    """A new folder beside ``out``, made before the work so that it isn't lost for want of it."""
+    part = out.with_name(f".{out.name}.part")
+    try:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(
+            f"out: {str(part)!r}, where it is written first, can't be made: {error.strerror}"
+        ) from error
+    return part
+
+
+def _move(part: Path, out: Path) -> None:
+    """A folder that is there stays the same one: it may be where the shell stands."""
+    if not out.is_dir():
+        part.rename(out)
+        return
+    for file in part.iterdir():
+        shutil.move(file, out / file.name)
 
 
 def _write(run: Run, trained: Trained, merged: Merged | None, out: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from visionthink_pl.commands.precision import full_name
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Family, resolve
 from visionthink_pl.images import FirstView, HalfView, PixelLimits
@@ -75,7 +76,7 @@ class Run:
         if self.config_file is None:
             dtype = self.skeleton.config.dtype
             return dtype if isinstance(dtype, torch.dtype) else torch.float32
-        return BASE_DTYPES[self.config["trainer"].get("precision") or "32-true"]
+        return BASE_DTYPES[full_name(self.config["trainer"].get("precision"))]
 
     @property
     def quantized(self) -> bool:

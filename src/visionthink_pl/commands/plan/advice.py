@@ -67,9 +67,10 @@ def _changes(setup: Setup) -> Iterator[tuple[str, list[tuple[str, Setup]]]]:
         "rollout.group_size",
         [(str(n), replace(setup, group_size=n)) for n in _halves(setup.group_size, LEAST_GROUP)],
     )
+    least = max(LEAST_PIXELS, setup.min_pixels)
     yield (
         "rollout.limits.max_pixels",
-        [(str(n), replace(setup, max_pixels=n)) for n in _halves(setup.max_pixels, LEAST_PIXELS)],
+        [(str(n), replace(setup, max_pixels=n)) for n in _halves(setup.max_pixels, least)],
     )
 
 

@@ -16,7 +16,7 @@ from visionthink_pl.module import VisionThinkModule
 def warn_if_too_large(
     trainer: Trainer, module: VisionThinkModule, rollout: RolloutCallback, prompts: int
 ) -> None:
-    """Warn, once, where a step at its worst would not fit on the GPU; no weights are needed.
+    """Warn, once, where a step of full lengths would not fit on the GPU; no weights are needed.
 
     Args:
         trainer: on a CPU nothing is checked.

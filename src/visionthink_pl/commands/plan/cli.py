@@ -16,16 +16,16 @@ from visionthink_pl.commands.plan.advice import advise
 from visionthink_pl.commands.plan.cards import Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
-from visionthink_pl.commands.plan.setup import Demand, Setup
+from visionthink_pl.commands.plan.setup import PROMPT_TOKENS, Demand, Setup
+from visionthink_pl.commands.precision import full_name
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.errors import config_error, explain, with_key
-from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
+from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
 DOES_NOT_FIT = 3  # exit code
 STDOUT = "-"
 WIDTH = 110  # of the table, also where nobody looks
-PRECISIONS = {None: "32-true", "32": "32-true", "bf16": "bf16-mixed"}
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -47,7 +47,12 @@ def run(args: Sequence[str] | None) -> Report:
     demand = Demand(config.prompt_tokens, config.ask_rate)
     module, rollout = build(config)
     setup = Setup.of(
-        module, rollout, prompts_of(config), precision_of(config), demand, card is not None
+        module,
+        rollout,
+        prompts_of(config),
+        full_name(config.trainer.precision),
+        demand,
+        card is not None,
     )
     found = estimate(setup)
     fits = card is None or found.peak <= card.usable
@@ -72,7 +77,12 @@ def build_parser() -> LightningArgumentParser:
     )
     parser.add_argument("--config", action="config", help="YAML file, as for fit.")
     parser.add_argument("--gpu", type=str | None, help="Memory of a card, such as 24GB.")
-    parser.add_argument("--prompt-tokens", type=int, default=512, help="Text tokens of a prompt.")
+    parser.add_argument(
+        "--prompt-tokens",
+        type=int | None,
+        help="Text tokens of a prompt; by default as many as rollout.max_prompt_tokens leaves, "
+        f"or {PROMPT_TOKENS}.",
+    )
     parser.add_argument(
         "--ask-rate", type=float, default=1.0, help="Share of rollouts that see the full image."
     )
@@ -104,11 +114,20 @@ def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namesp
     except ArgumentError as error:
         keys = list(parser.get_defaults(skip_validation=True).keys())
         raise ConfigError(explain(str(error), keys)) from error
-    if config.prompt_tokens < 0:
+    if config.prompt_tokens is not None and config.prompt_tokens < 0:
         raise ConfigError(f"--prompt-tokens: at least 0, not {config.prompt_tokens}")
     if not 0 <= config.ask_rate <= 1:
         raise ConfigError(f"--ask-rate: from 0 to 1, not {config.ask_rate}")
+    if config.json not in (None, STDOUT):
+        _check_file(Path(config.json))
     return config
+
+
+def _check_file(file: Path) -> None:
+    if file.is_dir():
+        raise ConfigError(f"--json: {str(file)!r} is a folder; name a file")
+    if not file.parent.is_dir():
+        raise ConfigError(f"--json: there is no folder {str(file.parent)!r} to write it in")
 
 
 def build(config: Namespace) -> tuple[VisionThinkModule, RolloutCallback]:
@@ -136,16 +155,3 @@ def prompts_of(config: Namespace) -> int:
     devices = config.trainer.devices
     ranks = devices * config.trainer.num_nodes if isinstance(devices, int) and devices > 0 else 1
     return -(-config.data.prompts_per_step // ranks)
-
-
-def precision_of(config: Namespace) -> str:
-    """The trainer's precision, by its full name.
-
-    Raises:
-        ConfigError: it is not supported.
-    """
-    named = config.trainer.precision
-    precision = PRECISIONS.get(None if named is None else str(named), str(named))
-    if precision not in BASE_DTYPES:
-        raise ConfigError(f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {named}")
-    return precision

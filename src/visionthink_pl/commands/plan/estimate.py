@@ -25,11 +25,13 @@ class Estimate:
         phases: bytes in use when they are most in that phase, by kind.
         flops: of the whole step, by phase.
         tokens: of the whole step: text and visual tokens read, and tokens generated.
+        prompt_tokens: of one prompt, as assumed: text, and visual ones of the first look.
     """
 
     phases: dict[str, Bytes]
     flops: dict[str, float]
     tokens: dict[str, int]
+    prompt_tokens: dict[str, int]
 
     @property
     def phase(self) -> str:
@@ -96,4 +98,4 @@ def _whole(setup: Setup, work: Work, taken: Taken) -> Estimate:
     }
     if setup.updates > 1 and setup.dtype == torch.bfloat16:  # under the policy that sampled
         flops["forward"] *= 2 - 1 / setup.updates
-    return Estimate(phases, flops, work.tokens(setup.prompts))
+    return Estimate(phases, flops, work.tokens(setup.prompts), work.prompt_tokens)

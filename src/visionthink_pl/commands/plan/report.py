@@ -50,6 +50,12 @@ class Report:
     def show(self, console: Console) -> None:
         """Print it."""
         console.print(self._memory())
+        text, visual = (self.found.prompt_tokens[kind] for kind in ("text", "visual"))
+        console.print(
+            f"Assumed of each prompt: one image of {self.setup.max_pixels:,} pixels, "
+            f"{text:,} text tokens, {visual:,} visual tokens at the first look.",
+            highlight=False,
+        )
         work = ", ".join(f"{count:,} {name}" for name, count in self.found.tokens.items())
         console.print(f"Tokens a step: {work}.", highlight=False)
         flops = ", ".join(f"{name} {n / 1e12:,.1f}" for name, n in self.found.flops.items() if n)
@@ -97,6 +103,7 @@ class Report:
             "phases": found.phases,
             "flops": found.flops,
             "tokens": found.tokens,
+            "prompt_tokens": found.prompt_tokens,
             "card": self.card and {"name": self.card.name, "usable_bytes": int(self.card.usable)},
             "fits": self.fits,
             "changes": [asdict(change) for change in self.changes],

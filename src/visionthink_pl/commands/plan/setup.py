@@ -13,17 +13,21 @@ from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
 
+PROMPT_TOKENS = 512  # text tokens of a prompt, where nothing limits them
+
 
 @dataclass(frozen=True)
 class Demand:
-    """What the config leaves to the data, at its worst by default.
+    """What the config leaves to the data.
 
     Args:
         prompt_tokens: text tokens of a prompt; at least those of the system prompt are taken.
+            ``None`` for as many as ``rollout.max_prompt_tokens`` leaves beside the first look, or
+            ``PROMPT_TOKENS`` where there is no such limit.
         ask_rate: share of the rollouts that are shown the full image, where a tool is offered.
     """
 
-    prompt_tokens: int = 512
+    prompt_tokens: int | None = None
     ask_rate: float = 1.0
 
 
@@ -47,7 +51,9 @@ class Setup:
         rows: trajectories generated at once.
         max_turns: assistant turns that a trajectory may have.
         max_new_tokens: of a turn; each is taken to have them all.
+        max_prompt_tokens: of text and first look; ``None`` for any number.
         max_pixels: of the full image; each is taken to have them all.
+        min_pixels: of the full image.
         conversation: what prompts and tool responses look like.
         demand: what data would tell.
         gpu: whether it is for a GPU: optimizer and 4-bit layers take other ways there.
@@ -68,7 +74,9 @@ class Setup:
     rows: int
     max_turns: int
     max_new_tokens: int
+    max_prompt_tokens: int | None
     max_pixels: int
+    min_pixels: int
     conversation: Conversation
     demand: Demand
     gpu: bool
@@ -109,7 +117,9 @@ class Setup:
             rows=rollout.sampling.rows,
             max_turns=rollout.sampling.max_turns,
             max_new_tokens=rollout.sampling.max_new_tokens,
+            max_prompt_tokens=rollout.screening.max_prompt_tokens,
             max_pixels=rollout.limits.max_pixels,
+            min_pixels=rollout.limits.min_pixels,
             conversation=Conversation(
                 module.family,
                 rollout.tools,
@@ -121,6 +131,14 @@ class Setup:
             demand=demand,
             gpu=gpu,
         )
+
+    def text_tokens(self, visual_tokens: int) -> int:
+        """Text tokens that a prompt is taken to have beside so many visual ones."""
+        if self.demand.prompt_tokens is not None:
+            return self.demand.prompt_tokens
+        if self.max_prompt_tokens is None:
+            return PROMPT_TOKENS
+        return self.max_prompt_tokens - visual_tokens
 
     @property
     def groups_at_once(self) -> int:

@@ -36,10 +36,11 @@ class Work:
 
     @classmethod
     def of(cls, setup: Setup) -> Work:
-        """With images of ``max_pixels`` and prompts of ``demand.prompt_tokens``."""
+        """With images of ``max_pixels`` and prompts of as many tokens as the setup says."""
         side = math.isqrt(setup.max_pixels)
         sample = VQASample("", "", "", (Image.new("RGB", (side, side)),), "")
-        first = _padded(setup.conversation.open(sample), setup.demand.prompt_tokens)
+        opening = setup.conversation.open(sample)
+        first = _padded(opening, setup.text_tokens(opening.trajectory.visual_tokens))
         given: list[Given] = []
         if first.trajectory.tools_offered and setup.demand.ask_rate > 0:
             results = [ToolResult(images=first.high)] + [ToolResult()] * (setup.max_turns - 2)
@@ -69,6 +70,13 @@ class Work:
         groups = self.openings[: -(-size // self.group_size)]
         rows = [row for opening in groups for row in self._group(opening)]
         return micro_batches([Credited(row, 1.0) for row in rows], size)[0]
+
+    @property
+    def prompt_tokens(self) -> dict[str, int]:
+        """Of one prompt: text, and the visual tokens of the first look."""
+        start = self.openings[0].trajectory
+        visual = start.visual_tokens
+        return {"text": len(start.prompt_ids) - visual, "visual": visual}
 
     def tokens(self, prompts: int) -> dict[str, int]:
         """Of so many prompts: read once a prompt, read once a rollout that asks, generated."""
