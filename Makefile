@@ -22,8 +22,10 @@ help: ## this list
 quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" goes to its command line
 	$(BIN)/python -m visionthink_pl fit --config configs/quickstart.yaml $(ARGS)
 
+# One process a core and one thread a process: several processes of several threads starve each other.
 test: lint typecheck ## lint, check types, run the tests; PYTEST_ARGS="-k loss" goes to pytest
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+	  -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(TESTING) ## check style and formatting, change nothing
 	$(BIN)/python -m ruff check .

@@ -40,14 +40,17 @@ class Raw:
     promised: int = 0
 
 
+@dataclass(frozen=True)
 class Hang:
     """Never answers."""
 
 
+@dataclass(frozen=True)
 class Drip:
     """Sends one byte now and then, so that no read ever times out."""
 
 
+@dataclass(frozen=True)
 class Drop:
     """Closes the connection without a word."""
 
@@ -79,82 +82,94 @@ def case_of(request: dict[str, Any]) -> dict[str, str]:
     return json.loads(line)
 
 
+class Server(ThreadingHTTPServer):
+    """Answers each request in a thread of its own, as ``act`` says."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, act: Callable[[dict[str, Any], int], Action]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.act = act
+        self.lock = threading.Lock()
+        self.state = JudgeServer(f"http://127.0.0.1:{self.server_port}/v1")
+
+    def count(self, body: dict[str, Any], headers: Message) -> int:
+        """Book a request, and say how many came before it."""
+        with self.lock:
+            state, before = self.state, len(self.state.requests)
+            state.requests.append(body)
+            state.times.append(time.monotonic())
+            state.headers.append(headers)
+            state.under_way += 1
+            state.most_under_way = max(state.most_under_way, state.under_way)
+            return before
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        before = self.server.count(body, self.headers)
+        try:
+            self.act(self.server.act(body, before))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client has given up
+        finally:
+            with self.server.lock:
+                self.server.state.under_way -= 1
+
+    def act(self, action: Action) -> None:
+        wait = self.server.state.closing.wait
+        if isinstance(action, Say):
+            wait(action.after)
+            self.send(200, completion(action))
+            return
+        if isinstance(action, Fail):
+            error = {"error": {"message": action.message, "type": "made"}}
+            self.send(action.status, json.dumps(error).encode(), action.headers)
+            return
+        self.close_connection = True
+        if isinstance(action, Raw):
+            self.send(200, action.body, promised=action.promised)
+        elif isinstance(action, Hang):
+            wait(LONG_S)
+        elif isinstance(action, Drip):
+            self.send(200, b"", promised=10_000)
+            while not wait(0.05):
+                self.wfile.write(b" ")
+
+    def send(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        promised: int = 0,
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(promised or len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @contextmanager
 def judge_server(act: Callable[[dict[str, Any], int], Action]) -> Iterator[JudgeServer]:
     """Serve; ``act`` says what to do with a request, and how many came before it."""
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                before = len(state.requests)
-                state.requests.append(body)
-                state.times.append(time.monotonic())
-                state.headers.append(self.headers)
-                state.under_way += 1
-                state.most_under_way = max(state.most_under_way, state.under_way)
-            try:
-                self.act(act(body, before))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the client has given up
-            finally:
-                with lock:
-                    state.under_way -= 1
-
-        def act(self, action: Action) -> None:
-            if isinstance(action, Say):
-                state.closing.wait(action.after)
-                self.send(200, completion(action))
-            elif isinstance(action, Fail):
-                error = {"error": {"message": action.message, "type": "made"}}
-                self.send(action.status, json.dumps(error).encode(), action.headers)
-            elif isinstance(action, Raw):
-                self.send(200, action.body, promised=action.promised)
-                self.close_connection = True
-            elif isinstance(action, Hang):
-                state.closing.wait(LONG_S)
-                self.close_connection = True
-            elif isinstance(action, Drip):
-                self.send(200, b"", promised=10_000)
-                while not state.closing.wait(0.05):
-                    self.wfile.write(b" ")
-                self.close_connection = True
-            else:
-                self.close_connection = True
-
-        def send(
-            self,
-            status: int,
-            body: bytes,
-            headers: Mapping[str, str] = MappingProxyType({}),
-            promised: int = 0,
-        ) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(promised or len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state = JudgeServer(f"http://127.0.0.1:{server.server_port}/v1")
+    server = Server(act)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield state
+        yield server.state
     finally:
-        state.closing.set()
+        server.state.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

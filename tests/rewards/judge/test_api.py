@@ -1,71 +1,17 @@
 """A judge over real HTTP, and everything that can go wrong on the way."""
 
-import logging
-import multiprocessing
-import socket
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from judge_server import (
-    Action,
-    Drip,
-    Drop,
-    Fail,
-    Hang,
-    Raw,
-    Say,
-    case_of,
-    completion,
-    honest,
-    judge_server,
-)
-from visionthink_pl.rewards import APIJudge
-from visionthink_pl.rewards.judge import Case, JudgeFailure, endpoint
-from visionthink_pl.rewards.judge.cache import VerdictCache
-from visionthink_pl.types import ConfigError, RunStopped
+from api_judge_helpers import BLUE, KEY, RED, SLACK_S, ask, make_judge, then_honest
+from judge_server import Action, Drip, Drop, Fail, Hang, Raw, Say, completion, honest, judge_server
+from visionthink_pl.rewards.judge import Case, JudgeFailure
+from visionthink_pl.types import ConfigError
 
-KEY = "sk-very-secret-0123456789"
-RED, BLUE = Case("Which?", "red", "red"), Case("Which?", "red", "blue")
-SLACK_S = 2.0  # what a busy machine may add
-
-
-@pytest.fixture(autouse=True)
-def key_and_short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JUDGE_KEY", KEY)
-    monkeypatch.setattr(endpoint, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(endpoint, "QUIET_S", 0.5)
-
-
-def make_judge(url: str, **options: Any) -> APIJudge:
-    short = {"timeout": 2.0, "deadline": 8.0, "max_outage": 1.0, "max_retries": 3}
-    return APIJudge(
-        **{"model": "made", "base_url": url, "api_key_env": "JUDGE_KEY", **short} | options
-    )
-
-
-def ask(judge: APIJudge, case: Case, within: float = 8.0) -> int | str:
-    """The verdict, or what the failure says; in time."""
-    began = time.monotonic()
-    future = judge.submit(case)
-    try:
-        return future.result(within + 5)
-    except JudgeFailure as failure:
-        return str(failure)
-    finally:
-        assert time.monotonic() - began < within + SLACK_S
-
-
-def then_honest(*first: Action) -> Callable[[dict[str, Any], int], Action]:
-    """Some actions, then the truth."""
-    return lambda request, before: first[before] if before < len(first) else honest(request, before)
+pytestmark = pytest.mark.usefixtures("key_and_short_pauses")
 
 
 IN_AN_INSTANT = {"Retry-After": "0"}
@@ -155,212 +101,12 @@ def test_pauses_grow_where_no_time_is_named() -> None:
         assert all(gap >= 0.015 * 2**n for n, gap in enumerate(gaps))
 
 
-def test_a_case_that_alone_meets_503_keeps_its_deadline() -> None:
-    """Somebody is there: others are answered all the time."""
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        return Fail(503) if case_of(request)["candidate_answer"] == "blue" else Say("Score: 1")
-
-    with judge_server(act) as server:
-        judge = make_judge(server.url, deadline=1.0, max_retries=99, max_outage=60)
-        done = threading.Event()
-
-        def chat() -> None:
-            for index in range(10_000):
-                if done.wait(0.1):
-                    return
-                judge.submit(Case("?", "a", str(index)))
-
-        others = threading.Thread(target=chat)
-        others.start()
-        try:
-            assert "made so" in str(ask(judge, BLUE, within=1.0))
-        finally:
-            done.set()
-            others.join()
-
-
-def test_an_outage_is_waited_for_once_a_case() -> None:
-    """Down, up for a moment and down again: no clock is set back for ever."""
-    began = time.monotonic()
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        return Fail(500) if before % 3 == 2 else Fail(503)
-
-    with judge_server(act) as server:
-        judge = make_judge(server.url, deadline=0.5, max_outage=0.5, max_retries=99)
-        assert isinstance(ask(judge, RED, within=1.0), str)
-    assert time.monotonic() - began < 1.0 + SLACK_S
-
-
-def test_a_host_that_drops_packets_is_down(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        port = deaf.getsockname()[1]
-        waiting = [socket.socket() for _ in range(4)]  # its queue is full
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
-        judge = make_judge(f"http://127.0.0.1:{port}/v1", timeout=0.4, deadline=0.5, max_outage=1)
-        assert isinstance(ask(judge, RED, within=1.5), str)
-        for one in waiting:
-            one.close()
-    assert "is down (no reply within" in caplog.text
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_an_outage_is_waited_for_and_said(caplog: pytest.LogCaptureFixture) -> None:
-    gone = threading.Event()
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        return honest(request, before) if gone.is_set() else Fail(503)
-
-    with judge_server(act) as server, caplog.at_level(logging.WARNING):
-        # a deadline that the outage outlasts, and no retries beside it
-        judge = make_judge(server.url, timeout=1, deadline=1, max_retries=0, max_outage=5)
-        futures = [judge.submit(case) for case in (RED, BLUE)]
-        threading.Timer(1.5, gone.set).start()
-        assert [future.result(6) for future in futures] == [1, 0]
-    down, back = [record.getMessage() for record in caplog.records]  # once for all
-    assert server.url in down and "waiting for up to 5 s" in down
-    assert server.url in back and "is back" in back
-
-
-def test_an_outage_in_the_middle_of_a_run_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    """After an answer, the first refusals are no outage yet; they count as failed attempts."""
-    began = time.monotonic()
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        away = before > 0 and time.monotonic() - began < 2.5
-        return Fail(503) if away else honest(request, before)
-
-    with judge_server(act) as server:
-        judge = make_judge(server.url, deadline=1.5, max_retries=99, max_outage=5)
-        assert ask(judge, RED) == 1
-        assert caplog.text == ""
-        assert ask(judge, BLUE, within=5) == 0
-    assert time.monotonic() - began > 2.4
-    assert "is down" in caplog.text and "is back" in caplog.text
-
-
-def test_an_outage_is_not_waited_for_for_ever() -> None:
-    options = {"timeout": 5, "deadline": 5, "max_outage": 0.6, "max_concurrency": 4}
-    judge = make_judge(f"http://127.0.0.1:{free_port()}/v1", **options)
-    began = time.monotonic()
-    futures = [judge.submit(Case("?", "a", str(index))) for index in range(60)]
-    for future in futures:
-        with pytest.raises(JudgeFailure, match="connection attempts failed"):
-            future.result(5)
-    took = time.monotonic() - began
-    assert 0.2 < took < 0.6 + SLACK_S  # those that had to wait for a slot fail at once
-
-
 def test_no_more_requests_at_once_than_asked_for() -> None:
     with judge_server(lambda request, before: Say("Score: 1", after=0.05)) as server:
         judge = make_judge(server.url, max_concurrency=3)
         futures = [judge.submit(Case("?", "a", str(index))) for index in range(12)]
         assert [future.result(5) for future in futures] == [1] * 12
         assert server.most_under_way == 3
-
-
-def test_one_case_is_asked_once() -> None:
-    with judge_server(lambda request, before: Say("Score: 1", after=0.1)) as server:
-        judge = make_judge(server.url)
-        futures = [judge.submit(RED) for _ in range(8)]
-        assert [future.result(5) for future in futures] == [1] * 8
-        assert judge.submit(RED).result(5) == 1  # nor again later in the run
-        assert len(server.requests) == 1
-
-
-def test_a_failure_is_not_kept() -> None:
-    with judge_server(then_honest(Fail(400))) as server:
-        judge = make_judge(server.url)
-        assert isinstance(ask(judge, RED), str)
-        assert ask(judge, RED) == 1
-
-
-def test_the_cache_goes_by_content(tmp_path: Path) -> None:
-    cache = str(tmp_path / "kept" / "verdicts.sqlite")
-    prompt = tmp_path / "mine.txt"
-    prompt.write_text("Judge: {case}")
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        return Say("Score: 1")
-
-    with judge_server(act) as server:
-        for options, case, asked, why in (
-            ({}, RED, 1, "new"),
-            ({}, RED, 1, "known, in another process or run"),
-            ({}, BLUE, 2, "another answer"),
-            ({}, Case("Which?", "blue", "red"), 3, "another truth"),
-            ({}, Case("What?", "red", "red"), 4, "another question"),
-            ({"model": "other"}, RED, 5, "another judge"),
-            ({"prompt": str(prompt)}, RED, 5 + 1, "another prompt"),
-            ({}, RED, 6, "still known"),
-        ):
-            assert ask(make_judge(server.url, cache=cache, **options), case) == 1
-            assert len(server.requests) == asked, why
-
-
-def fill(cache: str, url: str, name: str) -> None:
-    judge = APIJudge("made", url, api_key_env=None, cache=cache)
-    futures = [judge.submit(Case("?", "a", f"{name} {index}")) for index in range(50)]
-    futures += [judge.submit(Case("?", "a", f"shared {index}")) for index in range(20)]
-    assert [future.result(30) for future in futures] == [1] * 70
-
-
-def test_several_processes_share_a_cache(tmp_path: Path) -> None:
-    cache = str(tmp_path / "verdicts.sqlite")
-    context = multiprocessing.get_context("spawn")
-    started = threading.Event()
-
-    def act(request: dict[str, Any], before: int) -> Action:
-        started.set()
-        return Say("Score: 1", after=0.01)
-
-    with judge_server(act) as server:
-        other = context.Process(target=fill, args=(cache, server.url, "one"))
-        other.start()
-        assert started.wait(60)
-        fill(cache, server.url, "two")
-        other.join(60)
-        assert other.exitcode == 0
-        asked = len(server.requests)
-        fill(cache, server.url, "one")
-        fill(cache, server.url, "two")
-        assert len(server.requests) == asked  # each was kept by whoever asked
-
-
-def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
-    def open_and_write(index: int) -> None:
-        cache = VerdictCache(str(tmp_path / "new.sqlite"), "made", "1")
-        cache.put(Case("?", "a", str(index)), 1)
-        assert cache.get(Case("?", "a", str(index))) == 1
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(open_and_write, range(64)))
-
-
-def test_a_cache_that_fails_later_stops_the_run(tmp_path: Path) -> None:
-    file = tmp_path / "verdicts.sqlite"
-    cache = VerdictCache(str(file), "made", "1")
-    cache._file.execute("DROP TABLE verdicts")
-    with pytest.raises(RunStopped, match="cache of verdicts can't be used: no such table"):
-        cache.get(RED)
-
-
-def test_a_cache_that_is_something_else_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("not a database, but long enough to be looked at as one" * 20)
-    judge = make_judge("http://localhost:1/v1", cache=str(file))
-    with pytest.raises(ConfigError, match="APIJudge.cache: .*not a database"):
-        judge.setup()
 
 
 def test_what_is_sent(caplog: pytest.LogCaptureFixture) -> None:
