@@ -22,6 +22,8 @@ MEASURED = {
     "all weights": {"lora": None, "checkpointing": 2, "micro": 4},
     "one turn": {"turns": 1, "new_tokens": 120},
     "small micro-batches, no KL": {"micro": 2, "kl": 0.0},
+    "bf16": {"precision": "bf16-mixed"},
+    "bf16, 4 bits": {"precision": "bf16-mixed", "lora": {"quantization": "nf4"}, "micro": 4},
 }
 
 
@@ -48,7 +50,7 @@ def test_the_peak_is_the_measured_one_to_15_percent(
 def test_the_measured_peaks_differ_by_more_than_the_tolerance(measured: dict[str, int]) -> None:
     """So that a plan that took no notice of a setting would fail above."""
     plain = measured["LoRA"]
-    for name in ("checkpointing", "4 bits", "one turn", "small micro-batches, no KL"):
+    for name in ("checkpointing", "4 bits", "one turn", "small micro-batches, no KL", "bf16"):
         assert abs(measured[name] - plain) > 0.3 * plain, name
 
 
