@@ -38,7 +38,7 @@ assert all(prompt.read_text(encoding="utf-8").strip() for prompt in prompts)
 """
 
 
-def run(*command: str | Path, cwd: Path) -> None:
+def run(*command: str | Path, cwd: Path) -> str:
     """Runs `command` without the caller's Python settings; its output is the failure's message."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     env["HF_HUB_OFFLINE"] = "1"
@@ -46,6 +46,7 @@ def run(*command: str | Path, cwd: Path) -> None:
         list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -98,4 +99,4 @@ def test_installed_wheel_loads_its_assets_and_its_command_line(wheel: Path, tmp_
     (site_packages / "lent.pth").write_text("\n".join(lent) + "\n", encoding="utf-8")
 
     run(python, "-I", "-c", LOAD_FROM_THE_PACKAGE, cwd=tmp_path)
-    run(new / "bin" / "visionthink", "--help", cwd=tmp_path)
+    assert "fit" in run(new / "bin" / "visionthink", "--help", cwd=tmp_path)

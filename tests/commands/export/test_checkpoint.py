@@ -96,7 +96,7 @@ def test_the_base_may_be_named_in_place_of_the_config(run: Path, tmp_path: Path)
 
 def test_an_empty_folder_may_be_there(run: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    export(ckpt_of(run), tmp_path / "out")
+    assert (export(ckpt_of(run), tmp_path / "out") / ADAPTER).is_file()
 
 
 def _edit(run: Path, **values: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 
 from plan_helpers import QWEN_2_5_3B, QWEN_2_5_7B, QWEN_3_4B, build, make_setup, write_checkpoint
 from visionthink_pl.commands.plan import advice, check, cli
@@ -237,6 +237,9 @@ def test_fit_goes_on_where_nothing_can_be_planned(monkeypatch: pytest.MonkeyPatc
 
 
 def test_on_a_cpu_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "estimate", None)
-    trainer = SimpleNamespace(accelerator=object(), is_global_zero=True)
+    asked: list[Any] = []
+    monkeypatch.setattr(check, "estimate", asked.append)
+    monkeypatch.setattr(check, "rank_zero_warn", asked.append)
+    trainer = SimpleNamespace(accelerator=CPUAccelerator(), is_global_zero=True)
     check.warn_if_too_large(trainer, None, None, 1)
+    assert not asked
