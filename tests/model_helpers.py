@@ -103,3 +103,34 @@ def assert_same_gradients(
     assert largest > 1e-3
     for name, grad in expected.items():
         torch.testing.assert_close(found[name], grad, atol=1e-5 * largest, rtol=1e-5)
+
+
+def generated_ids(policy: Policy, trajectory: Trajectory, max_new_tokens: int) -> list[int]:
+    """What transformers' own greedy ``generate`` goes on with behind the prompt."""
+    family = policy.family
+    ids_1T = torch.tensor([trajectory.prompt_ids])
+    pixels = family.pixels(trajectory.images)
+    out_1T = policy.base.generate(
+        input_ids=ids_1T,
+        attention_mask=torch.ones_like(ids_1T),
+        pixel_values=pixels.values,
+        image_grid_thw=pixels.grid_thw,
+        mm_token_type_ids=(ids_1T == family.image_token_id).int(),
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),
+    )
+    return out_1T[0, ids_1T.shape[1] :].tolist()
+
+
+def assert_reference_is_the_base(policy: Policy, trajectories: list[Trajectory]) -> None:
+    """Bit by bit, and the adapter is not."""
+    with torch.no_grad():
+        adapted_K = policy(trajectories)
+        reference_K = policy.reference_logprobs(trajectories)
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+        base_K = policy(trajectories)
+    assert torch.equal(reference_K, base_K)
+    assert (adapted_K - base_K).abs().max() > 1e-3

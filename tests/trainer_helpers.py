@@ -1,5 +1,6 @@
 """Trainers, data and rewards for runs of a step or two on the embedded model."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
 from visionthink_pl.callbacks import RolloutCallback
-from visionthink_pl.data import PromptDataModule, Source
+from visionthink_pl.data import LookCloser, PromptDataModule, Source
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Lora
@@ -109,3 +110,14 @@ def make_trainer(folder: Path, *callbacks: Callback, **settings: Any) -> Trainer
         "default_root_dir": folder,
     }
     return Trainer(callbacks=list(callbacks), **(defaults | settings))
+
+
+def write_image_folder(folder: Path, split: str, count: int) -> None:
+    """Drawn questions, as ``ImageFolder`` reads them."""
+    folder.mkdir(parents=True)
+    rows = []
+    for index in range(count):
+        sample = LookCloser(count, split)[index]
+        sample.images[0].save(folder / f"{index}.png")
+        rows.append({"image": f"{index}.png", "question": sample.question, "answer": sample.answer})
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from equivalence import naive
 from families_helpers import asks, few_ids
-from model_helpers import adapted_policy, assert_same_gradients, gradients_of, sample_of_size
+from model_helpers import (
+    adapted_policy,
+    assert_reference_is_the_base,
+    assert_same_gradients,
+    generated_ids,
+    gradients_of,
+    sample_of_size,
+)
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Embedded, Family, load_family
 from visionthink_pl.images import HalfView, PixelLimits
@@ -128,24 +135,13 @@ def test_sampled_trajectories_are_the_oracle_s(rolled: dict[str, Rolled], case: 
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
-def test_greedy_ids_are_those_of_generate(policy: Policy, family: Family) -> None:
+def test_greedy_ids_are_those_of_generate(policy: Policy) -> None:
     sampling = replace(SAMPLING, max_turns=1)
     engine = RolloutEngine(policy, conversation_of(policy, "mask"), sampling)
     for group in engine.rollout(samples_of("mask"), 1, 0, greedy=True):
         (trajectory,) = group.trajectories
-        ids_1T = torch.tensor([trajectory.prompt_ids])
-        pixels = family.pixels(trajectory.images)
-        generated = policy.base.generate(
-            input_ids=ids_1T,
-            attention_mask=torch.ones_like(ids_1T),
-            pixel_values=pixels.values,
-            image_grid_thw=pixels.grid_thw,
-            mm_token_type_ids=(ids_1T == family.image_token_id).int(),
-            do_sample=False,
-            max_new_tokens=sampling.max_new_tokens,
-            suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),
-        )[0, ids_1T.shape[1] :].tolist()
-        assert trajectory.turns[0].generated_ids == generated
+        expected = generated_ids(policy, trajectory, sampling.max_new_tokens)
+        assert trajectory.turns[0].generated_ids == expected
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "checkpointing"])
@@ -193,16 +189,7 @@ def test_a_tower_that_trains_gets_its_gradients(
 
 
 def test_adapters_off_is_the_base_exactly(policy: Policy, rolled: dict[str, Rolled]) -> None:
-    trajectories = rolled["mask"].found
-    with torch.no_grad():
-        adapted_K = policy(trajectories)
-        reference_K = policy.reference_logprobs(trajectories)
-        for name, parameter in policy.named_parameters():
-            if "lora_B" in name:
-                parameter.zero_()
-        base_K = policy(trajectories)
-    assert torch.equal(reference_K, base_K)
-    assert (adapted_K - base_K).abs().max() > 1e-3
+    assert_reference_is_the_base(policy, rolled["mask"].found)
 
 
 def test_kept_features_are_those_of_each_image_alone(policy: Policy, family: Family) -> None:

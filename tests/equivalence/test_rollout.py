@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equivalence import naive
-from model_helpers import make_conversation, rolled, three_samples
+from model_helpers import generated_ids, make_conversation, rolled, three_samples
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, decoder, engine
@@ -99,19 +99,7 @@ def test_greedy_ids_are_those_of_generate(policy: Policy, family: Family) -> Non
     sampling = Sampling(max_turns=1, max_new_tokens=12, rows=99, seed=0)
     rollouts = RolloutEngine(policy, make_conversation(family), sampling)
     for trajectory in flat(rollouts.rollout(three_samples(), 1, 0, greedy=True)):
-        ids_1T = torch.tensor([trajectory.prompt_ids])
-        pixels = family.pixels(trajectory.images)
-        generated = policy.base.generate(
-            input_ids=ids_1T,
-            attention_mask=torch.ones_like(ids_1T),
-            pixel_values=pixels.values,
-            image_grid_thw=pixels.grid_thw,
-            mm_token_type_ids=(ids_1T == family.image_token_id).int(),
-            do_sample=False,
-            max_new_tokens=12,
-            suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),
-        )[0, ids_1T.shape[1] :].tolist()
-        assert trajectory.turns[0].generated_ids == generated
+        assert trajectory.turns[0].generated_ids == generated_ids(policy, trajectory, 12)
 
 
 def test_sampled_logprobs_are_those_of_the_training_pass(policy: Policy) -> None:

@@ -10,8 +10,8 @@ import yaml
 
 from judge_server import JudgeServer, honest, judge_server
 from tiny_judge import write_tiny_judge
+from trainer_helpers import write_image_folder
 from visionthink_pl.cli import main
-from visionthink_pl.data import LookCloser
 
 pytestmark = pytest.mark.integration
 
@@ -20,25 +20,14 @@ KEY = "sk-very-secret-0123456789"
 RECIPES = sorted([*CONFIGS.glob("efficient_*judge.yaml"), *CONFIGS.glob("general_*judge.yaml")])
 
 
-def write_folder(folder: Path, split: str, count: int) -> None:
-    """Drawn questions as a folder of one's own."""
-    folder.mkdir(parents=True)
-    rows = []
-    for index in range(count):
-        sample = LookCloser(count, split)[index]
-        sample.images[0].save(folder / f"{index}.png")
-        rows.append({"image": f"{index}.png", "question": sample.question, "answer": sample.answer})
-    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-
-
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the recipe is run: its data, and the key in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    write_folder(tmp_path / "data" / "train", "train", 8)
-    write_folder(tmp_path / "data" / "validation", "validation", 2)
+    write_image_folder(tmp_path / "data" / "train", "train", 8)
+    write_image_folder(tmp_path / "data" / "validation", "validation", 2)
     return tmp_path
 
 

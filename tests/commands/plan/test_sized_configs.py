@@ -1,7 +1,6 @@
 """The configs for cards, and those with the paper's numbers: two small steps of each."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,14 @@ import pytest
 import yaml
 
 from judge_server import honest, judge_server
+from trainer_helpers import write_image_folder
 from visionthink_pl.cli import main
-from visionthink_pl.data import LookCloser
 
 pytestmark = pytest.mark.integration
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SIZED = sorted([*CONFIGS.glob("efficient_*gb.yaml"), *CONFIGS.glob("paper_*.yaml")])
 CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "csv"}}
-
-
-def write_folder(folder: Path, split: str, count: int) -> None:
-    folder.mkdir(parents=True)
-    rows = []
-    for index in range(count):
-        sample = LookCloser(count, split)[index]
-        sample.images[0].save(folder / f"{index}.png")
-        rows.append({"image": f"{index}.png", "question": sample.question, "answer": sample.answer})
-    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
 def scale_down(config: dict[str, Any], url: str) -> dict[str, Any]:
@@ -59,8 +48,8 @@ def test_two_steps(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    write_folder(tmp_path / "data" / "train", "train", 8)
-    write_folder(tmp_path / "data" / "validation", "validation", 2)
+    write_image_folder(tmp_path / "data" / "train", "train", 8)
+    write_image_folder(tmp_path / "data" / "validation", "validation", 2)
     values = yaml.safe_load(config.read_text(encoding="utf-8"))
     with judge_server(honest) as server:
         small = scale_down(values, server.url)
