@@ -108,9 +108,8 @@ class _Step:
             optimizer.step()
             states = [value for state in optimizer.state.values() for value in state.values()]
         else:
-            optimizer = torch.optim.SGD(
-                trained, foreach=False
-            )  # bitsandbytes' kernels need nothing of their own
+            # Like bitsandbytes' kernels it needs nothing of its own.
+            optimizer = torch.optim.SGD(trained, foreach=False)
             states = [self._state(parameter) for parameter in trained]
             self._states = states
         self.ledger.rename(states, "optimizer")
