@@ -52,6 +52,16 @@ def test_a_checkpoint_with_dropout(family: Family, tmp_path: Path) -> None:
         check_loadable(str(tmp_path), family, Lora())
 
 
+def test_a_checkpoint_with_a_sliding_window(family: Family, tmp_path: Path) -> None:
+    config = json.loads((EMBEDDED / "config.json").read_text(encoding="utf-8"))
+    window = {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 1}
+    config["text_config"] |= window
+    config["text_config"].pop("layer_types", None)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ConfigError, match="sliding window alone"):
+        check_loadable(str(tmp_path), family, Lora())
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

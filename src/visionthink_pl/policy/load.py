@@ -18,8 +18,8 @@ def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
     """Refuse, from the checkpoint's config alone, what ``load_policy`` could make no policy of.
 
     Raises:
-        ConfigError: the weights are quantised already, dropout is switched on, or the adapters
-            hit no linear layer, or one of the vision tower.
+        ConfigError: the weights are quantised already, dropout or a sliding window is switched on,
+            or the adapters hit no linear layer, or one of the vision tower.
     """
     skeleton = family.skeleton(resolve(pretrained))
     if "quantization_config" in skeleton.config.to_dict():
@@ -27,11 +27,16 @@ def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
             f"model.pretrained: the weights of {pretrained!r} are quantised already; name the "
             "checkpoint that they were made from, and set model.lora.quantization"
         )
-    dropout = skeleton.config.text_config.attention_dropout
-    if dropout:
+    text = skeleton.config.text_config.to_dict()
+    if dropout := text.get("attention_dropout"):
         raise ConfigError(
             f"model.pretrained: {pretrained!r} sets attention_dropout to {dropout}; it must be 0, "
             "or the policy that is trained is not the one that sampled"
+        )
+    if "sliding_attention" in (text.get("layer_types") or ()):
+        raise ConfigError(
+            f"model.pretrained: {pretrained!r} has layers that see a sliding window alone; here "
+            "all see the whole prompt, as in the published models (use_sliding_window: false)"
         )
     if isinstance(tuning, Lora):
         check_targets(skeleton, tuning, family)

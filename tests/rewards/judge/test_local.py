@@ -1,9 +1,12 @@
 """A judge in this process, on a small model made on the spot."""
 
+import builtins
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import dynamic_module_utils
 
 from tiny_judge import RIGHT, UNKNOWN, WRONG
 from visionthink_pl.rewards import LocalJudge
@@ -94,6 +97,20 @@ def test_four_bits(tiny_judge: Path) -> None:
     future = judge.submit(Case("Q", "red", "red"))
     judge.flush()
     assert future.done()  # so small a model may not keep its verdicts in 4 bits
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_code_of_a_model_runs_where_it_is_trusted_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    config = {"model_type": "stranger", "auto_map": {"AutoConfig": "stranger.StrangerConfig"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "stranger.py").write_text("raise ValueError('it ran')")
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(builtins, "input", lambda *_: pytest.fail("it asked on the terminal"))
+    expected = "it ran" if trusted else "`trust_remote_code=True`"
+    with pytest.raises(ConfigError, match=f"(?s)LocalJudge.model: .*{expected}"):
+        LocalJudge(str(tmp_path), trust_remote_code=trusted)
 
 
 BAD = [

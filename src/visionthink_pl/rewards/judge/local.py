@@ -31,6 +31,7 @@ class LocalJudge(Judge):
         max_new_tokens: of a reply; one that is longer is cut off, which is no verdict.
         prompt: the name of a prompt that ships, or a text file, with the slot ``{case}``.
         max_characters: a longer question, truth or answer is cut there.
+        trust_remote_code: run code that comes with the model.
 
     Raises:
         ConfigError: an option that can't work, or no such model.
@@ -46,6 +47,7 @@ class LocalJudge(Judge):
         max_new_tokens: int = 128,
         prompt: str = "default",
         max_characters: int = 2000,
+        trust_remote_code: bool = False,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("max_new_tokens", max_new_tokens)):
             if value < 1:
@@ -61,8 +63,9 @@ class LocalJudge(Judge):
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
         self._model: Any = None  # transformers types neither its calls nor its moves
         self._waiting: dict[Case, Future[int]] = {}
+        self._trust = {"trust_remote_code": trust_remote_code}
         try:
-            AutoConfig.from_pretrained(model)
+            AutoConfig.from_pretrained(model, **self._trust)
         except (OSError, ValueError) as error:
             raise ConfigError(f"LocalJudge.model: can't load {model!r}: {error}") from error
 
@@ -70,12 +73,14 @@ class LocalJudge(Judge):
         """Load the weights, once."""
         if self._model is not None:
             return
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(self._name, padding_side="left")
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            self._name, padding_side="left", **self._trust
+        )
         if self._tokenizer.chat_template is None:
             raise ConfigError(f"LocalJudge.model: {self._name!r} has no chat template")
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        options = {}
+        options: dict[str, Any] = {}
         if self._four_bit:
             options["quantization_config"] = BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -87,6 +92,7 @@ class LocalJudge(Judge):
             dtype="auto",
             device_map="cpu" if self._offload else {"": self._device},
             **options,
+            **self._trust,
         )
         self._model = model.eval().requires_grad_(False)
 
