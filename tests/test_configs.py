@@ -71,7 +71,7 @@ class Hub:
     """Has a config of any judge's name."""
 
     @staticmethod
-    def from_pretrained(name: str) -> None:
+    def from_pretrained(name: str, trust_remote_code: bool) -> None:
         assert "/" in name
 
 
