@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from visionthink_pl.cli import main
 from visionthink_pl.types import ConfigError
@@ -85,7 +86,19 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.max_epoch=1", "trainer.max_epoch; did you mean trainer.max_epochs?"),
     ("--ckpt_pth=a.ckpt", "ckpt_pth; did you mean ckpt_path?"),
     ("--confg=a.yaml", "confg; did you mean config?"),
-    ("--model.loss.kl=0", "model.loss.init_args.kl"),
+    ("--model.loss.kl=0", "unknown key model.loss.init_args.kl of GRPOLoss; its keys: clip_low, "),
+    ("--data.train.folder=x", "data.train.init_args.folder of LookCloser; its keys: length, split"),
+    (
+        "--rollout.rewards=[{class_path: HybridAccuracy, init_args: {judge: {class_path: "
+        "visionthink_pl.rewards.APIJudge, init_args: {modell: x}}}}]",
+        "rollout.rewards.init_args.judge.init_args.modell of APIJudge; did you mean "
+        "rollout.rewards.init_args.judge.init_args.model?",
+    ),
+    (
+        "--data.test={class_path: VQADataset, init_args: {path: a, columns: {image: b}}}",
+        "data.test.init_args.columns.image of Columns; did you mean "
+        "data.test.init_args.columns.images?",
+    ),
     ("--model.zzzzzzzzzzz=4", "unknown key model.zzzzzzzzzzz"),
     ("extra", "extra"),
     # wrong types and values
@@ -95,7 +108,14 @@ ON_THE_COMMAND_LINE = [
     ("--seed_everything=abc", "seed_everything: Expected a bool"),
     ("--seed_everything=true", "seed_everything: from 0 to"),
     # classes
-    ("--model.loss=GRPOLos", "model.loss: there is no class GRPOLos; write the module"),
+    (
+        "--model.loss=GRPOLos",
+        "model.loss: there is no class GRPOLos; write the module that it is in as well; "
+        "did you mean GRPOLoss?",
+    ),
+    ("--trainer.callbacks=RolloutLog", "trainer.callbacks: a list, such as [RolloutLog]"),
+    ("--trainer.val_check_interval=3", "trainer.val_check_interval: 3 batches, but an epoch of"),
+    ("--ckpt_path=last", "ckpt_path: name the file; a new process knows of no last checkpoint"),
     (
         "--model.loss=visionthink_pl.losses.GRPOLos",
         "model.loss: there is no class visionthink_pl.losses.GRPOLos; "
@@ -197,7 +217,7 @@ def test_mistake_on_the_command_line(
 IN_THE_FILE = [
     ("rollout:", "rolout:", "rolout.group_size; did you mean rollout.group_size?"),
     ("micro_batch_size", "micro_batch_sise", "did you mean model.micro_batch_size?"),
-    ("{r: 16,", "{rank: 16,", "unknown key model.lora.rank; did you mean model.lora.r?"),
+    ("{r: 16,", "{rank: 16,", "unknown key model.lora.rank of Lora; did you mean model.lora.r?"),
     ("length: 40, split: tr", "lenth: 40, split: tr", "did you mean data.train.init_args.length?"),
     ("measure:", "measur:", "did you mean rollout.rewards.init_args.measure?"),
     ("every_n_steps", "every_n_step", "did you mean trainer.callbacks.init_args.every_n_steps?"),
@@ -235,6 +255,23 @@ def test_the_adapter_s_folder_is_no_checkpoint(
     Path("last-v1.ckpt").touch()
     line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=last-v1")
     assert line == "ckpt_path: there is no file 'last-v1'; did you mean 'last-v1.ckpt'?"
+    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=.")
+    assert line == "ckpt_path: there is no file '.'; did you mean 'last-v1.ckpt'?"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04garbage", b"not a checkpoint at all"])
+def test_a_file_that_is_no_checkpoint(
+    config: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    Path("mine.ckpt").write_bytes(content)
+    line = one_line(capsys, "validate", "--config", str(config), "--ckpt_path=mine.ckpt")
+    assert line.startswith("ckpt_path: 'mine.ckpt' can't be read as a checkpoint: ")
+
+
+def test_a_file_of_something_else(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"state_dict": {}}, "weights.pt")
+    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=weights.pt")
+    assert line.startswith("ckpt_path: 'weights.pt' is no checkpoint of a training run: it lacks")
 
 
 def test_an_endless_training_has_no_end_to_decay_to(
@@ -284,7 +321,7 @@ NO_VERBS = [
     (["fitt"], f"there is no verb 'fitt'; did you mean fit? {VERBS}"),
     (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {VERBS}"),
     (["dance"], f"there is no verb 'dance' {VERBS}"),
-    ([], "subcommand"),
+    ([], "a verb comes first: fit, validate, test, predict, prepare, plan, export"),
 ]
 
 

@@ -13,6 +13,7 @@ ROOMS = (
     "errors",
     "ranks",
     "memory",
+    "checkpoint",
     "images",
     "families",
     "visual_tools",

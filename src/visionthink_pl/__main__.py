@@ -4,7 +4,8 @@ import logging
 import sys
 import warnings
 
-NOISE = ("litlogger", "TPU available")  # said at every start, and nothing to act on
+# Said at every start, or about what is meant to be so; nothing to act on.
+NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
 
 
 def quieten() -> None:
@@ -20,6 +21,8 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*set_vital")
     warnings.filterwarnings("ignore", message=".*does not have many workers")
     warnings.filterwarnings("ignore", message=".*LeafSpec")
+    for fine in ("Using ModelCheckpoint with manual", "The dirpath has changed", "Total length of"):
+        warnings.filterwarnings("ignore", message=fine)
 
 
 def main() -> int:

@@ -10,9 +10,12 @@ from typing import Any, Literal
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
+from visionthink_pl.checkpoint import read_checkpoint
 from visionthink_pl.commands import COMMANDS
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
@@ -34,7 +37,6 @@ STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
     "test": "test",
     "predict": "predict",
 }
-CHECKPOINT_WORDS = ("best", "last", "hpc", "registry")
 
 
 class VisionThinkCLI(LightningCLI):
@@ -49,6 +51,7 @@ class VisionThinkCLI(LightningCLI):
         seed = self.config[self.config.subcommand].seed_everything
         if isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")
+        _refuse_bad_checkpoint(self.config[self.config.subcommand].ckpt_path)  # next, it is opened
 
     def _keys(self) -> list[str]:
         """Every key that a config may have; the verbs share them."""
@@ -85,10 +88,11 @@ class VisionThinkCLI(LightningCLI):
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
             config.trainer.enable_progress_bar, config.progress.refresh_rate = None, 0
         callbacks = config.trainer.callbacks or []
+        if not isinstance(callbacks, list):
+            raise ConfigError("trainer.callbacks: a list, such as [RolloutLog]")
         if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
             raise ConfigError("trainer.callbacks: RolloutCallback is there already, as rollout")
         _refuse_replaced(config.trainer)
-        _refuse_missing_checkpoint(config.ckpt_path)
 
     def after_instantiate_classes(self) -> None:
         """Refuse here what would else come out after loading, or in a second process."""
@@ -111,10 +115,37 @@ class VisionThinkCLI(LightningCLI):
         had its own."""
         prompts = -(-self.datamodule.prompts_per_step // self.trainer.world_size)
         warn_if_too_large(self.trainer, self.model, self._rollout(), prompts)
+        self._refuse_long_interval()
         self._rollout().check_rows(self.datamodule, self.model)
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+    def _refuse_long_interval(self) -> None:
+        """Lightning refuses it too, but after the validation before training."""
+        trainer, every = self.trainer, self.trainer.val_check_interval
+        within_epoch = isinstance(every, int) and trainer.check_val_every_n_epoch is not None
+        batches, limit = self.datamodule.batches, trainer.limit_train_batches
+        if not within_epoch or not self.datamodule.validates or batches is None:
+            return
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        if every > batches:
+            raise ConfigError(
+                f"trainer.val_check_interval: {every} batches, but an epoch of data.train has "
+                f"{batches}; set it to {batches} or less, or trainer.check_val_every_n_epoch to "
+                "null to count on over epochs"
+            )
+
+    def after_fit(self) -> None:
+        """Say what came of it."""
+        steps, batches = self.trainer.global_step, self._rollout().draw
+        if steps == 0:
+            rank_zero_warn(f"nothing was trained: no group of {batches} batches had signal")
+        checkpoint = self.trainer.checkpoint_callback
+        kept = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        if self.trainer.is_global_zero:
+            ending = f"; checkpoint: {kept}" if kept else ""
+            print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
 
     def after_validate(self) -> None:
         """Tell of bad rows; where training follows, its end does."""
@@ -155,12 +186,20 @@ def _refuse_replaced(trainer: Namespace) -> None:
         )
 
 
-def _refuse_missing_checkpoint(path: str | None) -> None:
-    """Words such as ``last``, and addresses, are Lightning's to find."""
-    if path is None or path in CHECKPOINT_WORDS or ":" in path or Path(path).is_file():
+def _refuse_bad_checkpoint(path: str | None) -> None:
+    """``hpc`` is Lightning's word for the one that a preempted SLURM job left, and addresses are
+    its to open; of ``last`` and ``best`` a new process knows nothing."""
+    if path is None or path == "hpc" or ":" in path:
         return
+    if Path(path).is_file():
+        read_checkpoint(Path(path), "ckpt_path")
+        return
+    if path in ("last", "best"):
+        raise ConfigError(f"ckpt_path: name the file; a new process knows of no {path} checkpoint")
     beside = Path(f"{path.rstrip('/')}.ckpt")
-    hint = f"; did you mean {str(beside)!r}?" if beside.is_file() else ""
+    within = sorted(Path(path).glob("*.ckpt"), key=lambda file: file.stat().st_mtime)
+    nearest = beside if beside.is_file() else within[-1] if within else None
+    hint = f"; did you mean {str(nearest)!r}?" if nearest else ""
     raise ConfigError(f"ckpt_path: there is no file {path!r}{hint}")
 
 

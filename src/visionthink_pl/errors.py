@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 from visionthink_pl.types import ConfigError
 
@@ -23,14 +23,17 @@ CLASS_PROBLEM = re.compile(
     re.DOTALL,
 )
 NO_OPTION = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
+NO_FIELD = re.compile(r"Group '(?P<group>\w+)' does not accept option '(?P<key>\w+)'")
 NO_ATTRIBUTE = re.compile(r"has no attribute")
 NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\w+)")
 NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't null says nothing
     r"Errors:\s*- (?P<why>.+?)(?=\n\s*- Expected a <class 'NoneType'>|\n\s*Given value type|$)",
     re.DOTALL,
 )
+NONE_NAMED = re.compile(r'expected "subcommand" to be one of')
 NO_VERB = re.compile(r"argument subcommand: invalid choice: '(?P<verb>[^']*)'")
 CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
+ALIKE = 0.4  # of 1: how near the name of an option must be
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
@@ -50,6 +53,8 @@ def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str
         keys: every key that a config may have, dotted.
         verbs: every verb that there is.
     """
+    if NONE_NAMED.search(message):
+        return f"a verb comes first: {', '.join(verbs)}"
     if verb := NO_VERB.search(message):
         hint = _hint(verb["verb"], verbs)
         return f"there is no verb {verb['verb']!r}{hint} (verbs: {', '.join(verbs)})"
@@ -70,13 +75,27 @@ def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str
 
 def _wrong_value(why: str) -> str:
     if path := NO_PATH.search(why):
-        return f"there is no class {path['name']}; write the module that it is in as well"
+        hint = _hint(path["name"], _own_classes())
+        return f"there is no class {path['name']}; write the module that it is in as well{hint}"
     no_fit = NO_FIT.search(why)
     return one_line(no_fit["why"] if no_fit else why)
 
 
+def _own_classes() -> set[str]:
+    modules = [module for name, module in sys.modules.items() if name.startswith("visionthink_pl.")]
+    return {name for module in modules for name in vars(module) if name[0].isupper()}
+
+
 def _unknown_key(key: str, keys: Iterable[str]) -> str:
     return f"unknown key {key}{_hint(key, keys)}"
+
+
+def _unknown_option(place: str, option: str, of: Any) -> str:
+    """Names alone are compared: all that a class has stand at the same place."""
+    options = list(inspect.signature(of).parameters)
+    nearest = difflib.get_close_matches(option, options, n=1, cutoff=ALIKE)
+    hint = f"did you mean {place}.{nearest[0]}?" if nearest else f"its keys: {', '.join(options)}"
+    return f"unknown key {place}.{option} of {of.__name__}; {hint}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -85,22 +104,31 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _class_problem(key: str, path: str, why: str) -> str:
-    """A class that isn't there, or an option that it does not have."""
+    """A class that isn't there, or an option that it does not have; or the same of a class that
+    is one of its options."""
+    value, within = WRONG_VALUE.match(why), CLASS_PROBLEM.search(why)
+    if value and within:
+        return _class_problem(f"{key}.init_args.{value['key']}", within["path"], within["why"])
     module, _, name = path.rpartition(".")
     try:
         known = dir(importlib.import_module(module))
     except ImportError as error:
         return f"{key}: can't import {module}: {error}{_hint(module, sys.modules)}"
     if option := NO_OPTION.search(why):
-        options = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-        prefix = f"{key}.init_args."
-        return _unknown_key(prefix + option["key"], [prefix + known for known in options])
+        return _unknown_option(f"{key}.init_args", option["key"], _class(module, name))
+    if field := NO_FIELD.search(why):
+        group = get_type_hints(_class(module, name).__init__)[field["group"]]
+        return _unknown_option(f"{key}.init_args.{field['group']}", field["key"], group)
     if NO_ATTRIBUTE.search(why):
         hint = _hint(path, [f"{module}.{other}" for other in known])
         return f"{key}: there is no class {path}{hint}"
-    if value := WRONG_VALUE.search(why):
+    if value:
         return f"{key}.init_args.{value['key']}: {one_line(value['why'])}"
     return f"{key}: {path}: {one_line(why)}"
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def with_key(message: str, config: Any) -> str:

@@ -208,6 +208,13 @@ class VisionThinkModule(EvaluatedModule):
                 "ckpt_path: the checkpoint holds other weights than this config makes (model.lora, "
                 f"and what the KL needs); {right}"
             )
+        own_shapes = {name: p.shape for name, p in self.named_parameters()}
+        for name, value in checkpoint["state_dict"].items():
+            if value.shape != own_shapes[name]:
+                raise ConfigError(
+                    f"ckpt_path: the checkpoint is another model's: of {name} it has "
+                    f"{tuple(value.shape)} where {tuple(own_shapes[name])} belongs; {right}"
+                )
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode

@@ -11,9 +11,9 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks.checks import check_rewards, check_tools
+from visionthink_pl.callbacks.interruption import Interruption, say
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
@@ -123,6 +123,7 @@ class RolloutCallback(Callback):
         self.draw = 0
         self.max_draws, self._gathering = max_draws, Gathering(max_draws)
         self.screening = Screening(max_prompt_tokens)
+        self._interruption = Interruption()
 
     @property
     def waiting(self) -> int:
@@ -170,6 +171,10 @@ class RolloutCallback(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, PromptDataModule):
             data.check_loader()
+        self._interruption.watch()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._interruption.ignore()
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
@@ -225,33 +230,42 @@ class RolloutCallback(Callback):
         group_size: int | None,
         rewards: Sequence[Reward],
     ) -> RolloutBatch:
-        """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them.
-
-        Hooks run outside the precision context: without entering it, what is sampled and what is
-        trained on would be computed differently.
-        """
+        """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them."""
         started = time.perf_counter()
         assert isinstance(pl_module, VisionThinkModule)
         groups: list[Group] = []
         stopped: RunStopped | None = None
         try:
             self.screening.leave_out(batch, self._conversation(pl_module), trainer)
-            with self._memory(batch, group_size or 1), trainer.precision_plugin.forward_context():
-                groups = self.engine(pl_module).rollout(
-                    batch.samples,
-                    group_size or 1,
-                    self.draw,
-                    greedy=group_size is None,
-                    ended=_beginning(rewards),
-                )
-            judge = "lower a LocalJudge's batch_size, or set its four_bit or offload"
-            with memory_for("scoring", f"{len(groups)} groups", [judge]):
-                score_groups(groups, rewards)
+            with self._interruption.harmless():
+                groups = self._sample(trainer, pl_module, batch, group_size, rewards)
+                judge = "lower a LocalJudge's batch_size, or set its four_bit or offload"
+                with memory_for("scoring", f"{len(groups)} groups", [judge]):
+                    score_groups(groups, rewards)
         except RunStopped as error:
             stopped = error
         _stop_together(trainer, stopped)
         seconds, parts = time.perf_counter() - started, tuple(reward.name for reward in rewards)
         return RolloutBatch(groups, self.draw, seconds, parts=parts)
+
+    def _sample(
+        self,
+        trainer: Trainer,
+        pl_module: VisionThinkModule,
+        batch: PromptBatch,
+        group_size: int | None,
+        rewards: Sequence[Reward],
+    ) -> list[Group]:
+        """Hooks run outside the precision context: without entering it, what is sampled and what
+        is trained on would be computed differently."""
+        with self._memory(batch, group_size or 1), trainer.precision_plugin.forward_context():
+            return self.engine(pl_module).rollout(
+                batch.samples,
+                group_size or 1,
+                self.draw,
+                greedy=group_size is None,
+                ended=_beginning(rewards),
+            )
 
     def _memory(self, batch: PromptBatch, group_size: int) -> AbstractContextManager[None]:
         at_once = min(self.sampling.rows, len(batch.samples) * group_size)
@@ -270,6 +284,7 @@ class RolloutCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """A run that has to stop goes on from here: from the batch that could not be scored."""
+        self._interruption.ignore()
         self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
@@ -278,7 +293,7 @@ class RolloutCallback(Callback):
             data.rewind()
         path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
         trainer.save_checkpoint(path)
-        rank_zero_warn(f"the run has stopped; to go on, add --ckpt_path {path}")
+        say(f"The run has stopped. To go on, add --ckpt_path {path}")
 
     def engine(self, pl_module: LightningModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""

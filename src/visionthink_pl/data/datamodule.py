@@ -144,6 +144,12 @@ class PromptDataModule(LightningDataModule):
             )
 
     @property
+    def batches(self) -> int | None:
+        """Training batches of an epoch; ``None`` where nobody knows."""
+        source = self.source("train")
+        return len(source) // self.prompts_per_step if isinstance(source, Source) else None
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Every kind that any source can yield, each once."""
         sources = [source for source in self._sources.values() if source is not None]

@@ -127,17 +127,20 @@ class Family(ABC):
         function that transformers knows by this name, the vision tower with its own.
 
         Raises:
-            ConfigError: some weights are missing, which transformers would make up.
+            ConfigError: there are none, or some are missing, which transformers would make up.
         """
         implementations = {"text_config": attention, "vision_config": "sdpa", "": "sdpa"}
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            str(path),
-            dtype=dtype,
-            attn_implementation=implementations,
-            quantization_config=quantization,
-            trust_remote_code=self.trust_remote_code,
-            output_loading_info=True,
-        )
+        try:
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+                str(path),
+                dtype=dtype,
+                attn_implementation=implementations,
+                quantization_config=quantization,
+                trust_remote_code=self.trust_remote_code,
+                output_loading_info=True,
+            )
+        except OSError as error:  # an unfinished download, for one
+            raise ConfigError(f"model.pretrained: no weights in {str(path)!r}: {error}") from error
         model, info = loaded
         if missing := sorted(info["missing_keys"]):
             raise ConfigError(

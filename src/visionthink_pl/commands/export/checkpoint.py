@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor
 
+from visionthink_pl.checkpoint import read_checkpoint
 from visionthink_pl.commands.export.run import Run
 from visionthink_pl.policy.adapter import lora_config
 from visionthink_pl.policy.tuning import ADAPTER_FILE
@@ -93,7 +92,7 @@ def _folder(folder: Path) -> Trained:
 def _file(file: Path, run: Run) -> Trained:
     """The checkpoint's own weights. The folder beside it tells how the adapter is to be read; if
     it holds another one, nobody knows which of the two is meant."""
-    saved = _load(file)
+    saved = read_checkpoint(file, "ckpt")
     tensors = {
         name.removeprefix(PREFIX): value
         for name, value in saved["state_dict"].items()
@@ -115,20 +114,6 @@ def _file(file: Path, run: Run) -> Trained:
             "folder, or move it away"
         )
     return replace(trained, tensors=own, adapter=beside.adapter)
-
-
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        saved = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        first = str(error).split("\n")[0]
-        raise ConfigError(f"ckpt: {str(file)!r} can't be read as a checkpoint: {first}") from error
-    if not isinstance(saved, dict) or not {"state_dict", "global_step", "loops"} <= saved.keys():
-        raise ConfigError(
-            f"ckpt: {str(file)!r} is no checkpoint of a training run: it lacks state_dict, "
-            "global_step or loops"
-        )
-    return saved
 
 
 def _config_from(run: Run, file: Path) -> LoraConfig:

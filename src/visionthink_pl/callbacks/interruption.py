@@ -1,0 +1,65 @@
+"""Ctrl-C, heeded where nothing is lost by it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from visionthink_pl.types import RunStopped
+
+REASON = "stopped by Ctrl-C"
+
+
+class Interruption:
+    """Stops a run in the middle of a rollout, or else before the next one: during an update
+    weights are half changed. Ctrl-C once more is Python's own."""
+
+    def __init__(self) -> None:
+        self._before: Any = None  # the handler that was there
+        self._asked = self._harmless = False
+
+    def watch(self) -> None:
+        """Begin to listen, where that is possible: in the main thread. Not before training starts:
+        Lightning puts back at the end the handlers that it has found by then."""
+        self.ignore()
+        if threading.current_thread() is threading.main_thread():
+            self._asked, self._before = False, signal.signal(signal.SIGINT, self._heed)
+
+    def ignore(self) -> None:
+        """Give the handler back that was there."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    @contextmanager
+    def harmless(self) -> Iterator[None]:
+        """Nothing is lost where the run stops within.
+
+        Raises:
+            RunStopped: somebody has asked for it.
+        """
+        if self._asked:
+            raise RunStopped(REASON)
+        self._harmless = True
+        try:
+            yield
+        finally:
+            self._harmless = False
+
+    def _heed(self, *_: Any) -> None:
+        self.ignore()
+        if self._harmless:
+            raise RunStopped(REASON)
+        self._asked = True
+        say("The run stops before the next rollout. Ctrl-C once more: at once, with no checkpoint.")
+
+
+@rank_zero_only
+def say(text: str) -> None:
+    """Tell whoever watches the terminal, below the progress bar."""
+    print(f"\n{text}", flush=True)
