@@ -1,7 +1,9 @@
 """What the model is told, and how its turns are read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,7 +21,7 @@ from visionthink_pl.conversation import (
 from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
-from visionthink_pl.types import ConfigError, VQASample
+from visionthink_pl.types import ConfigError, RunStopped, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
 
 TAGS = Qwen2_5VL.call_tags
@@ -249,6 +251,20 @@ def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conver
     assert conversation.run(CALL, state).images == state.high
     with pytest.raises(InvalidCall, match="already"):
         conversation.run(CALL, state)
+
+
+class Bare(ResizeImage):
+    """Returns the image itself, in place of a result that holds it."""
+
+    def run(self, state: ViewState, arguments: Mapping[str, Any]) -> Any:
+        return state.high[0]
+
+
+def test_a_tool_that_returns_no_result_stops_the_run_by_name(family: Family) -> None:
+    prompts = read_prompt("look_closer"), read_prompt("one_look")
+    conversation = Conversation(family, [Bare()], *prompts, HalfView(), PixelLimits())
+    with pytest.raises(RunStopped, match=r"Bare\.run returned Image, not a ToolResult; return"):
+        conversation.run(CALL, ViewState([Image.new("RGB", (112, 112))]))
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)

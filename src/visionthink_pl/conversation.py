@@ -18,7 +18,7 @@ from PIL import Image
 from visionthink_pl.families import Family, Message
 from visionthink_pl.images import FirstView, PixelLimits
 from visionthink_pl.types import ConfigError, ToolCall, Trajectory, VQASample
-from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool
+from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
 
 PROMPTS = Path(__file__).parent / "prompts"
 TOOLS_SLOT = "{tools}"
@@ -144,9 +144,11 @@ class Conversation:
 
         Raises:
             InvalidCall: the tool can't do it now.
+            RunStopped: the tool returned something that can't be shown.
         """
+        tool = self._tools[call.name]
         try:
-            return self._tools[call.name].run(state, call.arguments)
+            return checked(tool, tool.run(state, call.arguments))
         except ToolError as error:
             raise InvalidCall(str(error)) from error
 

@@ -1,8 +1,13 @@
 """The sum of the parts."""
 
+import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from helpers import (
     CALL,
@@ -14,6 +19,7 @@ from helpers import (
     make_trajectory,
     make_turn,
 )
+from trainer_helpers import ByPlace, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.rewards import (
     FormatReward,
     ResizePenalty,
@@ -22,7 +28,7 @@ from visionthink_pl.rewards import (
     score_group,
 )
 from visionthink_pl.rewards.base import Scores
-from visionthink_pl.types import Group
+from visionthink_pl.types import ConfigError, Group, RunStopped
 
 
 class Fixed(Reward):
@@ -91,3 +97,89 @@ def test_the_paper_s_reward_of_a_group() -> None:
     score_group(group, [RuleAccuracy(), FormatReward(), ResizePenalty()])
     assert group.rewards == pytest.approx([1.5, 1.0, 1.4, 0.4])
     assert list(group.parts) == ["accuracy", "format", "resize_penalty"]
+
+
+NUMBER = "is a number that is finite in float32, or None where it could not be computed"
+LENGTH = "return a list of one score for each trajectory, in their order"
+
+# What a reward returns for a group of three, what the error says came back, and what is right.
+WRONG = [
+    ([1.0, math.nan, 0.0], "nan for trajectory 2 of 3", NUMBER),
+    ([-math.inf, 1.0, 0.0], "-inf for trajectory 1 of 3", NUMBER),
+    ([None, 1.0, math.inf], "inf for trajectory 3 of 3", NUMBER),
+    ([1.0, 1.0, 1e39], "1e+39 for trajectory 3 of 3", NUMBER),  # infinite in float32
+    ([1.0, 10**400, 0.0], "for trajectory 2 of 3", NUMBER),  # beyond any float
+    ([1.0, "0.5", 0.0], "'0.5' for trajectory 2 of 3", NUMBER),
+    ([1.0, 0.0, torch.tensor(1.0)], "tensor(1.) for trajectory 3 of 3", NUMBER),
+    ([[1.0], 0.0, 0.0], "[1.0] for trajectory 1 of 3", NUMBER),
+    ([1.0, 0.0], "a list of 2 for 3 trajectories", LENGTH),
+    ([1.0, 0.0, 0.0, 0.0], "a list of 4 for 3 trajectories", LENGTH),
+    ([], "a list of 0 for 3 trajectories", LENGTH),
+    ("yes", "str for 3 trajectories", LENGTH),  # as long as the group
+    (None, "NoneType for 3 trajectories", LENGTH),
+    (1.0, "float for 3 trajectories", LENGTH),
+    (torch.ones(3), "Tensor for 3 trajectories", LENGTH),
+]
+
+
+@pytest.mark.parametrize(("returned", "came", "right"), WRONG)
+def test_what_is_no_score_is_refused_where_it_is_made(returned: Any, came: str, right: str) -> None:
+    group = make_group([direct(), direct(), high()])
+    rewards = [RuleAccuracy(), Fixed("mine", returned, weight=0.0), ResizePenalty()]
+    with pytest.raises(RunStopped) as refused:
+        score_group(group, rewards)
+    message = str(refused.value)
+    assert message.startswith("Fixed.score returned ") and len(message) < 250
+    assert came in message and "sample 'sample-0'" in message and message.endswith(right)
+
+
+def test_what_is_a_score_is_taken() -> None:
+    group = make_group([direct()] * 6)
+    score_group(group, [Fixed("a", [True, False, 2, -0.5, None, 3e38])])
+    assert group.rewards == [1.0, 0.0, 2.0, -0.5, None, 3e38]
+
+
+class Nameless(RuleAccuracy):
+    """Forgot what it is logged under."""
+
+    name = ""
+
+
+class Unsaid(Reward):
+    """Never says what it is logged under."""
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        return [0.0 for _ in group.trajectories]
+
+
+@pytest.mark.parametrize("reward", [Nameless(), Unsaid()])
+def test_a_reward_without_a_name_is_refused_when_it_is_set_up(reward: Reward) -> None:
+    words = f"rollout.rewards: {type(reward).__name__} has no name; write name = '...' in the class"
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        make_rollout(rewards=[RuleAccuracy(), reward])
+
+
+class NanFrom(ByPlace):
+    """Goes well up to a batch, and then gives one NaN a group."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self._batch, self._done = batch, 0
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        scores = super().score(group, parts)
+        return [math.nan, *scores[1:]] if self._done == self._batch else scores
+
+    def finish(self) -> None:
+        self._done += 1
+
+
+def test_a_nan_stops_the_run_with_a_checkpoint_of_what_was_learnt(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, make_rollout(rewards=[NanFrom(1)]), limit_val_batches=0)
+    with pytest.raises(RunStopped, match=r"NanFrom.score returned nan .* sample 'plain-"):
+        trainer.fit(make_module(), datamodule=make_data())
+    state = torch.load(tmp_path / "checkpoints" / "stopped.ckpt", weights_only=False)
+    assert state["global_step"] == 1  # the batch before the NaN
+    trained = [value for name, value in state["state_dict"].items() if "lora_B" in name]
+    assert any(value.any() for value in trained)
+    assert all(value.isfinite().all() for value in trained)

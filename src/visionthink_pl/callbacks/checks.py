@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jsonschema import SchemaError
+from jsonschema.validators import validator_for
+
 from visionthink_pl.conversation import TOOLS_SLOT
 from visionthink_pl.images import FirstView, FullView
 from visionthink_pl.rewards import Reward
@@ -12,11 +15,17 @@ from visionthink_pl.visual_tools import VisualTool
 
 
 def check_rewards(rewards: Sequence[Reward]) -> None:
-    """Names must differ, and what a reward needs must stand before it.
+    """Each has a name, names differ, and what a reward needs stands before it.
 
     Raises:
-        ConfigError: they don't, or it doesn't.
+        ConfigError: one hasn't, they don't, or it doesn't.
     """
+    for reward in rewards:
+        if not reward.name:
+            raise ConfigError(
+                f"rollout.rewards: {type(reward).__name__} has no name; write name = '...' in the "
+                "class: what it is logged under"
+            )
     names = [reward.name for reward in rewards]
     if not names:
         raise ConfigError("rollout.rewards: at least one reward")
@@ -37,11 +46,14 @@ def check_tools(
     first_view: FirstView,
     max_turns: int,
 ) -> None:
-    """A tool must be on offer somewhere, and a slot for tools must be filled.
+    """A tool must say what the prompt tells of it and be on offer somewhere, and a slot for tools
+    must be filled.
 
     Raises:
-        ConfigError: it would not be.
+        ConfigError: it does not, or would not be.
     """
+    for tool in tools:
+        _check_tool(tool)
     names = ", ".join(tool.name for tool in tools)
     if len({tool.name for tool in tools}) < len(tools):
         raise ConfigError(f"rollout.tools: each needs a name of its own, not {names}")
@@ -59,3 +71,23 @@ def check_tools(
         raise ConfigError(
             f"rollout.max_turns: at least 2 where tools ({names}) are offered, not {max_turns}"
         )
+
+
+def _check_tool(tool: VisualTool) -> None:
+    kind = type(tool).__name__
+    for what, said in (
+        ("name", tool.name),
+        ("description", tool.description),
+        ("parameters", tool.parameters),
+    ):
+        if not said:
+            raise ConfigError(
+                f"rollout.tools: {kind} has no {what}; write {what} = ... in the class: the prompt "
+                "tells the model a tool's name, description and parameters"
+            )
+    try:
+        validator_for(tool.parameters).check_schema(dict(tool.parameters))
+    except SchemaError as error:
+        raise ConfigError(
+            f"rollout.tools: {kind}.parameters is no JSON schema: {error.message}"
+        ) from error

@@ -1,6 +1,6 @@
 """What the model may call."""
 
-from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
+from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool, checked
 from visionthink_pl.visual_tools.resize import ResizeImage
 
-__all__ = ["ResizeImage", "ToolError", "ToolResult", "ViewState", "VisualTool"]
+__all__ = ["ResizeImage", "ToolError", "ToolResult", "ViewState", "VisualTool", "checked"]

@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from PIL import Image
+
+from visionthink_pl.types import RunStopped
+
+LONGEST = 200  # times its other side, that an image may be for the model families
 
 
 class ToolError(ValueError):
@@ -22,7 +26,8 @@ class ViewState:
     """What one trajectory has been shown so far.
 
     Attributes:
-        high: the sample's images at high resolution, in order.
+        high: the sample's images at high resolution, in order; not to be changed, since all
+            trajectories of a group share them.
         high_shown: whether a tool has shown them.
     """
 
@@ -32,7 +37,12 @@ class ViewState:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What the model is given in answer to a call."""
+    """What the model is given in answer to a call.
+
+    Attributes:
+        text: stands before the images.
+        images: shown as they are, whatever ``rollout.limits`` says.
+    """
 
     text: str = ""
     images: list[Image.Image] = field(default_factory=list)
@@ -47,9 +57,9 @@ class VisualTool(ABC):
         parameters: JSON schema of the arguments; a call that doesn't match it is never run.
     """
 
-    name: ClassVar[str]
-    description: ClassVar[str]
-    parameters: ClassVar[Mapping[str, Any]]
+    name: ClassVar[str] = ""  # all three are to be said by each class
+    description: ClassVar[str] = ""
+    parameters: ClassVar[Mapping[str, Any]] = {}
 
     @cached_property
     def validator(self) -> Validator:
@@ -72,6 +82,39 @@ class VisualTool(ABC):
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         """Carry out a call whose arguments match the schema, and note it in ``state``.
 
+        Anything returned but a ``ToolResult`` with a text and a list of PIL images, none empty
+        or with one side more than 200 times the other, stops the run.
+
         Raises:
             ToolError: the call makes no sense now; the model is told the message.
         """
+
+
+def checked(tool: VisualTool, result: object) -> ToolResult:
+    """What a tool returned, if it can be shown.
+
+    Raises:
+        RunStopped: it can't, which is an error in the tool and not in the call.
+    """
+    if wrong := _what_is_wrong(result):
+        raise RunStopped(
+            f"{type(tool).__name__}.run returned {wrong}; return ToolResult(text='...', "
+            "images=[...]), with a list of PIL images, or raise ToolError to refuse the call"
+        )
+    assert isinstance(result, ToolResult)
+    return result
+
+
+def _what_is_wrong(result: object) -> str | None:
+    if not isinstance(result, ToolResult):
+        return f"{type(result).__name__}, not a ToolResult"
+    text, images = cast(object, result.text), cast(object, result.images)
+    if not isinstance(text, str) or not isinstance(images, list):
+        kinds = f"text is {type(text).__name__} and images is {type(images).__name__}"
+        return f"a ToolResult whose {kinds}"
+    for image in images:
+        if not isinstance(image, Image.Image):
+            return f"a ToolResult with {type(image).__name__} among its images"
+        if not 0 < max(image.size) <= LONGEST * min(image.size):
+            return f"an image of {image.width} x {image.height} pixels, which no model takes"
+    return None

@@ -1,0 +1,92 @@
+"""What a tool must say of itself, and what it may return."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from trainer_helpers import make_rollout
+from visionthink_pl.types import ConfigError, RunStopped
+from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState, VisualTool, checked
+
+
+class Unsaid(VisualTool):
+    """Says nothing of itself."""
+
+    def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
+        return ToolResult()
+
+
+class Nameless(ResizeImage):
+    name = ""
+
+
+class Undescribed(ResizeImage):
+    description = ""
+
+
+class WithoutParameters(ResizeImage):
+    parameters: Mapping[str, Any] = {}
+
+
+class NoSchema(ResizeImage):
+    parameters = {"type": "objct"}
+
+
+REFUSED = [
+    (Unsaid(), "Unsaid has no name; write name = ... in the class"),
+    (Nameless(), "Nameless has no name; write name = ... in the class"),
+    (Undescribed(), "Undescribed has no description; write description = ... in the class"),
+    (WithoutParameters(), "WithoutParameters has no parameters; write parameters = ... in the"),
+    (NoSchema(), "NoSchema.parameters is no JSON schema: 'objct' is not valid under any"),
+]
+
+
+@pytest.mark.parametrize(("tool", "message"), REFUSED)
+def test_a_tool_that_says_too_little_is_refused_when_it_is_set_up(
+    tool: VisualTool, message: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        make_rollout(tools=[ResizeImage(), tool])
+    assert str(refused.value).startswith(f"rollout.tools: {message}")
+
+
+def image(width: int = 8, height: int = 8) -> Image.Image:
+    return Image.new("RGB", (width, height))
+
+
+# What a tool returns, and what the error says of it.
+WRONG: list[tuple[Any, str]] = [
+    (image(), "Image, not a ToolResult"),
+    (None, "NoneType, not a ToolResult"),
+    ([image()], "list, not a ToolResult"),
+    (("", [image()]), "tuple, not a ToolResult"),
+    (ToolResult(images=image()), "a ToolResult whose text is str and images is Image"),
+    (ToolResult(text=image()), "a ToolResult whose text is Image and images is list"),
+    (ToolResult(text=None), "a ToolResult whose text is NoneType and images is list"),
+    (ToolResult(images=[image(), "a.png"]), "a ToolResult with str among its images"),
+    (ToolResult(images=[image(0, 8)]), "an image of 0 x 8 pixels"),
+    (ToolResult(images=[image(0, 0)]), "an image of 0 x 0 pixels"),
+    (ToolResult(images=[image(8, 8), image(1, 201)]), "an image of 1 x 201 pixels"),
+]
+
+
+@pytest.mark.parametrize(("result", "message"), WRONG)
+def test_what_can_t_be_shown_is_the_tool_s_error(result: Any, message: str) -> None:
+    with pytest.raises(RunStopped) as refused:
+        checked(ResizeImage(), result)
+    assert str(refused.value).startswith(f"ResizeImage.run returned {message}")
+    assert "return ToolResult(text='...', images=[...])" in str(refused.value)
+
+
+FINE = [
+    ToolResult(),
+    ToolResult(text="Nothing there."),
+    ToolResult("Two:", [image(), image(200, 1)]),
+]
+
+
+@pytest.mark.parametrize("result", FINE)
+def test_what_can_be_shown_is_handed_on(result: ToolResult) -> None:
+    assert checked(ResizeImage(), result) is result

@@ -1,0 +1,189 @@
+"""What the page on tools says is so."""
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from helpers import answer_turn, make_turn
+from visionthink_pl.cli import main
+from visionthink_pl.conversation import (
+    Conversation,
+    InvalidCall,
+    parse_call,
+    read_prompt,
+    signature,
+)
+from visionthink_pl.data import LookCloser
+from visionthink_pl.families import Family
+from visionthink_pl.images import HalfView, PixelLimits
+from visionthink_pl.policy import Policy
+from visionthink_pl.rewards.format import well_formed
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
+from visionthink_pl.visual_tools import ViewState, VisualTool
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+SMALL = """\
+trainer:
+  accelerator: cpu
+  devices: 1
+  max_epochs: 1
+  log_every_n_steps: 1
+  limit_train_batches: 1
+  logger: {class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: csv}}
+data:
+  train: {class_path: visionthink_pl.data.LookCloser, init_args: {length: 2}}
+  prompts_per_step: 2
+rollout:
+  group_size: 2
+  max_new_tokens: 40
+"""
+
+
+def block(language: str) -> str:
+    """The page's only block of a language."""
+    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return text
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VisualTool:
+    """The page's, from a file outside the package, by the path in the page's config."""
+    module, name = yaml.safe_load(block("yaml"))["rollout"]["tools"][0]["class_path"].split(".")
+    (tmp_path / f"{module}.py").write_text(block("python"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, module, raising=False)  # that of the test before
+    return vars(__import__(module))[name]()
+
+
+@pytest.fixture
+def call(tool: VisualTool, family: Family) -> ToolCall:
+    """The page's, as it is read in a turn."""
+    return parse_call(f"<think>t</think>\n{block('text')}", [tool], family.call_tags)
+
+
+def coloured(width: int, height: int) -> Image.Image:
+    """No two pixels are alike."""
+    image = Image.new("RGB", (width, height))
+    image.putdata([(i % 256, i // 256, 7) for i in range(width * height)])
+    return image
+
+
+@pytest.mark.parametrize(
+    ("quadrant", "box"),
+    [
+        ("top left", (0, 0, 4, 3)),  # of 7 x 6: the middle column is in both halves
+        ("top right", (3, 0, 7, 3)),
+        ("bottom left", (0, 3, 4, 6)),
+        ("bottom right", (3, 3, 7, 6)),
+    ],
+)
+def test_the_quadrant_that_was_asked_for(
+    tool: VisualTool, quadrant: str, box: tuple[int, int, int, int]
+) -> None:
+    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)])
+    first, second = tool.run(state, {"quadrant": quadrant}).images
+    assert first == full.crop(box)
+    assert second == coloured(1, 1)  # of a single pixel there is still something to show
+    assert state.high_shown and state.high[0] == full
+
+
+def test_the_prompt_tells_what_the_page_shows(tool: VisualTool, family: Family) -> None:
+    line = block("json").strip()
+    assert signature(tool) == line
+    start = talk(family, tool).open(LookCloser(1)[0]).trajectory
+    told = family.decode(start.prompt_ids)
+    assert f"<tools>\n{line}\n</tools>" in told and start.tools_offered == (tool.name,)
+
+
+def test_the_call_of_the_page_is_the_one_that_its_schema_takes(
+    tool: VisualTool, call: ToolCall, family: Family
+) -> None:
+    assert call == ToolCall("show_quadrant", {"quadrant": "top left"})
+    with pytest.raises(InvalidCall, match="do not match"):
+        parse_call(block("text").replace("top left", "middle"), [tool], family.call_tags)
+
+
+class Calling(Conversation):
+    """The first two turns call, whatever they say; the third is read as it is."""
+
+    calls: list[ToolCall]
+
+    def call(self, text: str, offered: object) -> ToolCall | None:
+        return self.calls.pop(0) if self.calls else None
+
+
+def talk(family: Family, tool: VisualTool) -> Calling:
+    prompts = read_prompt("look_closer"), read_prompt("one_look")
+    return Calling(family, [tool], *prompts, HalfView(), PixelLimits())
+
+
+def rolled(policy: Policy, tool: VisualTool, calls: list[ToolCall]) -> Group:
+    conversation = talk(policy.family, tool)
+    conversation.calls = list(calls)
+    sampling = Sampling(yaml.safe_load(block("yaml"))["rollout"]["max_turns"], 40, 8, seed=0)
+    (group,) = RolloutEngine(policy, conversation, sampling).rollout(
+        [LookCloser(1)[0]], 1, draw=0, greedy=True
+    )
+    return group
+
+
+def test_two_quadrants_are_shown_and_counted(
+    policy: Policy, tool: VisualTool, call: ToolCall
+) -> None:
+    group = rolled(policy, tool, [call, ToolCall(tool.name, {"quadrant": "bottom right"})])
+    (trajectory,) = group.trajectories
+    full, (small, *shown) = group.sample.images[0], trajectory.images
+    assert full.size == (112, 112) and small.size == (56, 56)
+    assert shown == [full.crop((0, 0, 56, 56)), full.crop((56, 56, 112, 112))]
+    assert trajectory.visual_tokens == 4 + 4 + 4 and group.full_look_tokens == 16
+    assert trajectory.high and not trajectory.direct and not trajectory.invalid_call
+    given = policy.family.decode(trajectory.turns[0].given_ids)
+    image = "<|vision_start|>" + 4 * "<|image_pad|>" + "<|vision_end|>"
+    assert f"<tool_response>\n{image}\n</tool_response>" in given
+    assert len(trajectory.turns) == 3
+
+
+def test_a_tool_that_leaves_high_shown_alone_is_free(
+    policy: Policy, tool: VisualTool, call: ToolCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = type(tool).run
+
+    def quiet(self: VisualTool, state: ViewState, arguments: dict) -> object:
+        result = plain(self, state, arguments)
+        state.high_shown = False
+        return result
+
+    monkeypatch.setattr(type(tool), "run", quiet)
+    (trajectory,) = rolled(policy, tool, [call]).trajectories
+    trajectory.stop = StopReason.ANSWERED  # whatever the model made of it
+    assert trajectory.direct and trajectory.visual_tokens == 8
+
+
+def test_a_call_of_any_tool_is_well_formed(call: ToolCall) -> None:
+    turns = [
+        make_turn(f"<think>t</think>\n{block('text')}", call=call),
+        make_turn(answer_turn("7")),
+    ]
+    trajectory = Trajectory([], [], 0, (call.name,), turns, StopReason.ANSWERED, True, "7")
+    assert well_formed(trajectory)
+
+
+@pytest.mark.integration
+def test_the_config_of_the_page_runs(
+    tool: VisualTool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = block("yaml").split("rollout:\n")[1]
+    (tmp_path / "small.yaml").write_text(SMALL + lines)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    assert main(["fit", "--config", "small.yaml"]) == 0
+    (file,) = tmp_path.rglob("metrics.csv")
+    with file.open() as rows:
+        (row,) = (r for r in csv.DictReader(rows) if r.get("train/reward"))
+    assert float(row["train/resize_rate"]) == 0  # the embedded model knows no call of this tool
