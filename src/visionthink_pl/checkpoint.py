@@ -1,4 +1,4 @@
-"""Reading a training run's checkpoint, and saying what is wrong with a file that is none."""
+"""Training runs' checkpoints: what is wrong with a file that is none, and where one goes on."""
 
 from __future__ import annotations
 
@@ -33,3 +33,25 @@ def read_checkpoint(file: Path, key: str) -> dict[str, Any]:
             f"{', '.join(NEEDED[:-1])} or {NEEDED[-1]}"
         )
     return saved
+
+
+def reopen_epoch(checkpoint: dict[str, Any]) -> None:
+    """Let a run go on right behind the last batch of a checkpoint that was written when an epoch
+    was closed, in place.
+
+    An epoch that ``max_steps``, ``max_time`` or a callback cut short counts as over with Lightning
+    (2.6), so that resuming would skip its rest; and where a new ``max_steps`` is set, one that was
+    over counts as under way, so that the next would be cut short.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    epoch, batch = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
+    if not epoch["current"]["processed"] == epoch["current"]["started"] > 0:
+        return  # written within the epoch
+    for counts in (epoch["total"], epoch["current"]):
+        if batch["is_last_batch"]:
+            counts["completed"] = counts["processed"]
+        else:
+            counts["processed"] = counts["completed"] = counts["started"] - 1
+    if batch["is_last_batch"]:
+        batch["is_last_batch"] = False
+        batch["current"] = dict.fromkeys(batch["current"], 0)

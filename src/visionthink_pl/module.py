@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import Normalisation
+from visionthink_pl.checkpoint import reopen_epoch
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
@@ -215,6 +216,7 @@ class VisionThinkModule(EvaluatedModule):
                     f"ckpt_path: the checkpoint is another model's: of {name} it has "
                     f"{tuple(value.shape)} where {tuple(own_shapes[name])} belongs; {right}"
                 )
+        reopen_epoch(checkpoint)
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode

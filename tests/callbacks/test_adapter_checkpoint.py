@@ -1,6 +1,7 @@
 """Checkpoints hold the adapter alone, and lie beside it in PEFT's own format."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import torch
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from transformers import AutoModelForImageTextToText
 
-from trainer_helpers import make_data, make_module, make_rollout, make_trainer
+from trainer_helpers import ByPlace, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.families import EMBEDDED
 from visionthink_pl.policy import Policy
+from visionthink_pl.rewards.base import Scores
+from visionthink_pl.types import Group
 
 
 @dataclass
@@ -113,3 +116,40 @@ def test_what_is_removed_goes_with_its_folder(
 ) -> None:
     train(tmp_path, **settings)
     assert names(tmp_path) == left, why
+
+
+class OneGroupAtFirst(ByPlace):
+    """In the first batch one group alone has signal: it takes one step, and the others two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = 0
+
+    def score(self, group: Group, parts: dict[str, Scores]) -> Scores:
+        self._seen += 1
+        scores = super().score(group, parts)
+        return [0.0] * len(scores) if self._seen == 1 else scores
+
+
+# When checkpoints are due, and which are written of steps 1, 3, 5 and 7.
+DUE = [
+    ({"every_n_train_steps": 1}, [1, 3, 5, 7], "after each batch"),
+    ({"every_n_train_steps": 2}, [3, 5, 7], "once it has been passed, though never met"),
+    ({"every_n_train_steps": 4}, [5, 7], "and at the end"),
+    ({"every_n_train_steps": 100}, [7], "the end alone"),
+    ({"train_time_interval": timedelta(microseconds=1)}, [1, 3, 5, 7], "by the clock"),
+    ({"train_time_interval": timedelta(hours=1)}, [7], "not yet, by the clock"),
+]
+
+
+@pytest.mark.parametrize(("settings", "written", "why"), DUE)
+def test_when_a_batch_takes_several_steps(
+    tmp_path: Path, settings: dict, written: list[int], why: str
+) -> None:
+    saves = AdapterCheckpoint(tmp_path, filename="{step}", save_top_k=-1, **settings)
+    rollout = make_rollout(rewards=[OneGroupAtFirst()])
+    trainer = make_trainer(tmp_path, rollout, saves, enable_checkpointing=True, max_epochs=2)
+    trainer.fit(make_module(updates_per_batch=2), datamodule=make_data())
+    assert trainer.global_step == 7
+    steps = sorted(int(file.stem.removeprefix("step=")) for file in tmp_path.glob("step=*.ckpt"))
+    assert steps == written, why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,47 @@ class AdapterCheckpoint(ModelCheckpoint):
     checkpoint resumes a run with ``--ckpt_path``. Under full fine-tuning there is no adapter, and
     so no folder: ``export`` makes one. While groups wait for more draws nothing is
     written, since they would be lost on resuming: a checkpoint that falls due then is written
-    after the step that they are trained on, under the figures monitored before it.
+    after the step that they are trained on, under the figures monitored before it. The end of a
+    run is always written.
     """
 
     _due = False
+    _step = 0  # optimizer steps before the batch under way
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._step = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if self._due and not _waiting(trainer):
-            candidates = self._monitor_candidates(trainer)
-            self._save_topk_checkpoint(trainer, candidates)
-            self._save_last_checkpoint(trainer, candidates)
-            self._due = False
+        """In Lightning's place, which under manual optimization takes one step a batch for
+        granted, and knows no ``train_time_interval``."""
+        self._due |= self._passed(trainer)
+        if self._due and not self._should_skip_saving_checkpoint(trainer):
+            self._save(trainer)
+
+    def _passed(self, trainer: Trainer) -> bool:
+        """Whether a checkpoint fell due with the last batch."""
+        every, before, self._step = self._every_n_train_steps, self._step, trainer.global_step
+        if self._train_time_interval is not None:
+            since = time.monotonic() - self._last_time_checked
+            return trainer.strategy.broadcast(since >= self._train_time_interval.total_seconds())
+        return every > 0 and self._step // every > before // every
+
+    def _save(self, trainer: Trainer) -> None:
+        self._due, self._last_time_checked = False, time.monotonic()
+        candidates = self._monitor_candidates(trainer)
+        if self.monitor is not None and self.monitor not in candidates:
+            self._defer_save_until_validation = True  # Lightning's own
+            return
+        self._save_topk_checkpoint(trainer, candidates)
+        self._save_last_checkpoint(trainer, candidates)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        if not self._should_skip_saving_checkpoint(trainer):
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._should_save_on_train_epoch_end(trainer):

@@ -182,7 +182,15 @@ class RolloutCallback(Callback):
         rollouts = self._roll_out(trainer, pl_module, batch, self.group_size, self.rewards)
         self._keep(trainer, batch, rollouts)
         batch.rollouts = rollouts
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Only now is the batch done with: checkpoints are written after this."""
         self.draw += 1
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, PromptDataModule):
+            data.used()
 
     def _keep(self, trainer: Trainer, batch: PromptBatch, rollouts: RolloutBatch) -> None:
         """Say what of all that was sampled is trained on, and when."""
@@ -288,9 +296,6 @@ class RolloutCallback(Callback):
         self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(data, PromptDataModule) and trainer.training:
-            data.rewind()
         path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
         trainer.save_checkpoint(path)
         say(f"The run has stopped. To go on, add --ckpt_path {path}")

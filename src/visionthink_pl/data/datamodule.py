@@ -75,18 +75,20 @@ class PromptDataModule(LightningDataModule):
         # The loader's places before and behind the batch under way.
         self._before: dict[str, Any] | None = None
         self._now: dict[str, Any] | None = None
-        self._rewound = False
+        self._under_way = False
 
     def state_dict(self) -> dict[str, Any]:
         if self._train_loader is None:
             return {}
-        if isinstance(self._train_loader, StreamBatches):
-            return {"train": self._before if self._rewound else self._now}
-        return {"train": self._before if self._rewound else self._train_loader.state_dict()}
+        if self._under_way:
+            return {"train": self._before}
+        stream = isinstance(self._train_loader, StreamBatches)
+        return {"train": self._now if stream else self._train_loader.state_dict()}
 
-    def rewind(self) -> None:
-        """The training batch under way could not be used: a resumed run begins with it."""
-        self._rewound = True
+    def used(self) -> None:
+        """The training batch under way has been trained on. Until then a resumed run begins with
+        it, whenever a checkpoint is written."""
+        self._under_way = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Comes before the loader is made. Lightning restores loaders too, but after the
@@ -159,7 +161,7 @@ class PromptDataModule(LightningDataModule):
         """Keep in mind where the loader stood before this batch."""
         loader = self._train_loader
         if loader is not None and self.trainer is not None and self.trainer.training:
-            self._before = self._now
+            self._before, self._under_way = self._now, True
             if isinstance(loader, StreamBatches):
                 loader.place = self._now = batch.place
             else:
@@ -179,7 +181,7 @@ class PromptDataModule(LightningDataModule):
             loader = StreamBatches(source, size, seed, place, self._share)
         else:
             loader = self._indexed(source)
-        self._now, self._restored, self._rewound = self._restored, None, False
+        self._now, self._restored, self._under_way = self._restored, None, False
         self._train_loader = loader
         return loader
 
