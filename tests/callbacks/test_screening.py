@@ -1,5 +1,6 @@
 """Bad rows: looked for before training, left out of it, told of at the end."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +35,15 @@ def test_a_longer_prompt_is_a_bad_row_and_one_of_just_that_length_is_not(family:
     for most, bad in ((tokens, 0), (tokens - 1, 2)):
         screening = Screening(most)
         if bad:
-            with pytest.raises(ConfigError, match="2 of 2 training rows are bad"):
+            with pytest.raises(ConfigError, match="2 of 2 training rows are bad; mend them: "):
                 screening.check(data, conversation)
         else:
             screening.check(data, conversation)
         assert screening.bad.count("train") == bad
-    assert screening.bad.summary() == "prompt too long: 2 (sample-0, sample-1)"
+    assert re.fullmatch(
+        rf"prompt too long: 2 \(sample-0, sample-1; of the first: {tokens} tokens, .*\)",
+        screening.bad.summary("train"),
+    )
 
 
 def test_visual_tokens_count(family: Family) -> None:
@@ -49,8 +53,9 @@ def test_visual_tokens_count(family: Family) -> None:
     lengths = [len(conversation.open(sample).trajectory.prompt_ids) for sample in (small, large)]
     assert lengths[1] - lengths[0] == 16 - 4
     screening = Screening(lengths[1] - 1)
-    screening.check(data_of(small, replace(large, id="large"), most=1), conversation)
-    assert screening.bad.summary() == "prompt too long: 1 (large)"
+    data = data_of(small, small, replace(large, id="large"), most=1)
+    screening.check(data, conversation)
+    assert screening.bad.summary("train").startswith("prompt too long: 1 (large; ")
 
 
 def test_more_bad_rows_than_allowed_are_refused_by_id(family: Family) -> None:
@@ -60,7 +65,8 @@ def test_more_bad_rows_than_allowed_are_refused_by_id(family: Family) -> None:
         Screening(None).check(data, conversation)
     assert str(refused.value) == (
         "data.max_bad_rows: 2 of 9 training rows are bad, which is more than 1; mend them, or set "
-        "it to 2 to leave them out. image file is missing: 1 (row 8); no answer: 1 (sample-7)"
+        "it to 2 to leave them out. image file is missing: 1 (row 8; of the first: a.png); no "
+        "answer: 1 (sample-7)"
     )
     allowed = Screening(None)
     allowed.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=2), conversation)
@@ -68,6 +74,36 @@ def test_more_bad_rows_than_allowed_are_refused_by_id(family: Family) -> None:
     unread = Screening(None)
     unread.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=None), conversation)
     assert len(unread.bad) == 0
+
+
+# Prompts a step, rows that may be bad, usable ones of five, and what the error begins with.
+FEW = [
+    (3, 9, 3, None),
+    (3, 9, 2, "only 2 usable rows; set data.prompts_per_step to 2 or less. 3 of 5 "),
+    (3, 0, 2, "only 2 usable rows; set data.prompts_per_step to 2 or less. 3 of 5 "),
+    (2, 0, 2, None),
+    (1, 9, 0, "only 0 usable rows. 5 of 5 "),
+    (1, 0, 0, "only 0 usable rows. 5 of 5 "),
+]
+
+
+@pytest.mark.parametrize(("prompts", "most", "usable", "message"), FEW)
+def test_too_few_usable_rows_for_a_batch_are_refused_however_many_may_be_bad(
+    family: Family, prompts: int, most: int, usable: int, message: str | None
+) -> None:
+    rows = ROWS[:usable] + [replace(row, answer="") for row in ROWS[usable:5]]
+    data = PromptDataModule(Listed(rows), prompts_per_step=prompts, max_bad_rows=most)
+    try:
+        Screening(None).check(data, make_conversation(family))
+    except ConfigError as error:
+        start = f"data.prompts_per_step: {prompts} prompts a step, but data.train has {message}"
+        if message is None:
+            assert str(error).startswith("data.max_bad_rows: 3 of 5") and most == 0
+        else:
+            assert str(error).startswith(start + "training rows are bad; mend them: no answer: ")
+            assert f"to {5 - usable}" not in str(error).partition(". ")[2]
+    else:
+        assert message is None and most == 9
 
 
 class Counted(Listed):
@@ -112,13 +148,13 @@ class Spoilt(Source):
 
 
 def test_a_fit_tells_of_all_rows_left_out_in_one_table_at_its_end(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch, source = Watch(), Spoilt()
     data = PromptDataModule(source, Listed([ROWS[2], NO_ANSWER]), prompts_per_step=2)
     trainer = make_trainer(tmp_path, make_rollout(), watch)
-    with pytest.warns(UserWarning, match="sample row 8 is left out"):
-        trainer.fit(make_module(kinds=("digit",)), datamodule=data)
+    trainer.fit(make_module(kinds=("digit",)), datamodule=data)
+    assert "sample row 8 is left out: image file is missing: a.png" in caplog.messages
     (batch,) = watch.batches["fit"]
     assert [len(batch.samples), len(batch.unreadable)] == [1, 1]
     out = capsys.readouterr().out
@@ -129,16 +165,37 @@ def test_a_fit_tells_of_all_rows_left_out_in_one_table_at_its_end(
     assert "validate" in validate and "no answer" in validate
 
 
-def test_a_prompt_that_is_too_long_is_left_out_of_a_batch(tmp_path: Path) -> None:
+def test_a_prompt_that_is_too_long_is_left_out_of_a_batch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     watch = Watch()
     source = Listed([ROWS[0], replace(make_sample(size=(448, 448)), id="large")])
     trainer = make_trainer(tmp_path, make_rollout(max_prompt_tokens=170), watch)
-    with pytest.warns(
-        UserWarning, match="sample large is left out: prompt too long: .* 64 are vis"
-    ):
-        trainer.predict(make_module(), datamodule=PromptDataModule(predict=source))
+    trainer.predict(make_module(), datamodule=PromptDataModule(predict=source))
+    (told,) = (line for line in caplog.messages if "left out" in line)
+    assert re.match("sample large is left out: prompt too long: .* 64 are vis", told)
     (batch,) = watch.batches["predict"]
     assert [group.sample.id for group in batch.rollouts.groups] == ["sample-0"]
+
+
+def test_the_first_ten_are_named_and_the_table_has_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [UnreadableSample(f"bad-{n}", f"image file is missing: {n}.png") for n in range(12)]
+    data = PromptDataModule(validation=Listed([ROWS[0], *bad]), validation_prompts=5)
+    rollout = make_rollout()
+    trainer = make_trainer(tmp_path, rollout, limit_val_batches=1.0)
+    module = make_module(kinds=("digit",))
+    for _ in range(2):  # what was named is not named again
+        trainer.validate(module, datamodule=data, verbose=False)
+    told = [line for line in caplog.messages if "left out" in line]
+    assert told == [
+        *(f"sample bad-{n} is left out: image file is missing: {n}.png" for n in range(10)),
+        "more samples are left out; all are listed at the end",
+    ]
+    rollout.screening.report()  # as the command line does at the end
+    table = capsys.readouterr().out.rpartition("Bad rows, left out: 12")[2]
+    assert all(f"bad-{n}" in table for n in range(12))
 
 
 class Endless(Stream):
@@ -200,8 +257,12 @@ def test_epochs_of_a_stream_go_on_where_they_were(tmp_path: Path, done: int, why
 
 
 def test_too_many_bad_rows_of_a_stream_stop_the_run(tmp_path: Path) -> None:
-    with pytest.raises(RunStopped, match=r"stream has had 1 bad rows.* no answer: 1 \(5\)"):
-        fit(tmp_path, 4)
+    with pytest.raises(RunStopped) as stop:
+        fit(tmp_path, 4, validation=Listed([ROWS[0], NO_IMAGE]))  # not of the stream
+    assert str(stop.value).startswith(
+        "data.max_bad_rows: the stream has had 1 bad row, which is more than 0. no answer: 1 (5)"
+    )
+    assert "row 8" not in str(stop.value)
     (stopped,) = tmp_path.rglob("stopped.ckpt")
     assert fit(tmp_path, 3, checkpoint=stopped, max_bad_rows=1) == [["6"]]  # the batch of 5
 

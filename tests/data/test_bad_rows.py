@@ -64,9 +64,11 @@ def test_rows_are_counted_once_and_by_stage() -> None:
 
 
 def test_the_summary_is_by_reason_with_ids() -> None:
-    assert some().summary() == (
-        "image file is missing: 2 (b, c [1]); no answer: 1 (a); no answer: 1 (a)"
+    assert some().summary("train") == (
+        "image file is missing: 2 (b, c [1]; of the first: b.png); no answer: 1 (a)"
     )
+    assert some().summary("validate") == "no answer: 1 (a)"
+    assert some().summary("test") == ""
 
 
 def test_the_table_shows_every_id() -> None:
@@ -84,11 +86,15 @@ def test_the_table_shows_every_id() -> None:
     ]
 
 
-def test_of_many_the_first_are_named() -> None:
+def test_of_many_the_summary_names_the_first_and_the_table_all() -> None:
     bad = BadRows()
     for index in range(25):
         bad.add("train", UnreadableSample(str(index), "no image"))
-    assert bad.summary() == f"no image: 25 ({', '.join(map(str, range(20)))} and 5 more)"
+    assert bad.summary("train") == f"no image: 25 ({', '.join(map(str, range(20)))} and 5 more)"
+    console = Console(width=150)
+    with console.capture() as captured:
+        console.print(bad.table())
+    assert ", ".join(map(str, range(25))) in captured.get()
 
 
 @pytest.mark.parametrize("length", [1, 200])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import Features, Value
+from datasets import Features, Json, List, Value
 from PIL import Image
 
 from table_helpers import png, stored
@@ -152,7 +152,13 @@ BAD = [
     ({"image": {"bytes": None, "path": None}}, "no image"),
     ({"image": ""}, "no image"),
     ({"image": 7}, "no image"),
-    ({"image": "nowhere.png"}, "image file is missing: nowhere.png"),
+    (
+        {"image": "nowhere.png"},
+        f"image file is missing: {Path.cwd() / 'nowhere.png'} (looked up in image_folder)",
+    ),
+    ({"image": "/nowhere.png"}, "image file is missing: /nowhere.png"),
+    ({"question": " "}, "empty question"),
+    ({"question": "<image>"}, "empty question"),
     ({"image": b"text"}, "can't decode the image: not an image"),
     ({"question": 7}, "question is no text: 7"),
     ({"answer": True}, "answer is no text: True"),
@@ -164,6 +170,32 @@ BAD = [
 @pytest.mark.parametrize(("changed", "reason"), BAD, ids=str)
 def test_a_row_that_is_no_sample_says_why(changed: dict[str, Any], reason: str) -> None:
     assert reason_of(ROW | changed) == reason
+
+
+def test_options_make_no_question_of_none() -> None:
+    row = ROW | {"question": " \n", "options": ["cat", "dog"], "answer": "cat"}
+    assert reason_of(row, choices="options") == "empty question"
+
+
+def test_a_folder_of_images_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(png("teal"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read(ROW | {"image": "a.png"}, folder="~").images[0].getpixel((0, 0)) == TEAL
+
+
+@pytest.mark.parametrize("role", ["question", "answer", "choices", "id", "kind"])
+@pytest.mark.parametrize("feature", [Json(), List(Json())], ids=["Json", "a list"])
+def test_what_keeps_text_and_numbers_alike_is_refused(role: str, feature: Any) -> None:
+    texts = {name: Value("string") for name in ("question", "image", "answer")}
+    Columns(**{role: "mixed"}).check(texts | {"mixed": Value("int64")}, "X.columns")
+    Columns(images="mixed", needs_second_look="mixed").check(texts | {"mixed": feature}, "X")
+    with pytest.raises(ConfigError, match=f"^X.columns: {role}: the column 'mixed' is stored as"):
+        Columns(**{role: "mixed"}).check(texts | {"mixed": feature}, "X.columns")
+    Columns(**{role: "info.mixed"}).check(texts | {"info": {"mixed": Value("string")}}, "X")
+    with pytest.raises(ConfigError, match="'info.mixed' is stored as Json"):
+        Columns(**{role: "info.mixed"}).check(texts | {"info": {"mixed": feature}}, "X")
 
 
 def test_a_choice_that_is_none_and_a_kind_that_is_missing() -> None:

@@ -18,7 +18,7 @@ from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.cli import VisionThinkCLI, main
 from visionthink_pl.data import Columns, PromptDataModule, VQADataset, VQAStream, usable
 from visionthink_pl.families import Family
-from visionthink_pl.types import UnreadableSample, VQASample
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 YAML = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
@@ -77,15 +77,16 @@ BAD: dict[str, dict[str, Any]] = {
     "an option that is not text": CHOICE | {"options": [1, 2]},
     "a null in the column of kinds": {"kind": None},
 }
-TOO_LONG, OTHER_KIND = (
+NO_JSON, TOO_LONG, OTHER_KIND = (
+    "in a streamed file, a line that is not JSON",
     "a prompt over `rollout.max_prompt_tokens`",
     "in a stream, a kind that was not given",
 )
 
 
 def test_every_line_of_the_table_is_tried() -> None:
-    assert [what for what, _ in REASONS if what not in BAD] == [TOO_LONG, OTHER_KIND]
-    assert len(REASONS) == len(BAD) + 2
+    assert [what for what, _ in REASONS if what not in BAD] == [TOO_LONG, NO_JSON, OTHER_KIND]
+    assert len(REASONS) == len(BAD) + 3
 
 
 def reason_of(row: VQASample | UnreadableSample) -> str:
@@ -108,6 +109,13 @@ def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
     assert isinstance(usable(good[0]), VQASample)
 
 
+def test_a_line_that_is_not_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionthink_pl.data.stream.LOOKED_AT", 1)
+    (tmp_path / "a.jsonl").write_text('{"question": "a", "image": "b", "answer": "c"}\n{]\n')
+    _, (row, _) = VQAStream(str(tmp_path / "a.jsonl"), ["k"]).read(None, 0, None)
+    assert isinstance(row, UnreadableSample) and row.reason.startswith(documented(NO_JSON))
+
+
 def test_a_kind_that_was_not_given(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", [GOOD])
     ((row, _),) = VQAStream(path, ["other"], Columns(kind="kind")).read(None, 0, None)
@@ -117,8 +125,9 @@ def test_a_kind_that_was_not_given(tmp_path: Path) -> None:
 def test_a_prompt_that_is_too_long(family: Family) -> None:
     screening = Screening(max_prompt_tokens=10)
     data = PromptDataModule(Listed([make_sample()]), prompts_per_step=1, max_bad_rows=1)
-    screening.check(data, make_conversation(family))
-    assert screening.bad.summary().startswith(documented(TOO_LONG))
+    with pytest.raises(ConfigError, match="only 0 usable rows"):
+        screening.check(data, make_conversation(family))
+    assert screening.bad.summary("train").startswith(documented(TOO_LONG))
 
 
 def test_the_source_of_the_docs_is_one() -> None:

@@ -134,7 +134,11 @@ def test_training_without_validation_is_allowed() -> None:
 REFUSED = [
     ({"prompts_per_step": 0}, "data.prompts_per_step: at least 1, not 0", "no prompt"),
     ({"validation_prompts": 0}, "data.validation_prompts: at least 1, not 0", "no prompt"),
-    ({"train": Numbered(3), "prompts_per_step": 4}, "has only 3", "no batch would ever be full"),
+    (
+        {"train": Numbered(3), "prompts_per_step": 4},
+        "4 prompts a step, but data.train has only 3 rows; set data.prompts_per_step to 3 or less",
+        "no batch would ever be full",
+    ),
 ]
 
 

@@ -130,7 +130,8 @@ REFUSED = [
     ("[1, 2]", "an object with image, question, answer is expected", "a list"),
     ("null", "an object with image, question, answer is expected", "nothing"),
     (ROW | {"kinds": "sign"}, "unknown key 'kinds'; known are image, question", "a typo"),
-    (ROW | {"answer": 7}, "'answer' must be a text, not 7", "a number"),
+    (ROW | {"question": 7}, "'question' must be a text, not 7", "a number"),
+    (ROW | {"answer": True}, "questions.jsonl:2: answer is no text: True; a text, a", "a truth"),
     (ROW | {"kind": " "}, "'kind' must be a text that is not empty", "only spaces"),
     (ROW | {"id": None}, "'id' must be a text", "null is no id"),
     (ROW | {"id": "first"}, "id 'first' occurs twice", "the row before has it"),
@@ -145,6 +146,23 @@ def test_a_row_that_makes_no_sense_is_refused(
     with pytest.raises(ConfigError) as refused:
         ImageFolder(write(folder, ROW | {"id": "first"}, row))
     assert message in str(refused.value), why
+    place = f"ImageFolder.questions: {folder / 'questions.jsonl'}:"
+    assert str(refused.value).startswith(place)
+
+
+NUMBERS = [(7, "7"), (7.0, "7"), (0.5, "0.5"), ("007", "007"), ([1, "2", 2], "2"), (0, "0")]
+
+
+@pytest.mark.parametrize(("answer", "text"), NUMBERS, ids=str)
+def test_answers_are_read_as_those_of_tables(folder: Path, answer: object, text: str) -> None:
+    sample = ImageFolder(write(folder, ROW | {"answer": answer}))[0]
+    assert isinstance(sample, VQASample) and sample.answer == text
+
+
+def test_a_folder_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, ROW)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert isinstance(ImageFolder("~/photos")[0], VQASample)
 
 
 def test_a_given_id_that_equals_a_line_number_is_refused(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict, Features, Image, Value
+from datasets import Dataset, DatasetDict, Features, Image, Json, Value
 from PIL import Image as Pillow
 
 from visionthink_pl.data import SavedDataset
@@ -84,7 +84,7 @@ BROKEN = [
     ({"bytes": b"no image", "path": None}, "can't decode the image"),
     ({"bytes": None, "path": None}, "no image"),
     (None, "no image"),
-    ({"bytes": None, "path": "nowhere.png"}, "image file is missing: nowhere.png"),
+    ({"bytes": None, "path": "/nowhere.png"}, "image file is missing: /nowhere.png"),
 ]
 
 
@@ -93,6 +93,18 @@ def test_an_image_that_can_t_be_read_is_reported(tmp_path: Path, images: Any, re
     found = SavedDataset(save(tmp_path, [row("a", images=images), row("b")]))[0]
     assert isinstance(found, UnreadableSample)
     assert found.id == "a" and reason in found.reason
+
+
+def test_a_folder_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(save(tmp_path, [row("a")]))
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert SavedDataset(f"~/{folder.name}")[0].id == "a"
+
+
+def test_answers_of_which_nobody_can_tell_what_they_were_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, [row("a")], FEATURES | {"original_answer": Json()})
+    with pytest.raises(ConfigError, match="answer: the column 'original_answer' is stored as Json"):
+        SavedDataset(path)
 
 
 def test_what_is_no_such_folder_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Streams: what is read, in which order, and that a run that goes on misses nothing."""
 
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,35 @@ def test_blocks_are_shuffled_by_seed_and_epoch(path: str) -> None:
     assert moved[:5] != moved[5:10]  # each block has a permutation of its own
 
 
+@pytest.fixture(params=["parquet", "lines", "lists"])
+def any_path(request: pytest.FixtureRequest, path: str, tmp_path: Path) -> str:
+    """Two files of together 23 rows, of each form."""
+    if request.param == "parquet":
+        return path
+    rows = [
+        {"question": f"{i}?", "answer": "7", "image": str(tmp_path / "red.png")}
+        for i in range(ROWS)
+    ]
+    (tmp_path / "red.png").write_bytes(stored("red")["bytes"])
+    for name, part in (("1", rows[:9]), ("2", rows[9:])):
+        if request.param == "lines":
+            write_jsonl(tmp_path / f"{name}.json", part)
+        else:
+            (tmp_path / f"{name}.json").write_text(json.dumps(part, indent=1))
+    return str(tmp_path / "*.json")
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 @pytest.mark.parametrize("drawn", [0, 1, 5, 7, 9, 10, 22, 23])
-def test_reading_goes_on_exactly_where_it_stopped(path: str, seed: int | None, drawn: int) -> None:
+def test_reading_goes_on_exactly_where_it_stopped(
+    any_path: str, seed: int | None, drawn: int
+) -> None:
+    path = any_path
     whole = numbers(stream(path).read(seed, 2, None))
     begun = list(islice(stream(path).read(seed, 2, None), drawn))
     place = begun[-1][1] if begun else None
     assert numbers(begun) + numbers(stream(path).read(seed, 2, place)) == whole
+    assert sorted(whole) == list(range(ROWS))
 
 
 def test_a_stream_can_be_read_again(path: str) -> None:
@@ -84,7 +107,30 @@ def test_a_jsonl_file_is_streamed_too(tmp_path: Path) -> None:
     rows = [{"question": f"{i}?", "answer": i, "image": "nowhere.png"} for i in range(3)]
     found = list(stream(write_jsonl(tmp_path / "q.jsonl", rows)).read(None, 0, None))
     assert [row for row, _ in found] == [
-        UnreadableSample(f"row {i}", "image file is missing: nowhere.png") for i in range(3)
+        UnreadableSample(
+            f"row {i}",
+            f"image file is missing: {Path.cwd() / 'nowhere.png'} (looked up in image_folder)",
+        )
+        for i in range(3)
+    ]
+
+
+def test_a_line_that_is_no_row_stops_a_stream_at_its_start_and_is_a_bad_row_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = '{"question": "1?", "answer": "7", "image": "nowhere.png"}\n'
+    (tmp_path / "q.jsonl").write_text(row * 2 + "{]\n" + row)
+    with pytest.raises(ConfigError, match="VQAStream.path: one of the first rows: not JSON"):
+        stream(str(tmp_path / "q.jsonl"))
+    (tmp_path / "q.json").write_text("[{]")
+    with pytest.raises(ConfigError, match="VQAStream.path: one of the first rows: "):
+        stream(str(tmp_path / "q.json"))
+    monkeypatch.setattr("visionthink_pl.data.stream.LOOKED_AT", 2)
+    found = [row for row, _ in stream(str(tmp_path / "q.jsonl")).read(None, 0, None)]
+    assert [row.id for row in found] == ["row 0", "row 1", "row 2", "row 3"]
+    assert [row.reason.partition(":")[0] for row in found[1:3]] == [
+        "image file is missing",
+        "not JSON",
     ]
 
 
@@ -93,7 +139,8 @@ REFUSED = [
     ({"kinds": []}, "VQAStream.kinds: every kind"),
     ({"kinds": ["a", "b"]}, "VQAStream.kinds: every kind that columns.kind holds, or one kind"),
     ({"columns": Columns(answer="solution")}, "VQAStream.columns: answer: there is no column 'sol"),
-    ({"path": "nowhere.parquet"}, "VQAStream.path: can't load 'nowhere.parquet'"),
+    ({"path": "nowhere.parquet"}, "VQAStream.path: there is no file or folder 'nowhere.parquet'"),
+    ({"split": "validation"}, "VQAStream.split: .*; set split: train, not 'validation'"),
 ]
 
 
@@ -117,7 +164,10 @@ def test_a_batch_that_would_be_smaller_is_left_out(path: str) -> None:
 
 
 def test_a_stream_of_fewer_rows_than_a_batch_is_refused_and_never_spins(path: str) -> None:
-    message = "data.prompts_per_step: 24 prompts a step, but the stream has only 23 rows"
+    message = (
+        "data.prompts_per_step: 24 prompts a step, but the stream has only 23 rows; set "
+        "data.prompts_per_step to 23 or less"
+    )
     over = {"epoch": 0, "stream": list(stream(path).read(0, 0, None))[-1][1]}
     for place in (None, over):
         with pytest.raises(ConfigError, match=f"^{message}$"):

@@ -1,14 +1,16 @@
 """Tables of the hub, of files and of folders."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, List
+from datasets import ClassLabel, Dataset, Json, List
 from datasets import Image as ImageFeature
 
 from table_helpers import png, stored, write_jsonl, write_parquet
-from visionthink_pl.data import Columns, SavedDataset, VQADataset, VQAStream, table
+from visionthink_pl.data import Columns, SavedDataset, VQADataset, VQAStream
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -65,6 +67,122 @@ def test_a_list_of_images_is_read_as_it_is_stored(tmp_path: Path) -> None:
         assert source[1] == UnreadableSample("row 1", "can't decode the image: not an image")
 
 
+ODD = ["1", "true", "null", "[1]", '"1"', "007", "1.0", "2020-01-01", "NaN", "a\u2028b", "cat"]
+
+
+def mixed(folder: Path, options: list[Any], answers: list[Any], **more: Any) -> list[dict]:
+    (folder / "x.png").write_bytes(png("red"))
+    row = {"image": str(folder / "x.png"), "question": "Which?", "options": options} | more
+    return [row | {"answer": answer} for answer in answers]
+
+
+def both(path: str, columns: Columns = Columns(), **more: Any) -> list[Any]:  # noqa: B008
+    """The rows as a table and as a stream, which must be the same."""
+    source = VQADataset(path, columns, **more)
+    found = [source[i] for i in range(len(source))]
+    streamed = list(VQAStream(path, ["vqa"], columns, **more).read(None, 0, None))
+    told = [getattr(row, "reason", None) for row in found]
+    assert told == [getattr(row, "reason", None) for row, _ in streamed]
+    texts = [(row.id, row.question, row.answer) for row in found if isinstance(row, VQASample)]
+    assert texts == [(s.id, s.question, s.answer) for s, _ in streamed if isinstance(s, VQASample)]
+    return found
+
+
+@pytest.mark.parametrize("form", ["lines", "list", "folder"])
+def test_text_is_text_and_a_number_an_index_whatever_else_the_column_holds(
+    tmp_path: Path, form: str
+) -> None:
+    """One number anywhere makes ``datasets`` take "1" and 1 for the same."""
+    rows = mixed(tmp_path, ["1", "2", "3"], ["1", "2", 1, 2, "3"])
+    path = write_jsonl(tmp_path / "q.jsonl", rows)
+    if form == "list":
+        path = str(tmp_path / "q.json")
+        Path(path).write_text(json.dumps(rows, indent=2))
+    if form == "folder":
+        (tmp_path / "train").mkdir()
+        write_jsonl(tmp_path / "train" / "train.jsonl", rows)
+        path = str(tmp_path / "train")
+    answers = [row.answer for row in both(path, Columns(choices="options"))]
+    assert answers == ["A. 1", "B. 2", "B. 2", "C. 3", "C. 3"]
+
+
+@pytest.mark.parametrize("number", [2, None], ids=["with a number", "texts alone"])
+def test_texts_that_look_like_something_else_stay_texts(tmp_path: Path, number: Any) -> None:
+    path = write_jsonl(tmp_path / "q.jsonl", mixed(tmp_path, [], [*ODD, number]))
+    expected = [*ODD, "2" if number else ""]
+    assert [row.answer for row in both(path)] == expected
+    asked = [{"image": str(tmp_path / "x.png"), "question": q, "answer": q} for q in [*ODD, number]]
+    found = both(write_jsonl(tmp_path / "asked.jsonl", asked))
+    assert [row.question for row in found[:-1]] == ODD
+    assert found[-1].reason == ("question is no text: 2" if number else "empty question")
+
+
+def test_options_and_names_that_look_like_something_else_stay_texts(tmp_path: Path) -> None:
+    rows = mixed(tmp_path, ["1", "true", "null"], ["null"])
+    rows += mixed(tmp_path, ["1", 2], ["1"]) + mixed(tmp_path, ["1", "x"], ["1"])
+    for row, name in zip(rows, ("007", 7, "1.0"), strict=True):
+        row["name"] = name
+    columns = Columns(choices="options", id="name")
+    first, second, third = both(write_jsonl(tmp_path / "q.jsonl", rows), columns)
+    assert (first.id, first.answer) == ("007", "C. null")
+    assert second == UnreadableSample("7", "option is no text: 2")
+    assert (third.id, third.answer) == ("1.0", "A. 1")
+
+
+def test_a_number_that_comes_late_is_a_number(tmp_path: Path) -> None:
+    """``datasets`` reads ten megabytes at once, and makes the rest be of the same types."""
+    rows = mixed(tmp_path, ["1", "2"], ["1"] * 22, note="x" * 500_000)
+    rows[-1]["answer"] = 0
+    path = write_jsonl(tmp_path / "q.jsonl", rows)
+    assert Path(path).stat().st_size > 10 << 20
+    assert VQADataset(path, Columns(choices="options"))[21].answer == "A. 1"
+    late = VQAStream(path, ["vqa"], Columns(choices="options")).read(None, 0, None)
+    assert [row.answer for row, _ in late] == ["A. 1"] * 22
+    rows[0]["answer"], rows[-1]["answer"] = 1, "1"
+    source = VQADataset(write_jsonl(tmp_path / "q.jsonl", rows), Columns(choices="options"))
+    assert [source[i].answer for i in (0, 21)] == ["B. 2", "A. 1"]
+
+
+def test_a_table_that_was_stored_mixed_is_refused(tmp_path: Path) -> None:
+    made = Dataset.from_list(rows(2)).add_column("mixed", ["1", "x"])
+    path = str(tmp_path / "a.parquet")
+    made.cast_column("mixed", Json()).to_parquet(path)
+    assert both(path)[0].answer == "0"  # where nothing reads that column
+    for load in (VQADataset, lambda path, columns: VQAStream(path, ["vqa"], columns)):
+        with pytest.raises(ConfigError, match=r"\.columns: answer: the column 'mixed' is stored"):
+            load(path, Columns(answer="mixed"))
+
+
+def test_lines_that_hold_nothing_are_no_rows(tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in mixed(tmp_path, [], ["a", "b"])]
+    (tmp_path / "q.jsonl").write_text(f"\ufeff{lines[0]}\r\n \n{lines[1]}\n\n", encoding="utf-8")
+    assert [row.id for row in both(str(tmp_path / "q.jsonl"))] == ["row 0", "row 1"]
+
+
+def test_a_part_of_a_file(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "q.jsonl", mixed(tmp_path, [], ["a", "b", "c"]))
+    assert len(VQADataset(path, split="train[:2]")) == 2
+    (tmp_path / "q.json").write_text(json.dumps(mixed(tmp_path, [], ["a", "b", "c"])))
+    with pytest.raises(ConfigError, match=r"VQADataset.split: a part \('train\[:2\]'\) can't"):
+        VQADataset(str(tmp_path / "q.json"), split="train[:2]")
+
+
+def test_fields_of_objects_are_known_before_a_row_is_read(tmp_path: Path) -> None:
+    made = mixed(tmp_path, [], ["a", "b"], info={"kind": "k"}) + mixed(tmp_path, [], ["c"])
+    path = write_jsonl(tmp_path / "q.jsonl", made)
+    source = VQADataset(path, Columns(kind="info.kind"))
+    assert source.kinds == ("k",) and source[2] == UnreadableSample("row 2", "no kind")
+    for wrong, message in (
+        ("info.kidn", "no field 'kidn' in 'info.kidn'; the fields are kind"),
+        ("answer.kind", "'answer' is no struct"),
+        ("topic", "no column 'topic'; the columns are image, question, options, info, answer"),
+    ):
+        with pytest.raises(ConfigError, match=f"VQADataset.columns: kind: .*{message}"):
+            VQADataset(path, Columns(kind=wrong))
+        with pytest.raises(ConfigError, match=f"VQAStream.columns: kind: .*{message}"):
+            VQAStream(path, ["k"], Columns(kind=wrong))
+
+
 def test_answers_of_mixed_types_in_one_file(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png("red"))
     row = {"question": "Which?", "image": str(tmp_path / "x.png")}
@@ -105,15 +223,24 @@ def test_ids_that_repeat_get_the_number_of_the_row(tmp_path: Path) -> None:
 def test_the_hub_is_asked_for_what_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def load(**arguments: Any) -> Dataset:
-        calls.append(arguments)
+    def load(path: str, **arguments: Any) -> Dataset:
+        calls.append((path, arguments))
         return Dataset.from_list(rows())
 
-    monkeypatch.setattr(table, "load_dataset", load)
+    def build(path: str, **arguments: Any) -> Any:
+        calls.append((path, arguments))
+        return SimpleNamespace(name=kind, info=SimpleNamespace(features=None))
+
+    monkeypatch.setattr("visionthink_pl.data.load.load_dataset", load)
+    monkeypatch.setattr("visionthink_pl.data.load.load_dataset_builder", build)
+    kind = "parquet"
     source = VQADataset("someone/vqa.set", split="train[:3]", config="small", revision="abc")
-    named = {"path": "someone/vqa.set", "name": "small", "revision": "abc"}
-    assert calls == [named | {"split": "train[:3]", "streaming": False}]
+    named = ("someone/vqa.set", {"name": "small", "revision": "abc"})
+    assert calls == [named, (named[0], named[1] | {"split": "train[:3]", "streaming": False})]
     assert len(asked(source)) == 3
+    kind = "csv"
+    with pytest.raises(ConfigError, match="VQADataset.path: 'someone/vqa.set' holds CSV"):
+        VQADataset("someone/vqa.set")
 
 
 def test_a_published_data_set_of_the_hub_is_downloaded(
@@ -139,20 +266,39 @@ def test_a_published_data_set_of_the_hub_is_downloaded(
     assert calls == [("someone/published", {"repo_type": "dataset", "revision": "abc"})]
 
 
+NOTHING = "there is no file or folder"
+
+
 def test_what_can_t_be_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"question": "a"}\n{"question"\n')
     (tmp_path / "empty.jsonl").write_text("")
+    listed = tmp_path / "listed.jsonl"
+    listed.write_text("3\n")
+    sheet = tmp_path / "t.csv"
+    sheet.write_text("question,answer,image\nWhich?,007,a.png\n")
+    (tmp_path / "sheets").mkdir()
+    (tmp_path / "sheets" / "train.csv").write_text(sheet.read_text())
     good = write_jsonl(tmp_path / "good.jsonl", rows(0) + [{"question": "a", "answer": "b"}])
     Dataset.from_list(rows()).save_to_disk(tmp_path / "saved")
     refused = [
-        (str(tmp_path / "nowhere.jsonl"), {}, "VQADataset.path: can't load '.*nowhere.jsonl'"),
-        (str(broken), {}, "VQADataset.path: can't load '.*broken.jsonl'"),
+        (str(tmp_path / "nowhere.jsonl"), {}, f"VQADataset.path: {NOTHING} '.*nowhere.jsonl'$"),
+        ("nowhere.csv", {}, f"VQADataset.path: {NOTHING} 'nowhere.csv'$"),
+        ("./nowhere", {}, f"VQADataset.path: {NOTHING} './nowhere'$"),
+        ("~/nowhere", {}, f"VQADataset.path: {NOTHING} '/.*/nowhere'$"),
+        ("my/data/train", {}, f"VQADataset.path: {NOTHING} 'my/data/train'$"),
+        ("some/one", {}, "VQADataset.path: can't load 'some/one'"),  # may be on the hub
+        (str(sheet), {}, "VQADataset.path: '.*t.csv': a .csv is not read; .parquet, .jsonl and"),
+        ("*.csv", {}, r"VQADataset.path: '\*.csv': a .csv is not read"),
+        (str(tmp_path / "sheets"), {}, "VQADataset.path: '.*sheets' holds CSV"),
+        (str(broken), {}, "VQADataset.path: '.*broken.jsonl': row 1, counted from 0: not JSON"),
+        (str(listed), {}, "VQADataset.path: '.*listed.jsonl': row 0, .*: no JSON object: '3'"),
         (str(tmp_path / "empty.jsonl"), {}, "VQADataset.path: '.*empty.jsonl' holds no row"),
         (str(tmp_path / "saved"), {}, "was written by save_to_disk; take SavedDataset"),
         (good, {}, "VQADataset.columns: images: there is no column 'image'"),
-        (good, {"split": "test"}, r"VQADataset.path: can't load .*Should be one of \['train'\]"),
+        (good, {"split": "test"}, "VQADataset.split: .* is a file, .*; set split: train, not 'te"),
+        (good, {"split": "train[:1]+test"}, "VQADataset.split: "),
     ]
     for path, options, message in refused:
         with pytest.raises(ConfigError, match=message):

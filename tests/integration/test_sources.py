@@ -97,6 +97,46 @@ def write_questions() -> None:
 COLUMNS = {"question": "q", "images": "pics", "answer": "right", "choices": "options", "id": "name"}
 
 
+class AboutToTrain(Exception):
+    """Raised once everything is built."""
+
+
+def stop(cli: object) -> None:
+    raise AboutToTrain
+
+
+def test_a_table_in_place_of_the_quickstart_s_validation_says_which_split_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_questions()
+    command = ["fit", "--config", str(QUICKSTART), "--data.validation", "VQADataset"]
+    columns = [f"--data.validation.columns.{role}={name}" for role, name in COLUMNS.items()]
+    command += ["--data.validation.path=q.jsonl", *columns]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "data.validation.init_args.split: 'q.jsonl' is a file, of which all rows are" in error
+    assert "set split: train, not 'validation'" in error
+    monkeypatch.setattr("visionthink_pl.cli.VisionThinkCLI.before_fit", stop)
+    with pytest.raises(AboutToTrain):  # so it does as the error and docs/data.md say
+        main([*command, "--data.validation.split=train"])
+
+
+@pytest.mark.parametrize("most", [0, 20])
+def test_a_folder_without_a_usable_row_stops_before_training(
+    most: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("photos").mkdir()
+    row = {"question": "What colour?", "answer": 7}
+    write_jsonl(Path("photos/questions.jsonl"), [row | {"image": f"{i}.png"} for i in range(20)])
+    photos = source("ImageFolder", folder="photos")
+    assert fit(train=photos, validation=None, max_bad_rows=most) == 2
+    error = capsys.readouterr().err
+    assert "data.prompts_per_step: 4 prompts a step, but data.train has only 0 usable rows" in error
+    assert "20 of 20 training rows are bad; mend them: image file is missing: 20" in error
+    assert str(Path("photos/0.png").resolve()) in error
+    assert "set " not in error
+
+
 def test_a_table_of_choices_validated_on_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     write_questions()
     Path("photos").mkdir()
@@ -109,9 +149,9 @@ def test_a_table_of_choices_validated_on_a_folder(capsys: pytest.CaptureFixture[
     error = capsys.readouterr().err
     for word in (
         "3 of 10",
-        "image file is missing: 1 (q3)",
+        "image file is missing: 1 (q3; of the first: ",
         "no answer: 1 (q5)",
-        "too long: 1 (q7)",
+        "too long: 1 (q7; of the first: ",
     ):
         assert word in error
     assert fit(**data, max_bad_rows=3) == 0

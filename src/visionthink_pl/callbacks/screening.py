@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from lightning import Trainer
-from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from visionthink_pl.conversation import Conversation
 from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, read_all
+from visionthink_pl.data.batches import too_few
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,
@@ -18,6 +21,9 @@ from visionthink_pl.types import (
 )
 
 TRAIN = "train"  # Lightning's name of the stage
+NAMED = 10  # bad rows that are told of as they are met
+
+log = logging.getLogger(__name__)
 
 
 class Screening:
@@ -36,12 +42,13 @@ class Screening:
         self.bad = BadRows()
         self.max_prompt_tokens = max_prompt_tokens
         self._checked: PromptDataModule | None = None
+        self._met: set[tuple[str, str]] = set()  # in batches: stage and id
 
     def check(self, data: PromptDataModule, conversation: Conversation) -> None:
         """Read all training rows, once. A stream's are counted as they come.
 
         Raises:
-            ConfigError: more than ``data.max_bad_rows`` are bad.
+            ConfigError: more than ``data.max_bad_rows`` are bad, or the others fill no batch.
         """
         source = data.source("train")
         if data.max_bad_rows is None or self._checked is data or not isinstance(source, Source):
@@ -51,11 +58,18 @@ class Screening:
             found = self._of_length(row, conversation) if isinstance(row, VQASample) else row
             if isinstance(found, UnreadableSample):
                 self.bad.add(TRAIN, found)
-        if (count := self.bad.count(TRAIN)) > data.max_bad_rows:
+        self._refuse_too_many(data, len(source))
+
+    def _refuse_too_many(self, data: PromptDataModule, rows: int) -> None:
+        count, most = self.bad.count(TRAIN), data.max_bad_rows
+        bad = f"{count} of {rows} training rows are bad"
+        if (left := rows - count) < data.prompts_per_step:
+            error = too_few(data.prompts_per_step, "data.train", left, "usable rows")
+            raise ConfigError(f"{error}. {bad}; mend them: {self.bad.summary(TRAIN)}")
+        if most is not None and count > most:
             raise ConfigError(
-                f"data.max_bad_rows: {count} of {len(source)} training rows are bad, which is more "
-                f"than {data.max_bad_rows}; mend them, or set it to {count} to leave them out. "
-                f"{self.bad.summary()}"
+                f"data.max_bad_rows: {bad}, which is more than {most}; mend them, or set it to "
+                f"{count} to leave them out. {self.bad.summary(TRAIN)}"
             )
 
     def leave_out(self, batch: PromptBatch, conversation: Conversation, trainer: Trainer) -> None:
@@ -69,19 +83,31 @@ class Screening:
         batch.unreadable += [row for row in rows if isinstance(row, UnreadableSample)]
         stage = str(trainer.state.stage and trainer.state.stage.value)
         for bad in (row for share in gathered(trainer, batch.unreadable) for row in share):
-            rank_zero_warn(f"sample {bad.id} is left out: {bad.reason}")
+            self._tell(stage, bad, trainer)
             self.bad.add(stage, bad)
         if stage == TRAIN:
             self._stop_stream(trainer)
+
+    def _tell(self, stage: str, bad: UnreadableSample, trainer: Trainer) -> None:
+        """Name the first ones, each once."""
+        if (stage, bad.id) in self._met or not trainer.is_global_zero:
+            return
+        self._met.add((stage, bad.id))
+        if len(self._met) <= NAMED:
+            log.warning("sample %s is left out: %s", bad.id, bad.reason)
+        elif len(self._met) == NAMED + 1:
+            log.warning("more samples are left out; all are listed at the end")
 
     def _stop_stream(self, trainer: Trainer) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, PromptDataModule) or data.max_bad_rows is None:
             return
-        if isinstance(data.source("train"), Stream) and self.bad.count(TRAIN) > data.max_bad_rows:
+        count = self.bad.count(TRAIN)
+        if isinstance(data.source("train"), Stream) and count > data.max_bad_rows:
+            rows = "1 bad row" if count == 1 else f"{count} bad rows"
             raise RunStopped(
-                f"data.max_bad_rows: the stream has had {self.bad.count(TRAIN)} bad rows, which is "
-                f"more than {data.max_bad_rows}. {self.bad.summary()}"
+                f"data.max_bad_rows: the stream has had {rows}, which is more than "
+                f"{data.max_bad_rows}. {self.bad.summary(TRAIN)}"
             )
 
     def _of_length(

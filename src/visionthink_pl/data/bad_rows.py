@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -50,29 +51,33 @@ class BadRows:
     def __len__(self) -> int:
         return len(self._reasons)
 
-    def summary(self) -> str:
-        """Reasons, counts and ids in one line."""
-        return "; ".join(
-            f"{reason}: {len(ids)} ({_first(ids)})" for (_, reason), ids in self._grouped()
-        )
+    def summary(self, stage: str) -> str:
+        """Of one stage, in one line: reasons, counts and the first ids, and what the first row's
+        reason says more."""
+        groups = [
+            (reason, rows) for (where, reason), rows in self._grouped().items() if where == stage
+        ]
+        return "; ".join(f"{reason}: {len(rows)} ({_first(rows)})" for reason, rows in groups)
 
     def table(self) -> Table:
-        """A row a stage and reason, with how many and which."""
+        """A row a stage and reason, with how many and which: all of them."""
         table = Table(title=f"Bad rows, left out: {len(self)}")
         for title in ("stage", "reason", "rows", "ids"):
             table.add_column(title, justify="right" if title == "rows" else "left")
-        for (stage, reason), ids in self._grouped():
-            table.add_row(stage, reason, str(len(ids)), _first(ids))
+        for (stage, reason), rows in self._grouped().items():
+            table.add_row(stage, reason, str(len(rows)), ", ".join(name for name, _ in rows))
         return table
 
-    def _grouped(self) -> list[tuple[tuple[str, str], list[str]]]:
-        """Ids by stage and reason, without what comes after its colon."""
-        groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    def _grouped(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
+        """By stage and reason, without what comes after its colon: ids, and what comes there."""
+        groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         for (stage, name), reason in self._reasons.items():
-            groups[stage, reason.partition(":")[0]].append(name)
-        return sorted(groups.items())
+            what, _, detail = reason.partition(":")
+            groups[stage, what].append((name, detail.strip()))
+        return dict(sorted(groups.items()))
 
 
-def _first(ids: list[str]) -> str:
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return ", ".join(ids[:SHOWN]) + more
+def _first(rows: Sequence[tuple[str, str]]) -> str:
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    detail = f"; of the first: {rows[0][1]}" if rows[0][1] else ""
+    return ", ".join(name for name, _ in rows[:SHOWN]) + more + detail

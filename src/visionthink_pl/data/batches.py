@@ -26,6 +26,21 @@ def collate_prompts(
     )
 
 
+def too_few(size: int, source: str, count: int, what: str) -> ConfigError:
+    """The error where no batch of ``size`` prompts would ever be full.
+
+    Args:
+        size: B.
+        source: what has too few.
+        count: how many it has.
+        what: name of that which is counted.
+    """
+    hint = f"; set data.prompts_per_step to {count} or less" if count else ""
+    return ConfigError(
+        f"data.prompts_per_step: {size} prompts a step, but {source} has only {count} {what}{hint}"
+    )
+
+
 class BatchesInOrder:
     """A loader of a source as it stands, the remainder included.
 
@@ -109,7 +124,4 @@ class StreamBatches:
                 yield batch
                 rows = []
         if not enough:
-            raise ConfigError(
-                f"data.prompts_per_step: {self._size} prompts a step, but the stream has only "
-                f"{len(rows)} rows"
-            )
+            raise too_few(self._size, "the stream", len(rows), "rows")

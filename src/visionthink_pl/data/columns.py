@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Value
+from datasets import Json, LargeList, List, Value
 from PIL import Image
 
 from visionthink_pl.data.bad_rows import BadRow
@@ -66,6 +67,29 @@ class Columns:
             for column in _listed(value):
                 if lacking := _lacking(features, column):
                     raise ConfigError(f"{option}: {role}: {lacking}")
+        self.refuse_json(features, option)
+
+    def refuse_json(self, features: Mapping[str, Any], option: str) -> None:
+        """Refuse texts and numbers of which nobody can tell any more which they are.
+
+        Args:
+            features: as of ``check``.
+            option: as of ``check``.
+
+        Raises:
+            ConfigError: a column that holds them is of the type ``Json`` of ``datasets``.
+        """
+        for role in ("question", "answer", "choices", "id", "kind"):
+            for column in _listed(getattr(self, role)):
+                feature = value_of(features, column)
+                while isinstance(feature, List | LargeList):
+                    feature = feature.feature
+                if isinstance(feature, Json):
+                    raise ConfigError(
+                        f"{option}: {role}: the column {column!r} is stored as Json, which keeps "
+                        'the text "1" and the number 1 alike; store it as text, or as numbers, or '
+                        "name JSONL files instead"
+                    )
 
 
 class RowReader:
@@ -82,7 +106,8 @@ class RowReader:
     def __init__(
         self, columns: Columns, kind: str, image_folder: str, features: Mapping[str, Any]
     ) -> None:
-        self._columns, self._kind, self._folder = columns, kind, Path(image_folder)
+        self._columns, self._kind = columns, kind
+        self._folder = Path(os.path.expanduser(image_folder)).absolute()
         self._features = features
 
     def read(self, name: str, row: Mapping[str, Any]) -> VQASample | UnreadableSample:
@@ -101,6 +126,8 @@ class RowReader:
         columns = self._columns
         images = self._images(row)
         question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
+        if not question:
+            raise BadRow("empty question")
         answer = None if columns.answer is None else whole(self._named(row, columns.answer))
         cells = without_end(values_of(row, columns.choices))
         options = [text_of(value, "option") for value in cells]
@@ -140,10 +167,17 @@ class RowReader:
         if isinstance(value, Mapping):
             value = value.get("path") if value.get("bytes") is None else value["bytes"]
         if isinstance(value, str) and value:
-            return self._folder / value
+            return self._there(value)
         if isinstance(value, bytes | Image.Image):
             return value
         raise BadRow("no image")
+
+    def _there(self, name: str) -> Path:
+        path = self._folder / name
+        if not path.exists():
+            where = "" if Path(name).is_absolute() else " (looked up in image_folder)"
+            raise BadRow(f"image file is missing: {path}{where}")
+        return path
 
 
 def _lacking(features: Mapping[str, Any], column: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lightning import LightningDataModule, Trainer
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from visionthink_pl.data.batches import BatchesInOrder, StreamBatches, collate_prompts
+from visionthink_pl.data.batches import BatchesInOrder, StreamBatches, collate_prompts, too_few
 from visionthink_pl.data.order import PromptOrder
 from visionthink_pl.data.source import PromptSource, Source, Stream
 from visionthink_pl.ranks import ALL, Share
@@ -57,10 +57,7 @@ class PromptDataModule(LightningDataModule):
             if value is not None and value < least:
                 raise ConfigError(f"data.{name}: at least {least}, not {value}")
         if isinstance(train, Source) and len(train) < prompts_per_step:
-            raise ConfigError(
-                f"data.prompts_per_step: {prompts_per_step} prompts a step, but data.train has "
-                f"only {len(train)}"
-            )
+            raise too_few(prompts_per_step, "data.train", len(train), "rows")
         self.max_bad_rows = max_bad_rows
         self._sources: dict[Stage, PromptSource | None] = {
             "train": train,
@@ -82,8 +79,9 @@ class PromptDataModule(LightningDataModule):
             return {}
         if self._under_way:
             return {"train": self._before}
-        stream = isinstance(self._train_loader, StreamBatches)
-        return {"train": self._now if stream else self._train_loader.state_dict()}
+        if isinstance(self._train_loader, StreamBatches):
+            return {"train": self._now}
+        return {"train": self._train_loader.state_dict()}
 
     def used(self) -> None:
         """The training batch under way has been trained on. Until then a resumed run begins with

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.cells import answer_text
 from visionthink_pl.data.source import Source
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
-CONTENT = ("image", "question", "answer")  # without one of these a row is a bad one
+TEXTS = ("image", "question")
+CONTENT = (*TEXTS, "answer")  # without one of these a row is a bad one
 OPTIONAL = ("id", "kind")
 
 
@@ -27,10 +31,11 @@ class _Row:
 class ImageFolder(Source):
     """A folder of images and a JSONL file with one question a line.
 
-    Each line is an object with ``image`` (a path within the folder), ``question``, ``answer``
-    and, if wanted, ``kind`` (what metrics are split by) and ``id``. An image that can't be
-    decoded, and an image, a question or an answer that is missing, null or blank, make a bad row;
-    a line that makes no sense stops the run at once.
+    Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
+    text or a number; of a list of these the one given most often) and, if wanted, ``kind`` (what
+    metrics are split by) and ``id``. An image that can't be decoded, and an image, a question or
+    an answer that is missing, null or blank, make a bad row; a line that makes no sense stops the
+    run at once.
 
     Args:
         folder: the folder that paths are relative to.
@@ -42,8 +47,10 @@ class ImageFolder(Source):
     """
 
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
+        folder = os.path.expanduser(folder)
         self._root = Path(folder).resolve()
         file = self._root / questions
+        self._where = f"ImageFolder.questions: {Path(folder, questions)}"
         if not file.is_file():
             raise ConfigError(f"ImageFolder.folder: there is no file {questions!r} in {folder!r}")
         try:
@@ -53,7 +60,7 @@ class ImageFolder(Source):
                 f"ImageFolder.questions: {questions!r} is not UTF-8: {error}"
             ) from error
         self._rows = [
-            self._read(line, f"{questions}:{number}")
+            self._read(line, f"{questions}:{number}", f"{self._where}:{number}")
             for number, line in enumerate(lines, 1)
             if line.strip()
         ]
@@ -61,7 +68,8 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} in {folder!r} holds no question"
             )
-        _refuse_repeated_ids([row.id for row in self._rows])
+        if (repeated := _repeated([row.id for row in self._rows])) is not None:
+            raise ConfigError(f"{self._where}: id {repeated!r} occurs twice")
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -80,14 +88,14 @@ class ImageFolder(Source):
             return UnreadableSample(row.id, str(error))
         return VQASample(row.id, row.question, row.answer, (image,), row.kind)
 
-    def _read(self, line: str, where: str) -> _Row:
+    def _read(self, line: str, name: str, where: str) -> _Row:
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
         return _Row(
-            id=values.get("id", where),
+            id=values.get("id", name),
             image=self._path(values["image"], where) if values["image"] else None,
             question=values["question"],
             answer=values["answer"],
@@ -113,17 +121,23 @@ def _check_record(record: Any, where: str) -> dict[str, str]:
             raise ConfigError(
                 f"{where}: unknown key {key!r}; known are {', '.join(CONTENT + OPTIONAL)}"
             )
-        if key in CONTENT and value is not None and not isinstance(value, str):
+        if key in TEXTS and value is not None and not isinstance(value, str):
             raise ConfigError(f"{where}: {key!r} must be a text, not {value!r}")
         if key in OPTIONAL and (not isinstance(value, str) or not value.strip()):
             raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
-    texts = {key: record.get(key) or "" for key in CONTENT}
+    texts = {key: record.get(key) or "" for key in TEXTS}
+    try:
+        texts["answer"] = answer_text(record.get("answer"))
+    except BadRow as error:
+        raise ConfigError(f"{where}: {error}; a text, a number or a list of these") from error
     return record | {key: text if text.strip() else "" for key, text in texts.items()}
 
 
-def _refuse_repeated_ids(ids: list[str]) -> None:
+def _repeated(names: list[str]) -> str | None:
+    """The first that has been there before."""
     seen: set[str] = set()
-    for name in ids:
+    for name in names:
         if name in seen:
-            raise ConfigError(f"id {name!r} occurs twice")
+            return name
         seen.add(name)
+    return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from datasets import Dataset, load_from_disk
 from huggingface_hub import snapshot_download
 
 from visionthink_pl.data.columns import Columns
-from visionthink_pl.data.table import TableSource
+from visionthink_pl.data.table import ArrowRows, TableSource
 from visionthink_pl.types import ConfigError
 
 PUBLISHED = Columns(
@@ -39,6 +40,7 @@ class SavedDataset(TableSource):
     """
 
     def __init__(self, folder: str, revision: str | None = None) -> None:
+        folder = os.path.expanduser(folder)
         path = folder if Path(folder).is_dir() else _download(folder, revision)
         try:
             rows = load_from_disk(path)
@@ -53,7 +55,8 @@ class SavedDataset(TableSource):
             raise ConfigError(f"SavedDataset.folder: {folder!r} has no column {missing[0]!r}")
         if not len(rows):
             raise ConfigError(f"SavedDataset.folder: {folder!r} holds no row")
-        super().__init__(rows, PUBLISHED, kind="", image_folder=".")
+        PUBLISHED.refuse_json(rows.features, "SavedDataset.folder")
+        super().__init__(ArrowRows(rows), PUBLISHED, kind="", image_folder=".")
 
 
 def _download(name: str, revision: str | None) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from datasets import IterableDataset
 
+from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import value_of
 from visionthink_pl.data.columns import Columns, RowReader
+from visionthink_pl.data.json_rows import LINE, fields_of, row_of
+from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Place, Stream
-from visionthink_pl.data.table import load_table
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+
+LOOKED_AT = 1000  # rows of JSON whose keys are the columns
 
 
 class VQAStream(Stream):
@@ -54,13 +59,13 @@ class VQAStream(Stream):
                 "VQAStream.kinds: every kind that columns.kind holds, or one kind without "
                 f"columns.kind, not {kinds}"
             )
-        rows = load_table(path, split, config, revision, streaming=True, option="VQAStream.path")
+        table = load_table(path, split, config, revision, streaming=True, source="VQAStream")
+        self._is_json, rows = table.is_json, table.rows
         self._rows: IterableDataset = rows.decode(False) if rows.features else rows
         self._start = self._rows.state_dict()
-        first = next(iter(self._rows), None)
-        if first is None:
+        features = self._features()
+        if features is None:
             raise ConfigError(f"VQAStream.path: {path!r} holds no row")
-        features = rows.features or dict.fromkeys(first)
         columns.check(features, "VQAStream.columns")
         self._kinds, self._columns, self._block = tuple(kinds), columns, block
         self._reader = RowReader(columns, kinds[0], image_folder, features)
@@ -84,7 +89,26 @@ class VQAStream(Stream):
                 yield self._read(number, row), {"block": block, "drawn": count, "rows": here}
             block, drawn, here = block + 1, 0, behind
 
-    def _read(self, number: int, row: dict[str, object]) -> VQASample | UnreadableSample:
+    def _features(self) -> Mapping[str, Any] | None:
+        """By column, as far as they are known before a row is read; ``None`` without any row.
+
+        Raises:
+            ConfigError: of what should be rows of JSON one of the first is none.
+        """
+        try:
+            first = list(islice(self._rows, LOOKED_AT if self._is_json else 1))
+            if self._is_json:
+                return fields_of(row_of(row[LINE]) for row in first) or None
+        except ValueError as error:
+            raise ConfigError(f"VQAStream.path: one of the first rows: {error}") from error
+        return self._rows.features or dict.fromkeys(first[0]) if first else None
+
+    def _read(self, number: int, row: dict[str, Any]) -> VQASample | UnreadableSample:
+        if self._is_json:
+            try:
+                row = row_of(row[LINE])
+            except BadRow as error:
+                return UnreadableSample(f"row {number}", str(error))
         named = None if self._columns.id is None else value_of(row, self._columns.id)
         sample = self._reader.read(f"row {number}" if named is None else str(named), row)
         if isinstance(sample, VQASample) and sample.kind not in self._kinds:

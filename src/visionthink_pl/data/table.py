@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets import Dataset, Features, Image, LargeList, List, load_dataset
-from datasets.exceptions import DatasetsError
+from datasets import Dataset, Features, Image, LargeList, List
 
 from visionthink_pl.data.cells import label_name, value_of
 from visionthink_pl.data.columns import Columns, RowReader
+from visionthink_pl.data.json_rows import JsonRows
+from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Source
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
-
-BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-
-
-def load_table(
-    path: str, split: str, config: str | None, revision: str | None, streaming: bool, option: str
-) -> Any:
-    """Load a table of the hub, of files or of a folder.
-
-    Raises:
-        ConfigError: it can't be loaded; ``option`` says where the path was set.
-    """
-    if Path(path, "state.json").is_file():
-        raise ConfigError(f"{option}: {path!r} was written by save_to_disk; take SavedDataset")
-    builder = next((BUILDERS[end] for end in Path(path).suffixes if end in BUILDERS), None)
-    files = {"path": builder, "data_files": path} if builder else {"path": path, "name": config}
-    try:
-        table = load_dataset(**files, split=split, revision=revision, streaming=streaming)
-    except StopIteration as error:  # an empty file
-        raise ConfigError(f"{option}: {path!r} holds no row") from error
-    except (OSError, ValueError, DatasetsError) as error:
-        raise ConfigError(f"{option}: can't load {path!r}: {error}") from error
-    return table
 
 
 def undecoded(feature: Any) -> Any:
@@ -51,6 +28,30 @@ def undecoded(feature: Any) -> Any:
     return feature
 
 
+class ArrowRows:
+    """A table of ``datasets`` on the disk, its images as they are stored, lists of images too.
+
+    Attributes:
+        features: by column, as of ``datasets``.
+    """
+
+    def __init__(self, rows: Dataset) -> None:
+        self.features: Mapping[str, Any] = rows.features
+        self._stored = Features(undecoded(dict(rows.features)))
+        self._rows, self._raw = rows, rows.with_format("arrow")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        (row,) = self._raw[index].to_pylist()
+        return self._stored.decode_example(row)
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column."""
+        return list(self._rows[name][:])
+
+
 class TableSource(Source):
     """A table on the disk, read row by row.
 
@@ -61,10 +62,10 @@ class TableSource(Source):
         image_folder: what relative paths of images are relative to.
     """
 
-    def __init__(self, rows: Dataset, columns: Columns, kind: str, image_folder: str) -> None:
-        self._features = Features(undecoded(dict(rows.features)))
+    def __init__(
+        self, rows: ArrowRows | JsonRows, columns: Columns, kind: str, image_folder: str
+    ) -> None:
         self._rows, self._columns, self._kind = rows, columns, kind
-        self._raw = rows.with_format("arrow")  # images stay bytes, lists of images too
         self._reader = RowReader(columns, kind, image_folder, rows.features)
         names = None if columns.id is None else self._column(columns.id)
         self._ids = [f"row {i}" for i in range(len(rows))] if names is None else unique(names)
@@ -81,13 +82,12 @@ class TableSource(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
-        (row,) = self._raw[index].to_pylist()
-        return self._reader.read(self._ids[index], self._features.decode_example(row))
+        return self._reader.read(self._ids[index], self._rows[index])
 
     def _column(self, name: str) -> list[Any]:
         """All values of a column or of a field within one."""
-        top = name if name in self._rows.column_names else name.split(".")[0]
-        return [value_of({top: value}, name) for value in self._rows[top][:]]
+        top = name if name in self._rows.features else name.split(".")[0]
+        return [value_of({top: value}, name) for value in self._rows.column(top)]
 
 
 class VQADataset(TableSource):
@@ -117,10 +117,13 @@ class VQADataset(TableSource):
         image_folder: str = ".",
         kind: str = "vqa",
     ) -> None:
-        rows = load_table(path, split, config, revision, streaming=False, option="VQADataset.path")
-        columns.check(rows.features, "VQADataset.columns")
-        if not len(rows):
+        table = load_table(path, split, config, revision, streaming=False, source="VQADataset")
+        if not len(table.rows):
             raise ConfigError(f"VQADataset.path: {path!r} holds no row")
+        rows: ArrowRows | JsonRows = ArrowRows(table.rows)
+        if table.is_json:
+            rows = JsonRows(table.rows, f"VQADataset.path: {path!r}")
+        columns.check(rows.features, "VQADataset.columns")
         super().__init__(rows, columns, kind, image_folder)
 
 
