@@ -65,6 +65,7 @@ class EvaluatedModule(LightningModule):
         answered = [
             {
                 "id": group.sample.id,
+                "kind": group.sample.kind,
                 "question": group.sample.question,
                 "answer": trajectory.answer,
                 "second_look": trajectory.high,

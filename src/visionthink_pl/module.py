@@ -296,6 +296,7 @@ class VisionThinkModule(EvaluatedModule):
         trainable = [p for p in self.parameters() if p.requires_grad]
         limit = self.max_grad_norm or float("inf")
         with self._memory_for_weights("the optimizer's step"):
+            figures["lr"] = optimizer.param_groups[0]["lr"]
             figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
             optimizer.step()
         schedule.step()

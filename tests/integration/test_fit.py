@@ -121,7 +121,7 @@ TRAIN += ["response_tokens", "visual_tokens"]
 TRAIN += [f"reward/{part}" for part in ("accuracy", "format", "resize_penalty", "by_place")]
 IN_EVERY_STEP = [f"train/{name}" for name in TRAIN]
 IN_EVERY_STEP += ["kept/accuracy", "kept/resize_rate", "time/rollout_s", "time/update_s"]
-IN_EVERY_STEP += ["loss/policy", "loss/clip_fraction", "loss/grad_norm", "epoch", "step"]
+IN_EVERY_STEP += ["loss/policy", "loss/clip_fraction", "loss/grad_norm", "lr", "epoch", "step"]
 IN_EVERY_VALIDATION = [
     f"val/{metric}{kind}"
     for metric in ("accuracy", "resize_rate", "visual_token_ratio")

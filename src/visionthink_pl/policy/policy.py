@@ -52,7 +52,8 @@ class Policy(nn.Module):
         self.frozen = frozen
         self.features = ImageFeatures(self.base, family)
         vocab_size = self.base.config.text_config.vocab_size
-        self.register_buffer("never_sampled_V", family.never_sampled(vocab_size), persistent=False)
+        never_sampled_V = family.never_sampled(vocab_size).to(self.base.device)
+        self.register_buffer("never_sampled_V", never_sampled_V, persistent=False)
 
     @property
     def base(self) -> PreTrainedModel:

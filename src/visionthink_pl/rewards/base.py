@@ -28,6 +28,7 @@ class Reward(ABC):
 
     name: ClassVar[str] = ""  # to be said by each class
     needs: ClassVar[tuple[str, ...]] = ()
+    weight: float = 1.0  # of classes whose constructor leaves it at that
 
     def __init__(self, weight: float = 1.0) -> None:
         if not math.isfinite(weight):
