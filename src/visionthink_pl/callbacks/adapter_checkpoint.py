@@ -45,9 +45,10 @@ class AdapterCheckpoint(ModelCheckpoint):
     def _passed(self, trainer: Trainer) -> bool:
         """Whether a checkpoint fell due with the last batch."""
         every, before, self._step = self._every_n_train_steps, self._step, trainer.global_step
-        if self._train_time_interval is not None:
+        if (interval := self._train_time_interval) is not None:
+            assert self._last_time_checked is not None  # set when training starts
             since = time.monotonic() - self._last_time_checked
-            return trainer.strategy.broadcast(since >= self._train_time_interval.total_seconds())
+            return trainer.strategy.broadcast(since >= interval.total_seconds())
         return every > 0 and self._step // every > before // every
 
     def _save(self, trainer: Trainer) -> None:
@@ -90,6 +91,7 @@ class AdapterCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero and isinstance(model, PeftModel):
             folder = str(Path(filepath).with_suffix(""))
             model.save_pretrained(folder, selected_adapters=["default"])
+            Path(folder, "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._remove_checkpoint(trainer, filepath)
