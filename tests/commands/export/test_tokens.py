@@ -1,5 +1,6 @@
 """What was exported says what the policy said, token by token, loaded by plain transformers."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from export_helpers import (
@@ -24,6 +26,7 @@ from export_helpers import (
 )
 from model_helpers import adapted_policy
 from visionthink_pl.families import EMBEDDED, Family, load_family
+from visionthink_pl.images import decode
 from visionthink_pl.policy import Full, Lora, Policy, load_policy
 from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.visual_tools import ToolResult
@@ -96,6 +99,36 @@ def test_the_example_runs_where_this_package_is_unknown(taught: Exported, tmp_pa
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "<tool_call>" in done.stdout and "<answer>" in done.stdout
+
+
+def turned() -> Image.Image:
+    """A photograph that was taken with the camera held upright."""
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.linear_gradient("L").resize((90, 60)).save(file, "JPEG", exif=exif)
+    return Image.open(file)
+
+
+PICTURES = {
+    "turned": turned(),
+    "transparent": Image.new("RGBA", (60, 40), (255, 0, 0, 0)),
+    "grey with alpha": Image.new("LA", (60, 40), (80, 100)),
+    "palette": Image.new("RGB", (60, 40), (9, 90, 200)).quantize(4),
+    "16 bits": Image.new("I;16", (60, 40), 30_000),
+    "CMYK": Image.new("CMYK", (60, 40), (200, 10, 30, 40)),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_example_shows_the_pixels_that_training_does(taught: Exported, name: str) -> None:
+    shown = example_of(taught.merged).upright(PICTURES[name])
+    expected = decode(PICTURES[name])
+    assert shown.mode == "RGB" and shown.size == expected.size
+    assert shown.tobytes() == expected.tobytes()
+    plain = PICTURES[name].convert("RGB")
+    differs = (plain.size, plain.tobytes()) != (shown.size, shown.tobytes())
+    assert differs == (name not in ("palette", "CMYK"))  # the control
 
 
 def nudged(policy: Policy, seed: int = 0) -> None:

@@ -8,14 +8,14 @@ bitsandbytes where the base is held in 4 bits.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -42,6 +42,17 @@ def load() -> tuple[Any, Any]:
         model = PeftModel.from_pretrained(model, str(FOLDER))
     model.generation_config = GenerationConfig.from_pretrained(FOLDER)
     return model.eval(), AutoProcessor.from_pretrained(FOLDER)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """As the model was trained to see pictures: the right way up, on white, with 8 bits."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return image.convert("RGB")
 
 
 def within_limits(image: Image.Image) -> Image.Image:
@@ -115,7 +126,7 @@ def calls(model: Any, processor: Any, turn: list[int]) -> bool:
 
 def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[list[int]]:
     """The ids of each turn: one, or two where the model calls for the full image."""
-    image = within_limits(image.convert("RGB"))
+    image = within_limits(upright(image))
     inputs, offered = opening(processor, image, question)
     ids = generate(model, inputs)
     turns = [ids[0, inputs["input_ids"].shape[1] :].tolist()]
@@ -127,6 +138,11 @@ def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[l
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Ask this model about an image.")
+    parser.add_argument("image", help="a picture's file")
+    parser.add_argument("question")
+    asked = parser.parse_args()  # before anything is loaded
+    photo = Image.open(asked.image)
     model, processor = load()
-    for turn in ask(model, processor, Image.open(sys.argv[1]), sys.argv[2]):
+    for turn in ask(model, processor, photo, asked.question):
         print(processor.decode(turn, skip_special_tokens=True))
