@@ -50,9 +50,10 @@ def names(folder: Path) -> list[str]:
 
 def test_each_checkpoint_has_its_folder(trained: Trained) -> None:
     assert names(trained.folder) == ["step=1", "step=1.ckpt", "step=2", "step=2.ckpt"]
-    assert {"adapter_config.json", "adapter_model.safetensors"} <= set(
-        names(trained.folder / "step=2")
-    )
+    adapter = trained.folder / "step=2"
+    assert names(adapter) == ["adapter_config.json", "adapter_model.safetensors"]
+    modes = {path.stat().st_mode for path in adapter.iterdir()}
+    assert len(modes) == 1  # whoever may read the one may read the other
 
 
 def test_peft_loads_the_folder_as_the_adapter_that_was_trained(trained: Trained) -> None:

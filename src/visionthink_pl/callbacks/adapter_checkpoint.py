@@ -13,6 +13,7 @@ from peft import PeftModel
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.policy.tuning import ADAPTER_FILE
 
 
 class AdapterCheckpoint(ModelCheckpoint):
@@ -89,9 +90,12 @@ class AdapterCheckpoint(ModelCheckpoint):
         assert isinstance(module, VisionThinkModule) and module.policy is not None
         model = module.policy.model
         if trainer.is_global_zero and isinstance(model, PeftModel):
-            folder = str(Path(filepath).with_suffix(""))
-            model.save_pretrained(folder, selected_adapters=["default"])
-            Path(folder, "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
+            folder = Path(filepath).with_suffix("")
+            model.save_pretrained(str(folder), selected_adapters=["default"])
+            (folder / "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
+            # Others may read the weights if they may read the config: safetensors forbids it.
+            mode = (folder / ADAPTER_FILE).stat().st_mode
+            (folder / "adapter_model.safetensors").chmod(mode)
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._remove_checkpoint(trainer, filepath)

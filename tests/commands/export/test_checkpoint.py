@@ -1,6 +1,7 @@
 """What may be named as a checkpoint, and what is refused."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -139,7 +140,11 @@ STEP = f"checkpoints/step={BATCHES}"
 # what is done to the run, what is named, what the error must say
 REFUSED: list[tuple[Callable[[Path], object], str, list[str]]] = [
     (NOTHING, "gone.ckpt", ["ckpt: there is no file or folder", "gone.ckpt"]),
-    (NOTHING, "checkpoints", ["ckpt: there is no adapter_config.json in the folder"]),
+    (
+        NOTHING,
+        "checkpoints",
+        ["ckpt: there is no adapter_config.json in the folder", "did you mean '", f"{STEP}.ckpt'?"],
+    ),
     (_no_folder, STEP, ["ckpt: there is no file or folder", "did you mean", ".ckpt'?"]),
     (NOTHING, "config.yaml", ["ckpt:", "can't be read as a checkpoint"]),
     (
@@ -174,6 +179,31 @@ def test_refused(
     assert line.startswith("error: ") and line.count("\n") == 1
     assert all(part in line for part in said), line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_of_many_checkpoints_the_newest_are_named(run: Path, tmp_path: Path, capsys) -> None:
+    folder = run / "checkpoints"
+    for step in (100, 20, 60, 40):  # in the order of writing
+        (folder / f"epoch=0-step={step}.ckpt").touch()
+        os.utime(folder / f"epoch=0-step={step}.ckpt", (2e9 - step, 2e9 - step))
+    assert main(["--ckpt", str(folder), "--out", str(tmp_path / "out")]) == 2
+    line = capsys.readouterr().err
+    assert re.findall(r"step=(\d+)\.ckpt'", line) == ["20", "40", "60"]
+    assert "(or one of 2 older ones)?" in line
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027])
+@pytest.mark.parametrize("merge", [[], ["--merge"]])
+def test_weights_are_readable_by_whom_other_files_are(
+    run: Path, tmp_path: Path, mask: int, merge: list[str]
+) -> None:
+    before = os.umask(mask)
+    try:
+        out = export(ckpt_of(run), tmp_path / "out", *merge)
+    finally:
+        os.umask(before)
+    assert list(out.glob("*.safetensors"))
+    assert {file.stat().st_mode & 0o777 for file in out.iterdir()} == {0o666 & ~mask}
 
 
 def test_another_model_s_weights(run: Path, checkpoint: Path, tmp_path: Path, capsys) -> None:

@@ -1,6 +1,8 @@
 """Processor, generation config and conversation beside the weights."""
 
 import json
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,17 @@ def test_looks_of_the_example(
     told = conversation(run, merged=True)
     assert (told["tool_response"] is None) == (expected != 2)
     assert told["base"] is None
+
+
+def test_the_example_says_how_it_is_used_before_it_loads_anything(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither weights nor processor are there."""
+    for name in ("example.py", "conversation.json"):
+        shutil.copy(out / name, tmp_path)
+    monkeypatch.setattr("sys.argv", ["example.py"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(tmp_path / "example.py"), run_name="__main__")
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "usage: example.py" in said and "image question" in said

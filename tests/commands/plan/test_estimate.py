@@ -130,6 +130,16 @@ def test_fewer_ask_fewer_are_shown_the_full_image(small: str) -> None:
     assert "second look" not in peaks[2].phases
 
 
+def test_the_update_needs_no_less_with_fewer_rows_than_a_micro_batch_has(small: str) -> None:
+    setup = make_setup(small, {"side": 112, "group": 2, "micro": 8, "rows": 8}, prompts=4)
+    many, few = estimate(setup), estimate(replace(setup, rows=2))
+    assert few.phases["decoding"].total() < many.phases["decoding"].total()
+    assert few.phases["backward"].total() == pytest.approx(
+        many.phases["backward"].total(), rel=1e-3
+    )
+    assert few.flops["backward"] == pytest.approx(many.flops["backward"], rel=1e-3)
+
+
 def test_flops_of_a_forward_pass_are_two_a_weight_and_token(tmp_path: Path) -> None:
     """To what attention adds: little, with short sequences in wide layers."""
     wide = replace(SMALL, text=(512, 2048, 4, 4, 2, 128, 4096))

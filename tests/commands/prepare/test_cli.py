@@ -53,7 +53,7 @@ def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 MISTAKES = [
     ("--rolouts=4", "rolouts; did you mean rollouts?"),
     ("--policy.pretraind=x", "policy.pretraind; did you mean policy.pretrained?"),
-    ("--data.lenth=4", "data.init_args.lenth; did you mean data.init_args.length?"),
+    ("--data.lenth=4", "data.init_args.lenth of LookCloser; did you mean data.init_args.length?"),
     ("--rollouts=many", "rollouts: Expected a int. Got value: many"),
     ("--rollouts=0", "rollouts: at least 1, not 0"),
     ("--rollouts=4", "gain: from 1 to rollouts (4), not 6"),
@@ -184,7 +184,8 @@ def test_a_finished_folder_is_written_anew_without_the_model(
 def test_the_summary_says_what_is_missing(tmp_path: Path, quiet) -> None:
     data = Listed([UnreadableSample("bad [1]", "no image"), *(LookCloser(9)[i] for i in range(6))])
     reward = Faulty(lambda group: group.sample.id.endswith("-2"))
-    summary = prepare(make_settings(tmp_path, data=data, accuracy=reward), {}, quiet)
+    settings = make_settings(tmp_path, data=data, accuracy=reward, balance=False)
+    summary = prepare(settings, {}, quiet)
     assert (summary.samples, summary.unreadable, summary.unscored) == (7, 1, 1)
     printed = quiet.export_text()
     assert "sample bad [1] is left out: no image" in printed

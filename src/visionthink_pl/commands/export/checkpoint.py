@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from visionthink_pl.types import ConfigError
 
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "policy.model."  # of the policy's weights in a checkpoint
+NAMED = 3  # of the checkpoints in a folder
 TENSORS_OF = {True: "an adapter", False: "whole weights"}
 
 
@@ -74,9 +75,17 @@ def refuse_no_checkpoint(ckpt: Path) -> None:
     if ckpt.is_file() or (ckpt / ADAPTER_FILE).is_file():
         return
     beside = Path(f"{ckpt}.ckpt")
-    hint = f"; did you mean {str(beside)!r}?" if beside.is_file() else ""
+    found = [beside] if beside.is_file() else list(ckpt.glob("*.ckpt"))
+    hint = f"; did you mean {_one_of(found)}?" if found else ""
     what = f"no {ADAPTER_FILE} in the folder" if ckpt.is_dir() else "no file or folder"
     raise ConfigError(f"ckpt: there is {what} {str(ckpt)!r}{hint}")
+
+
+def _one_of(files: Sequence[Path]) -> str:
+    """The newest few, by name."""
+    newest = sorted(files, key=lambda file: file.stat().st_mtime)[-NAMED:]
+    more = f" (or one of {len(files) - NAMED} older ones)" if len(files) > NAMED else ""
+    return " or ".join(repr(str(file)) for file in reversed(newest)) + more
 
 
 def _folder(folder: Path) -> Trained:

@@ -19,6 +19,7 @@ from visionthink_pl.commands.export.checkpoint import (
 )
 from visionthink_pl.commands.export.find import find_run
 from visionthink_pl.commands.export.layout import (
+    CONVERSATION,
     conversation,
     generation_config,
     write_conversation,
@@ -106,6 +107,14 @@ def _write(run: Run, trained: Trained, merged: Merged | None, out: Path) -> None
     told = conversation(run, merged is not None)
     write_conversation(run, told, out)
     write_card(run, trained, merged, told, out)
+    _readable_alike(out)
+
+
+def _readable_alike(out: Path) -> None:
+    """safetensors writes files that nobody else may read; they get the mode of plain ones."""
+    mode = (out / CONVERSATION).stat().st_mode
+    for file in out.glob("*.safetensors"):
+        file.chmod(mode)
 
 
 def _write_adapter(run: Run, trained: Trained, out: Path) -> None:

@@ -14,6 +14,8 @@ CONTEXT = 0.75 * GIB  # of the CUDA context, kernels and cuBLAS workspaces
 FRAGMENTED = 0.05  # share of the card that lies in gaps between tensors
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:GB|GiB)?", re.IGNORECASE)
 
+SIZE_EXPECTED = "a card's memory, such as 24GB"
+
 
 @dataclass(frozen=True)
 class Card:
@@ -40,9 +42,9 @@ class Card:
             ConfigError: it is no size, or too little to hold anything.
         """
         match = SIZE.fullmatch(text.strip())
-        card = cls(f"a {match[1]} GB card", float(match[1]) * GIB) if match else None
+        card = cls(f"a card of {match[1]} GB", float(match[1]) * GIB) if match else None
         if card is None or card.usable <= 0:
-            raise ConfigError(f"--gpu: a card's memory, such as 24GB, not {text!r}")
+            raise ConfigError(f"--gpu: {SIZE_EXPECTED}, not {text!r}")
         return card
 
     @classmethod

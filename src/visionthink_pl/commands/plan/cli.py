@@ -12,8 +12,8 @@ from rich.console import Console
 
 from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
 from visionthink_pl.commands.ending import exit_code
-from visionthink_pl.commands.plan.advice import advise
-from visionthink_pl.commands.plan.cards import Card
+from visionthink_pl.commands.plan.advice import Advice, advise
+from visionthink_pl.commands.plan.cards import SIZE_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
 from visionthink_pl.commands.plan.setup import PROMPT_TOKENS, Demand, Setup
@@ -25,7 +25,6 @@ from visionthink_pl.types import ConfigError
 
 DOES_NOT_FIT = 3  # exit code
 STDOUT = "-"
-WIDTH = 110  # of the table, also where nobody looks
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -56,11 +55,12 @@ def run(args: Sequence[str] | None) -> Report:
     )
     found = estimate(setup)
     fits = card is None or found.peak <= card.usable
-    report = Report(setup, found, card, [] if fits or card is None else advise(setup, card.usable))
+    advice = Advice() if fits or card is None else advise(setup, found, card.usable)
+    report = Report(setup, found, card, advice)
     if config.json == STDOUT:
         print(report.as_json())
     else:
-        report.show(Console(width=WIDTH))
+        report.show(Console())
         if config.json:
             Path(config.json).write_text(f"{report.as_json()}\n", encoding="utf-8")
     return report
@@ -112,6 +112,8 @@ def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namesp
     try:
         config = parser.parse_args(None if args is None else list(args))
     except ArgumentError as error:
+        if "--gpu: expected one argument" in str(error):  # nothing, or -5GB
+            raise ConfigError(f"--gpu: {SIZE_EXPECTED}") from error
         keys = list(parser.get_defaults(skip_validation=True).keys())
         raise ConfigError(explain(str(error), keys)) from error
     if config.prompt_tokens is not None and config.prompt_tokens < 0:

@@ -73,7 +73,9 @@ def _extended(few: Taken, more: Taken, times: float) -> Taken:
     for place, first in few.peaks.items():
         second = more.peaks[place]
         kinds = first.keys() | second.keys()
-        peaks[place] = Counter({kind: round(line(first[kind], second[kind])) for kind in kinds})
+        peaks[place] = Counter(
+            {kind: max(round(line(first[kind], second[kind])), 0) for kind in kinds}
+        )
     flops = {phase: line(few.flops[phase], more.flops[phase]) for phase in few.flops}
     return Taken(peaks, flops)
 
@@ -91,7 +93,7 @@ def _whole(setup: Setup, work: Work, taken: Taken) -> Estimate:
     for most in phases.values():
         most["features"] += round(others * features)
     rollouts = setup.prompts / len(work.openings)
-    passes = setup.trajectories / len(work.micro_batch(setup.micro_batch_size))
+    passes = setup.trajectories / len(work.micro_batch(setup.in_one_pass))
     flops = {
         phase: count * (rollouts if phase in ROLLOUT else passes)
         for phase, count in taken.flops.items()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from visionthink_pl.commands.plan.advice import Change
+from visionthink_pl.commands.plan.advice import Advice, Combination
 from visionthink_pl.commands.plan.cards import GIB, Card
 from visionthink_pl.commands.plan.estimate import Estimate
 from visionthink_pl.commands.plan.setup import Setup
@@ -34,13 +34,13 @@ class Report:
         setup: what was asked about.
         found: what a step needs.
         card: the GPU that it should fit on, if one is named or there.
-        changes: each of which alone would make it fit.
+        advice: what would make it fit, where it does not.
     """
 
     setup: Setup
     found: Estimate
     card: Card | None
-    changes: list[Change]
+    advice: Advice = Advice()  # noqa: RUF009 (frozen)
 
     @property
     def fits(self) -> bool | None:
@@ -64,17 +64,26 @@ class Report:
         console.print(self.verdict(), highlight=False)
 
     def _memory(self) -> Table:
-        """A row a phase, in GiB."""
+        """A column a phase, in GiB; within 80 characters. What nothing is of has no row."""
         table = Table(
-            title="GiB in use where each phase needs most", title_justify="left", box=SIMPLE
+            title="GiB in use where each phase needs most",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=0,
+            show_edge=False,
         )
         table.add_column("", no_wrap=True)
-        for kind in (*KINDS, "in all"):
-            table.add_column(kind, justify="right")
-        for phase, most in self.found.phases.items():
-            sizes = [*(most[kind] for kind in KINDS), most.total()]
-            mark = "bold" if phase == self.found.phase else None
-            table.add_row(phase, *(f"{size / GIB:.2f}" for size in sizes), style=mark)
+        for phase in self.found.phases:
+            style = "bold" if phase == self.found.phase else None
+            table.add_column(
+                phase.replace(" ", "\n"), justify="right", style=style, vertical="bottom"
+            )
+        columns = list(self.found.phases.values())
+        for kind in KINDS:
+            if any(most[kind] for most in columns):
+                table.add_row(kind, *(f"{most[kind] / GIB:.2f}" for most in columns))
+        table.add_section()
+        table.add_row("in all", *(f"{most.total() / GIB:.2f}" for most in columns))
         return table
 
     def verdict(self) -> str:
@@ -82,17 +91,31 @@ class Report:
         peak = f"{self.found.peak / GIB:.1f} GiB ({self.found.phase})"
         if self.card is None:
             return f"A step needs {peak}. No GPU is named or found: --gpu 24GB would judge."
-        usable = f"{self.card.usable / GIB:.1f} GiB usable of {self.card.name}"
+        usable = f"{self.card.usable / GIB:.1f} GiB that {self.card.name} has to use"
         left = (self.card.usable - self.found.peak) / GIB
         if self.fits:
             return f"It fits: a step needs {peak}, {left:.1f} less than the {usable}."
         text = f"It does not fit: a step needs {peak}, {-left:.1f} more than the {usable}."
-        if not self.changes:
-            return f"{text} No single change would do; start with 4 bits and checkpointing."
+        return f"{text} {self._ways()}"
+
+    def _ways(self) -> str:
+        if together := self.advice.together:
+            return self._together(together)
         ways = "; ".join(
-            f"{change.key}: {change.value} ({change.peak / GIB:.1f} GiB)" for change in self.changes
+            f"{change.key}: {change.value} ({change.peak / GIB:.1f} GiB)"
+            for change in self.advice.changes
         )
-        return f"{text} Any one of these would do: {ways}."
+        return f"Any one of these would do: {ways}."
+
+    def _together(self, together: Combination) -> str:
+        settings = ", ".join(f"{key}={value}" for key, value in together.settings.items())
+        peak = f"{together.peak / GIB:.1f} GiB"
+        if together.fits:
+            return f"No single change would do; together: {settings} ({peak})."
+        least = f"Not even {settings} together would do" if settings else "Nothing can be less"
+        return (
+            f"{least} ({peak}, {together.weights / GIB:.1f} of them weights): take a smaller model."
+        )
 
     def as_json(self) -> str:
         """Bytes, FLOPs and tokens."""
@@ -106,6 +129,6 @@ class Report:
             "prompt_tokens": found.prompt_tokens,
             "card": self.card and {"name": self.card.name, "usable_bytes": int(self.card.usable)},
             "fits": self.fits,
-            "changes": [asdict(change) for change in self.changes],
+            **asdict(self.advice),
         }
         return json.dumps(figures, indent=2)

@@ -149,3 +149,8 @@ class Setup:
     def trajectories(self) -> int:
         """N, in a rollout batch."""
         return self.prompts * self.group_size
+
+    @property
+    def in_one_pass(self) -> int:
+        """Trajectories in one pass of the update, at most."""
+        return min(self.micro_batch_size, self.trajectories)

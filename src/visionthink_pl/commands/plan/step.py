@@ -146,7 +146,7 @@ class _Step:
         setup = self._setup
         self.ledger.go("forward")
         optimizer.zero_grad()
-        micro = self._work.micro_batch(setup.micro_batch_size)
+        micro = self._work.micro_batch(setup.in_one_pass)
         self.policy.train()
         for policy in filter(None, (self.policy, self.policy.frozen)):
             policy.register_forward_pre_hook(self._begin_pass)

@@ -66,8 +66,10 @@ class Work:
         return Given(given.ids, opening.high if given.images else [])
 
     def micro_batch(self, size: int) -> list[Credited]:
-        """The first trajectories that are trained on in one pass, out of whole groups."""
-        groups = self.openings[: -(-size // self.group_size)]
+        """As many trajectories as are trained on in one pass, out of whole groups: they may be
+        more than are generated at once."""
+        count = -(-size // self.group_size)
+        groups = [_coloured(self.openings[0], i % len(self.openings)) for i in range(count)]
         rows = [row for opening in groups for row in self._group(opening)]
         return micro_batches([Credited(row, 1.0) for row in rows], size)[0]
 

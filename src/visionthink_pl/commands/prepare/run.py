@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from visionthink_pl.commands.prepare.count import Counter, count_all
+from visionthink_pl.commands.prepare.empty import refuse_nothing_kept
 from visionthink_pl.commands.prepare.histogram import differences, draw_histogram
 from visionthink_pl.commands.prepare.progress import Meter
 from visionthink_pl.commands.prepare.record import COUNTS, Record, Row, write_whole
@@ -32,7 +33,8 @@ def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> 
 
     Raises:
         ConfigError: ``out`` holds counts made with other settings, or the source has changed.
-        RunStopped: too little could be scored; what was counted before is kept.
+        RunStopped: too little could be scored, and what was counted before is kept; or no sample
+            is of use, and everything is written.
     """
     folder = Path(settings.out)
     record = Record(folder, fingerprint(settings, config))
@@ -44,6 +46,7 @@ def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> 
     draw_histogram(folder / HISTOGRAM, found, settings.rollouts, settings.gain)
     write_whole(folder / SUMMARY, json.dumps(asdict(selection.summary), indent=2) + "\n")
     _show(selection, folder, console)
+    refuse_nothing_kept(selection, record.rows, settings)
     return selection.summary
 
 
