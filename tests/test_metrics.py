@@ -8,6 +8,7 @@ import pytest
 from helpers import make_group, make_sample, make_trajectory, make_turn, rollout_batch
 from visionthink_pl.filters import filter_group
 from visionthink_pl.metrics import (
+    OF_TRAJECTORIES,
     Tally,
     evaluation_names,
     tally_evaluation,
@@ -163,13 +164,19 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
     groups = [
         scored_group("colour", [seen(False, 4)], [1.0], [1.5], full_look_tokens=16),
         scored_group("print", [seen(True, 80)], [0.0], [0.5], ("needs_second_look",), 64),
-        scored_group("print", [seen(False, 25)], [None], [None], full_look_tokens=100),
+        scored_group(
+            "print", [seen(False, 25, [Turn([1] * 6, [0.0] * 6, "")])], [None], [None], (), 100
+        ),
     ]
     tally = Tally(evaluation_names(stage, KINDS))
     tally_evaluation(tally, stage, groups)
     assert tally.means() == pytest.approx(
         {
             f"{stage}/unscored": 1 / 3,
+            f"{stage}/invalid_calls": 0.0,
+            f"{stage}/truncated": 0.0,
+            f"{stage}/response_tokens": 6 / 3,
+            f"{stage}/visual_tokens": (4 + 80 + 25) / 3,
             f"{stage}/accuracy": 1 / 2,
             f"{stage}/accuracy/colour": 1.0,
             f"{stage}/accuracy/print": 0.0,
@@ -194,6 +201,7 @@ def test_without_an_accuracy_reward_the_rest_is_counted() -> None:
     tally_evaluation(tally, "val", [group])
     assert set(tally.means()) == {
         "val/unscored",
+        *(f"val/{name}" for name in OF_TRAJECTORIES),
         "val/resize_rate",
         "val/resize_rate/colour",
         "val/visual_token_ratio",

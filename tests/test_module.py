@@ -1,10 +1,14 @@
 """The update: the loss over two-turn trajectories, and gradients that no split can change."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from lightning import Trainer
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from equivalence.naive import forward, plain_logprobs
 from helpers import make_group, rollout_batch
@@ -260,3 +264,20 @@ def test_impossible_settings_stop_in_the_constructor(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConfigError, match=phrase):
         VisionThinkModule(**settings)
+
+
+@pytest.mark.parametrize("accelerator", [CPUAccelerator, CUDAAccelerator])
+def test_deterministic_kernels_are_asked_for_where_they_are(
+    accelerator: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    trainer = SimpleNamespace(
+        precision="32-true",
+        accelerator=object.__new__(accelerator),
+        strategy=SingleDeviceStrategy("cpu"),
+        max_epochs=1,
+        max_steps=-1,
+    )
+    refused = pytest.raises(ConfigError, match="trainer.deterministic: warn, not true")
+    with refused if accelerator is CUDAAccelerator else nullcontext():
+        VisionThinkModule().check(trainer)

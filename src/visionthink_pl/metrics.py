@@ -17,6 +17,7 @@ from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
 SPLIT_BY_KIND = ("accuracy", "resize_rate")
 ACCURACY = "accuracy"
+OF_TRAJECTORIES = ("invalid_calls", "truncated", "response_tokens", "visual_tokens")
 
 
 class Tally:
@@ -57,8 +58,7 @@ def train_names(kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
     names = ["reward", *(f"reward/{part}" for part in parts), "accuracy", "resize_rate"]
     names += [f"{metric}/{kind}" for metric in SPLIT_BY_KIND for kind in kinds]
     names += ["groups_with_signal", "all_correct_with_signal", "dropped_groups"]
-    names += ["invalid_calls", "truncated", "unscored", "filtered"]
-    names += ["response_tokens", "visual_tokens"]
+    names += ["unscored", "filtered", *OF_TRAJECTORIES]
     return [f"train/{n}" for n in names] + [f"kept/{metric}" for metric in SPLIT_BY_KIND]
 
 
@@ -72,7 +72,7 @@ def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
     for group in rollouts.groups:
         for index, trajectory in enumerate(group.trajectories):
             _tally_rewards(tally, group, index)
-            _tally_trajectory(tally, trajectory)
+            _tally_trajectory(tally, "train", trajectory)
             for name, value in _accuracy_and_resize(group, index):
                 tally.add(f"train/{name}", value)
                 for kind in kinds_of(group.sample):
@@ -107,11 +107,11 @@ def _tally_rewards(tally: Tally, group: Group, index: int) -> None:
             tally.add(f"train/reward/{part}", value)
 
 
-def _tally_trajectory(tally: Tally, trajectory: Trajectory) -> None:
-    tally.add("train/invalid_calls", trajectory.invalid_call)
-    tally.add("train/truncated", trajectory.truncated)
-    tally.add("train/response_tokens", trajectory.response_tokens)
-    tally.add("train/visual_tokens", trajectory.visual_tokens)
+def _tally_trajectory(tally: Tally, stage: str, trajectory: Trajectory) -> None:
+    tally.add(f"{stage}/invalid_calls", trajectory.invalid_call)
+    tally.add(f"{stage}/truncated", trajectory.truncated)
+    tally.add(f"{stage}/response_tokens", trajectory.response_tokens)
+    tally.add(f"{stage}/visual_tokens", trajectory.visual_tokens)
 
 
 def _accuracy_and_resize(group: Group, index: int) -> list[tuple[str, float]]:
@@ -124,14 +124,16 @@ def evaluation_names(stage: str, kinds: Sequence[str]) -> list[str]:
     """Names of what ``tally_evaluation`` counts."""
     metrics = (*SPLIT_BY_KIND, "visual_token_ratio")
     names = [m for metric in metrics for m in (metric, *(f"{metric}/{kind}" for kind in kinds))]
-    names.append("unscored")
+    names += ["unscored", *OF_TRAJECTORIES]
     return [f"{stage}/{name}" for name in names]
 
 
 def tally_evaluation(tally: Tally, stage: str, groups: Sequence[Group]) -> None:
-    """Count accuracy, resize rate and visual tokens used over those of one full look."""
+    """Count accuracy, resize rate and visual tokens used over those of one full look, and how
+    trajectories went."""
     for group in groups:
         for index, trajectory in enumerate(group.trajectories):
+            _tally_trajectory(tally, stage, trajectory)
             tally.add(f"{stage}/unscored", group.rewards[index] is None)
             rows = [(name, value, 1) for name, value in _accuracy_and_resize(group, index)]
             rows.append(("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens))

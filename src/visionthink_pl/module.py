@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -123,7 +123,8 @@ class VisionThinkModule(EvaluatedModule):
         """Refuse, before any weights are loaded, a trainer that would train something else.
 
         Raises:
-            ConfigError: its precision, its devices, or a schedule without an end.
+            ConfigError: its precision, its devices, kernels that are not there, or a schedule
+                without an end.
         """
         if trainer.precision not in BASE_DTYPES:
             raise ConfigError(
@@ -136,6 +137,13 @@ class VisionThinkModule(EvaluatedModule):
             raise ConfigError(
                 f"model.optimizer.variant: {self.adamw.variant} moves its state out of a GPU, and "
                 "there is none here; take torch or 8bit"
+            )
+        strict = torch.are_deterministic_algorithms_enabled()
+        strict &= not torch.is_deterministic_algorithms_warn_only_enabled()
+        if strict and isinstance(trainer.accelerator, CUDAAccelerator):
+            raise ConfigError(
+                "trainer.deterministic: warn, not true; ids are picked by a running sum, of which a "
+                "GPU has no deterministic kernel"
             )
         if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
             raise ConfigError(
