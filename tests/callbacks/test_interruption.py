@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from visionthink_pl.types import Group, RunStopped
 
 
 def press() -> None:
+    """Until it has been heard: two at once would count as one."""
+    listening, began = signal.getsignal(signal.SIGINT), time.monotonic()
     os.kill(os.getpid(), signal.SIGINT)
+    while signal.getsignal(signal.SIGINT) is listening:
+        assert time.monotonic() - began < 10
+        time.sleep(0.01)
 
 
 class WhileScoring(ByPlace):
