@@ -360,3 +360,13 @@ def test_help_explains_every_option_of_ours(help_text: str) -> None:
     options = dict(re.findall(ours, help_text, re.MULTILINE))
     assert {"model.std_floor", "rollout.rows", "data.train"} <= set(options)
     assert [name for name, text in options.items() if text.startswith("(type:")] == []
+
+
+WITHOUT_VALIDATION = ["--data.validation=null", "--trainer.limit_val_batches=0"]
+
+
+@pytest.mark.parametrize("without", WITHOUT_VALIDATION)
+def test_an_interval_plays_no_part_where_nothing_is_validated(config: Path, without: str) -> None:
+    own = ["--trainer.val_check_interval=50", "--data.prompts_per_step=4", without]
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config), *own])

@@ -115,6 +115,8 @@ class VisionThinkCLI(LightningCLI):
         had its own."""
         prompts = -(-self.datamodule.prompts_per_step // self.trainer.world_size)
         warn_if_too_large(self.trainer, self.model, self._rollout(), prompts)
+        if not self.datamodule.validates:
+            self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
         self._refuse_long_interval()
         self._rollout().check_rows(self.datamodule, self.model)
         resumed = self.config.fit.ckpt_path is not None
@@ -126,7 +128,7 @@ class VisionThinkCLI(LightningCLI):
         trainer, every = self.trainer, self.trainer.val_check_interval
         within_epoch = isinstance(every, int) and trainer.check_val_every_n_epoch is not None
         batches, limit = self.datamodule.batches, trainer.limit_train_batches
-        if not within_epoch or not self.datamodule.validates or batches is None:
+        if not within_epoch or not trainer.limit_val_batches or batches is None:
             return
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         if every > batches:
