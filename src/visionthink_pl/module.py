@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import Normalisation
-from visionthink_pl.checkpoint import reopen_epoch
+from visionthink_pl.checkpoint import check_fits, reopen_epoch
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
@@ -142,8 +142,8 @@ class VisionThinkModule(EvaluatedModule):
         strict &= not torch.is_deterministic_algorithms_warn_only_enabled()
         if strict and isinstance(trainer.accelerator, CUDAAccelerator):
             raise ConfigError(
-                "trainer.deterministic: warn, not true; ids are picked by a running sum, of which a "
-                "GPU has no deterministic kernel"
+                "trainer.deterministic: warn, not true; ids are picked by a running sum, of which "
+                "a GPU has no deterministic kernel"
             )
         if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
             raise ConfigError(
@@ -206,24 +206,9 @@ class VisionThinkModule(EvaluatedModule):
             ConfigError: the checkpoint's weights are not those that this run trains, or would not
                 mean the same.
         """
-        right = "resume with the config that it was trained with"
-        trained, own = checkpoint.get("tuning"), self.tuning.record()
-        if trained != own:
-            raise ConfigError(
-                f"ckpt_path: the checkpoint was trained with {trained}, not {own}; {right}"
-            )
-        if checkpoint["state_dict"].keys() != self._kept():
-            raise ConfigError(
-                "ckpt_path: the checkpoint holds other weights than this config makes (model.lora, "
-                f"and what the KL needs); {right}"
-            )
-        own_shapes = {name: p.shape for name, p in self.named_parameters()}
-        for name, value in checkpoint["state_dict"].items():
-            if value.shape != own_shapes[name]:
-                raise ConfigError(
-                    f"ckpt_path: the checkpoint is another model's: of {name} it has "
-                    f"{tuple(value.shape)} where {tuple(own_shapes[name])} belongs; {right}"
-                )
+        kept, parameters = self._kept(), self.named_parameters()
+        shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
+        check_fits(checkpoint, self.tuning.record(), shapes)
         reopen_epoch(checkpoint)
 
     def on_fit_start(self) -> None:

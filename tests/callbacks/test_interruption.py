@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ from lightning import Callback
 from trainer_helpers import ByPlace, Watch, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.rewards.base import Scores
 from visionthink_pl.types import Group, RunStopped
+
+
+@pytest.fixture(autouse=True)
+def in_the_foreground() -> Iterator[None]:
+    """Wherever these tests were started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def press() -> None:
@@ -95,3 +104,12 @@ def test_nobody_listens_any_more_once_a_run_has_ended(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     fit(tmp_path)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_in_the_background_goes_on(tmp_path: Path) -> None:
+    class Pressed(Callback):
+        def on_before_optimizer_step(self, *args: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert len(fit(tmp_path, Pressed()).batches["fit"]) == 4

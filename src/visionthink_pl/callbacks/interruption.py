@@ -24,10 +24,12 @@ class Interruption:
         self._asked = self._harmless = False
 
     def watch(self) -> None:
-        """Begin to listen, where that is possible: in the main thread. Not before training starts:
-        Lightning puts back at the end the handlers that it has found by then."""
+        """Begin to listen, where that is possible, in the main thread, and meant: what was started
+        in the background ignores Ctrl-C. Not before training starts: Lightning puts back at the
+        end the handlers that it has found by then."""
         self.ignore()
-        if threading.current_thread() is threading.main_thread():
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if threading.current_thread() is threading.main_thread() and not ignored:
             self._asked, self._before = False, signal.signal(signal.SIGINT, self._heed)
 
     def ignore(self) -> None:
