@@ -138,6 +138,7 @@ DUE = [
     ({"every_n_train_steps": 2}, [3, 5, 7], "once it has been passed, though never met"),
     ({"every_n_train_steps": 4}, [5, 7], "and at the end"),
     ({"every_n_train_steps": 100}, [7], "the end alone"),
+    ({"every_n_train_steps": 4, "monitor": "train/unreadable"}, [5], "not the end, by a figure"),
     ({"train_time_interval": timedelta(microseconds=1)}, [1, 3, 5, 7], "by the clock"),
     ({"train_time_interval": timedelta(hours=1)}, [7], "not yet, by the clock"),
 ]

@@ -24,7 +24,7 @@ class AdapterCheckpoint(ModelCheckpoint):
     so no folder: ``export`` makes one. While groups wait for more draws nothing is
     written, since they would be lost on resuming: a checkpoint that falls due then is written
     after the step that they are trained on, under the figures monitored before it. The end of a
-    run is always written.
+    run is written too, unless a figure is monitored: it may be that of an earlier step.
     """
 
     _due = False
@@ -63,7 +63,7 @@ class AdapterCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        if not self._should_skip_saving_checkpoint(trainer):
+        if self.monitor is None and not self._should_skip_saving_checkpoint(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

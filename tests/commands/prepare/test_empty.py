@@ -27,10 +27,13 @@ EMPTY: list[tuple[list[tuple[int | None, int | None]], list[str]]] = [
 ]
 
 
-def said(tmp_path: Path, counts: list[tuple[int | None, int | None]], **options) -> None:
+def said(tmp_path: Path, counts: list[tuple[int | None, int | None]], **options) -> int:
+    """How many samples were kept."""
     settings = make_settings(tmp_path, rollouts=8, gain=6, **options)
     rows = {i: Row(i, str(i), low=low, high=high) for i, (low, high) in enumerate(counts)}
-    refuse_nothing_kept(select(rows.values(), settings), rows, settings)
+    selection = select(rows.values(), settings)
+    refuse_nothing_kept(selection, rows, settings)
+    return len(selection.kept)
 
 
 @pytest.mark.parametrize(("counts", "parts"), EMPTY)
@@ -41,8 +44,8 @@ def test_why(tmp_path: Path, counts: list[tuple[int | None, int | None]], parts:
 
 
 def test_what_is_kept_is_not_refused(tmp_path: Path) -> None:
-    said(tmp_path, [(8, 8), (0, 8), (0, 0)])
-    said(tmp_path, [(8, 8), (8, 8)], balance=False)
+    assert said(tmp_path, [(8, 8), (0, 8), (0, 0)]) == 2
+    assert said(tmp_path, [(8, 8), (8, 8)], balance=False) == 2
 
 
 def test_the_command_writes_everything_and_exits_1(
