@@ -8,25 +8,13 @@ import pytest
 import torch
 import yaml
 
+from trainer_helpers import SMALL_RUN
 from visionthink_pl.advantages import group_advantages
 from visionthink_pl.cli import main
 
 ROOT = Path(__file__).parents[1]
 REWARDS = (ROOT / "docs" / "rewards.md").read_text(encoding="utf-8")
-SMALL = """\
-trainer:
-  accelerator: cpu
-  devices: 1
-  max_epochs: 1
-  log_every_n_steps: 1
-  limit_train_batches: 1
-  logger: {class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: csv}}
-data:
-  train: {class_path: visionthink_pl.data.LookCloser, init_args: {length: 8}}
-  prompts_per_step: 8
-rollout:
-  group_size: 4
-  max_new_tokens: 40
+REWARD_OF_THE_PAGE = """\
   rewards:
     - class_path: visionthink_pl.rewards.RuleAccuracy
     - {class_path: shortness.Shortness, init_args: {weight: 0.1}}
@@ -44,7 +32,7 @@ def test_the_reward_of_the_docs_is_added_from_a_file_outside_the_package(
     (code,) = blocks("python")
     assert len(code.strip().splitlines()) <= 20
     (tmp_path / "shortness.py").write_text(code)
-    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(SMALL_RUN + REWARD_OF_THE_PAGE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))  # `python -m` does that
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])

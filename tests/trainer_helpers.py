@@ -18,6 +18,22 @@ from visionthink_pl.rewards.base import Scores
 from visionthink_pl.types import Group, PromptBatch, UnreadableSample, VQASample
 
 GROUP_SIZE = 3
+# A config of one batch on the embedded model; it ends within ``rollout``, where more may follow.
+SMALL_RUN = """\
+trainer:
+  accelerator: cpu
+  devices: 1
+  max_epochs: 1
+  log_every_n_steps: 1
+  limit_train_batches: 1
+  logger: {class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: csv}}
+data:
+  train: {class_path: visionthink_pl.data.LookCloser, init_args: {length: 8}}
+  prompts_per_step: 8
+rollout:
+  group_size: 4
+  max_new_tokens: 40
+"""
 
 
 class ByPlace(Reward):

@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 
 from helpers import answer_turn, make_turn
+from trainer_helpers import SMALL_RUN
 from visionthink_pl.cli import main
 from visionthink_pl.conversation import (
     Conversation,
@@ -28,21 +29,6 @@ from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
 from visionthink_pl.visual_tools import ViewState, VisualTool
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
-SMALL = """\
-trainer:
-  accelerator: cpu
-  devices: 1
-  max_epochs: 1
-  log_every_n_steps: 1
-  limit_train_batches: 1
-  logger: {class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: csv}}
-data:
-  train: {class_path: visionthink_pl.data.LookCloser, init_args: {length: 2}}
-  prompts_per_step: 2
-rollout:
-  group_size: 2
-  max_new_tokens: 40
-"""
 
 
 def block(language: str) -> str:
@@ -179,7 +165,7 @@ def test_the_config_of_the_page_runs(
     tool: VisualTool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = block("yaml").split("rollout:\n")[1]
-    (tmp_path / "small.yaml").write_text(SMALL + lines)
+    (tmp_path / "small.yaml").write_text(SMALL_RUN + lines)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     assert main(["fit", "--config", "small.yaml"]) == 0
