@@ -45,6 +45,8 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     except ImageDecodeError:
         raise
     except Exception as error:  # a decoder fed with garbage may raise anything
+        if isinstance(source, Path) and isinstance(error, OSError) and error.errno is not None:
+            raise _unread(source, error) from error
         raise ImageDecodeError(f"can't decode the image: {error}") from error
     if max(upright.size) > MAX_ASPECT_RATIO * min(upright.size):
         raise ImageDecodeError(
@@ -90,9 +92,6 @@ def _open(source: Path | bytes) -> Image.Image:
         raise ImageDecodeError("can't decode the image: not an image") from error
     except Image.DecompressionBombError as error:  # more than twice as many
         raise ImageDecodeError(f"too many pixels: {error} At most {most} are decoded.") from error
-    except PermissionError as error:
-        assert isinstance(source, Path)
-        raise _unread(source, error) from error
     if most is not None and image.width * image.height > most:
         raise ImageDecodeError(
             f"too many pixels: {image.width} x {image.height}; at most {most} are decoded"

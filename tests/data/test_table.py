@@ -9,7 +9,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Json, List
 from datasets import Image as ImageFeature
 
-from table_helpers import png, stored, write_jsonl, write_parquet
+from table_helpers import both, png, stored, write_jsonl, write_parquet
 from visionthink_pl.data import Columns, SavedDataset, VQADataset, VQAStream
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -74,18 +74,6 @@ def mixed(folder: Path, options: list[Any], answers: list[Any], **more: Any) -> 
     (folder / "x.png").write_bytes(png("red"))
     row = {"image": str(folder / "x.png"), "question": "Which?", "options": options} | more
     return [row | {"answer": answer} for answer in answers]
-
-
-def both(path: str, columns: Columns = Columns(), **more: Any) -> list[Any]:  # noqa: B008
-    """The rows as a table and as a stream, which must be the same."""
-    source = VQADataset(path, columns, **more)
-    found = [source[i] for i in range(len(source))]
-    streamed = list(VQAStream(path, ["vqa"], columns, **more).read(None, 0, None))
-    told = [getattr(row, "reason", None) for row in found]
-    assert told == [getattr(row, "reason", None) for row, _ in streamed]
-    texts = [(row.id, row.question, row.answer) for row in found if isinstance(row, VQASample)]
-    assert texts == [(s.id, s.question, s.answer) for s, _ in streamed if isinstance(s, VQASample)]
-    return found
 
 
 @pytest.mark.parametrize("form", ["lines", "list", "folder"])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import load_dataset, load_dataset_builder
+from datasets import IterableDataset, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
+from visionthink_pl.data.arrow import ArrowStream
 from visionthink_pl.data.json_rows import load_json
 from visionthink_pl.data.parquet import features_of
 from visionthink_pl.types import ConfigError
@@ -24,7 +25,7 @@ class Table:
     """A table as it was loaded.
 
     Attributes:
-        rows: a ``Dataset``, or an ``IterableDataset`` where it is streamed.
+        rows: a ``Dataset``; where it is streamed an ``IterableDataset`` or ``ArrowStream``.
         is_json: each row is one text, of JSON.
     """
 
@@ -57,7 +58,7 @@ def load_table(
         files = load_dataset_builder(builder, data_files=path).config.data_files
         features = features_of(files, f"{source}.path")
         named = {"data_files": path, "split": split, "streaming": streaming, "features": features}
-        return Table(load_dataset(builder, **named), is_json=False)
+        return _of_arrow(load_dataset(builder, **named))
     except ConfigError:
         raise
     except (OSError, ValueError, DatasetsError) as error:
@@ -111,7 +112,12 @@ def _of_hub_or_folder(
     if builder.name == "parquet" and Path(path).is_dir():
         features = features_of(builder.config.data_files, f"{source}.path")
         named |= {"features": features} if guessed else {}
-    return Table(load_dataset(path, **named), is_json=False)
+    rows = load_dataset(path, **named)
+    return _of_arrow(rows) if builder.name == "parquet" else Table(rows, is_json=False)
+
+
+def _of_arrow(rows: Any) -> Table:
+    return Table(ArrowStream(rows) if isinstance(rows, IterableDataset) else rows, is_json=False)
 
 
 def _cause(error: BaseException) -> str:

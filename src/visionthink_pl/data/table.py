@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets import Dataset, Features, Image, LargeList, List
+from datasets import Dataset, Features
 
-from visionthink_pl.data.arrow import values
+from visionthink_pl.data.arrow import row_of, undecoded, values
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import declared, empty, kind_of, value_of
 from visionthink_pl.data.columns import Columns, RowReader
@@ -16,19 +16,6 @@ from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Source
 from visionthink_pl.data.texts import not_unicode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
-
-
-def undecoded(feature: Any) -> Any:
-    """The same feature, its images as they are stored."""
-    if isinstance(feature, Image):
-        return Image(decode=False)
-    if isinstance(feature, List):
-        return List(undecoded(feature.feature), length=feature.length)
-    if isinstance(feature, LargeList):
-        return LargeList(undecoded(feature.feature))
-    if isinstance(feature, dict):
-        return {name: undecoded(part) for name, part in feature.items()}
-    return feature
 
 
 class ArrowRows:
@@ -47,9 +34,7 @@ class ArrowRows:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        table = self._raw[index]
-        row = {name: values(table[name])[0] for name in table.column_names}
-        return self._stored.decode_example(row)
+        return row_of(self._raw[index], self._stored)
 
     def column(self, name: str) -> list[Any]:
         """All values of a column."""
@@ -113,7 +98,7 @@ class VQADataset(TableSource):
         kind: of all rows, where ``columns.kind`` names no column.
 
     Raises:
-        ConfigError: it can't be loaded, lacks a column, or has no row.
+        ConfigError: it can't be loaded, lacks a column, has no row, or ``kind`` is blank.
     """
 
     def __init__(
@@ -126,6 +111,8 @@ class VQADataset(TableSource):
         image_folder: str = ".",
         kind: str = "vqa",
     ) -> None:
+        if columns.kind is None and (not kind.strip() or not_unicode(kind)):
+            raise ConfigError(f"VQADataset.kind: a text that is not blank, not {kind!r}")
         table = load_table(path, split, config, revision, streaming=False, source="VQADataset")
         if not len(table.rows):
             raise ConfigError(f"VQADataset.path: {path!r} holds no row")
