@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from visionthink_pl.rgb import (
     ImageDecodeError,
-    has_16_bits,
+    grey_of_16_bits,
     refuse_32_bits,
     scale_transparent,
     to_rgb,
@@ -40,8 +40,9 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
         image = source if isinstance(source, Image.Image) else _open(source)
         refuse_32_bits(image)
         scale_transparent(image)
+        grey = grey_of_16_bits(image)
         image.load()
-        upright = to_rgb(ImageOps.exif_transpose(image), has_16_bits(image))
+        upright = to_rgb(ImageOps.exif_transpose(image), grey)
     except ImageDecodeError:
         raise
     except Exception as error:  # a decoder fed with garbage may raise anything

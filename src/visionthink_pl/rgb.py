@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 DEEPEST = 65535  # white where grey has 16 bits
+WHITE_IS_ZERO = 0  # of TIFF
 # Bits of a sample, by what Pillow calls the samples of a PNG file.
 BITS = {"L;2": 2, "L;4": 4, "L": 8, "RGB": 8, "RGB;16B": 16}
 
@@ -43,38 +44,52 @@ def _in_8_bits(value: int, bits: int) -> int:
     return (value & most) * (255 // most)  # PNG: bits above those of a sample say nothing
 
 
-def has_16_bits(image: Image.Image) -> bool:
-    """Whether it is greyscale of 16 bits, which Pillow holds in 32 where the file is a PGM."""
-    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
-
-
 def refuse_32_bits(image: Image.Image) -> None:
     """Refuse greyscale of which nobody knows what is white.
 
     Raises:
         ImageDecodeError: it has 32 bits.
     """
-    if image.mode in ("I", "F") and not has_16_bits(image):
+    if image.mode in ("I", "F") and not _has_16_bits(image):
         raise ImageDecodeError("32-bit greyscale has no fixed white: save it with 8 or 16 bits")
 
 
-def to_rgb(image: Image.Image, grey_of_16_bits: bool) -> Image.Image:
+def _has_16_bits(image: Image.Image) -> bool:
+    """Pillow holds those of a PGM file in 32."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+
+
+def grey_of_16_bits(image: Image.Image) -> np.ndarray | None:
+    """For each value of greyscale with 12 or 16 bits that in 8, by which Pillow would clip at 255;
+    ``None`` for other images.
+
+    Args:
+        image: as it was opened: copies of it forget what file it is from.
+    """
+    if not _has_16_bits(image):
+        return None
+    white, negative = DEEPEST, False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        white = (1 << image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]) - 1
+        negative = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+    values = np.arange(DEEPEST + 1).clip(max=white)
+    grey = (values * 255 + white // 2) // white
+    grey = 255 - grey if negative else grey
+    if (transparent := image.info.get("transparency")) is not None:
+        grey[transparent] = 255
+    return grey.astype(np.uint8)
+
+
+def to_rgb(image: Image.Image, grey: np.ndarray | None) -> Image.Image:
     """The image in RGB, what is transparent on white.
 
     Args:
         image: in any mode.
-        grey_of_16_bits: as of ``has_16_bits`` when it was opened: copies forget the format.
+        grey: as of ``grey_of_16_bits``.
     """
-    if grey_of_16_bits:  # Pillow would clip at 255
-        return _from_16_bits(image)
+    if grey is not None:
+        return Image.fromarray(grey[np.asarray(image.convert("I"))]).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
-
-
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    grey = ((np.arange(DEEPEST + 1) * 255 + DEEPEST // 2) // DEEPEST).astype(np.uint8)
-    if (transparent := image.info.get("transparency")) is not None:
-        grey[transparent] = 255
-    return Image.fromarray(grey[np.asarray(image.convert("I"))]).convert("RGB")

@@ -61,6 +61,7 @@ NAMES = [
     ("zip://a.png::/tmp/all.zip", URL, "in an archive, as datasets writes it"),
 ]
 IDS = [row[2] for row in NAMES]
+STORABLE = [row for row in NAMES if "can't be encoded" not in row[1]]  # Arrow writes no others
 
 
 @pytest.fixture
@@ -91,10 +92,8 @@ def test_in_a_table(folder: Path, name: str, reason: str, why: str) -> None:
     first.reason.encode()
 
 
-@pytest.mark.parametrize(("name", "reason", "why"), NAMES, ids=IDS)
+@pytest.mark.parametrize(("name", "reason", "why"), STORABLE, ids=[row[2] for row in STORABLE])
 def test_in_a_struct_of_parquet(folder: Path, name: str, reason: str, why: str) -> None:
-    if "encoded" in reason:
-        pytest.skip("Arrow writes no such text")
     image = {"bytes": None, "path": name}
     (found,) = both(write_parquet(folder / "q.parquet", [row(image)]), image_folder=str(folder))
     assert isinstance(found, UnreadableSample) and found.reason.startswith(reason), why
