@@ -11,6 +11,8 @@ from datasets import Features
 
 from visionthink_pl.types import ConfigError
 
+LISTS = pa.ListType | pa.LargeListType
+
 
 def features_of(data_files: Mapping[str, Sequence[str]], option: str) -> Features | None:
     """The columns of files with types that hold all of them, ``None`` where they are not here.
@@ -67,7 +69,7 @@ def _same(one: pa.DataType, two: pa.DataType) -> bool:
     types = pa.types
     if one == two or types.is_null(one) or types.is_null(two):
         return True
-    if isinstance(one, pa.ListType | pa.LargeListType) and isinstance(two, type(one)):
+    if isinstance(one, LISTS) and isinstance(two, LISTS):
         return _same(one.value_type, two.value_type)
     if types.is_struct(one) and types.is_struct(two):
         shared = {field.name for field in one} & {field.name for field in two}
