@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.checkpoint import read_checkpoint
-from visionthink_pl.commands import COMMANDS
+COMMANDS = ("prepare","plan","export")
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
