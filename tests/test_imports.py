@@ -9,8 +9,17 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = "visionthink_pl"
 ROOMS = (
+    "late",
     "types",
     "errors",
+    "config_files",
+    "outlines",
+    "plain_types",
+    "named",
+    "verbs",
+    "early",
+    "help_text",
+    "front",
     "ranks",
     "memory",
     "checkpoint",

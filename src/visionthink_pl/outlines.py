@@ -40,6 +40,11 @@ class Option:
     words: str
     module: Module
 
+    @property
+    def written(self) -> str:
+        """Its type, as it is written."""
+        return ast.unparse(self.annotation) if self.annotation else "Any"
+
 
 class Module:
     """The text of a module, and the names that stand in it.
@@ -114,7 +119,9 @@ class Outline:
 
     def derives_from(self, path: str) -> bool:
         """Whether it is that class, or derived from it."""
-        return self.path == path or any(b is not None and b.derives_from(path) for b in self.bases())
+        return self.path == path or any(
+            b is not None and b.derives_from(path) for b in self.bases()
+        )
 
     @cached_property
     def options(self) -> dict[str, Option] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import typing
 from collections.abc import Iterator
 from typing import Any, Literal, Optional, Union
 
@@ -61,7 +60,7 @@ def _type(node: ast.expr, module: Module) -> Any:
         case ast.Subscript(value=ast.Name(id="Optional")):
             return Optional[_type(node.slice, module)]  # noqa: UP045
         case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=parts)):
-            return Union[tuple(_type(part, module) for part in parts)]
+            return Union[tuple(_type(part, module) for part in parts)]  # noqa: UP007
         case ast.Subscript(value=ast.Name(id=name)) if name in CONTAINERS:
             return _container(CONTAINERS[name], node.slice, module)
     raise NotPlain
@@ -91,6 +90,6 @@ def _alias(name: str, module: Module | None) -> tuple[ast.expr, Module]:
 def classes_of(option: Option) -> Iterator[Outline]:
     """The classes that an option's type names."""
     for node in ast.walk(option.annotation) if option.annotation else ():
-        if isinstance(node, ast.Name) and node.id not in PLAIN and not hasattr(typing, node.id):
-            if found := find(f"{option.module.name}.{node.id}"):
-                yield found
+        name = node.id if isinstance(node, ast.Name) else "None"
+        if name not in PLAIN and (found := find(f"{option.module.name}.{name}")):
+            yield found

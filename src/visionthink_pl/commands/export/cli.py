@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -10,8 +11,10 @@ from rich.console import Console
 
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.export.export import Options, export
+from visionthink_pl.early import load_named
 from visionthink_pl.errors import explain
 from visionthink_pl.types import ConfigError
+from visionthink_pl.verbs import COMMANDS, PROGRAM
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -22,8 +25,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def build_parser() -> ArgumentParser:
     """The options: those of ``Options``; ``--merge`` takes no value."""
     parser = ArgumentParser(
-        prog="visionthink_pl export",
-        description="Write a trained policy as plain transformers and PEFT load it.",
+        prog=f"{PROGRAM} export",
+        description=COMMANDS["export"],
         exit_on_error=False,
         allow_abbrev=False,
     )
@@ -40,9 +43,11 @@ def parse(args: Sequence[str] | None) -> Options:
     Raises:
         ConfigError: with that line.
     """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["export", *given])
     parser, names = build_parser(), [field.name for field in fields(Options)]
     try:
-        parsed = parser.parse_args(None if args is None else list(args))
+        parsed = parser.parse_args(given)
     except ArgumentError as error:
         raise ConfigError(explain(str(error), names)) from error
     return Options(**{name: parsed[name] for name in names})

@@ -20,9 +20,9 @@ FUSED_ROWS = 1536  # bitsandbytes' kernel for a GPU unpacks no whole matrix up t
 def in_4_bits(model: PreTrainedModel, setup: Setup) -> PreTrainedModel:
     """The model with bitsandbytes' layers, as they stand before they have values."""
     config = nf4(setup.dtype, setup.family)
-    model = replace_with_bnb_linear(model, config.llm_int8_skip_modules, config)
-    model.is_loaded_in_4bit = True  # as PEFT asks
-    return model
+    packed: Any = replace_with_bnb_linear(model, config.llm_int8_skip_modules, config)
+    packed.is_loaded_in_4bit = True  # as PEFT asks
+    return packed
 
 
 def pack(model: nn.Module, setup: Setup) -> None:

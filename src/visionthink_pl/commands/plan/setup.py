@@ -12,8 +12,7 @@ from visionthink_pl.families import Family, resolve
 from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
-
-PROMPT_TOKENS = 512  # text tokens of a prompt, where nothing limits them
+from visionthink_pl.verbs import PROMPT_TOKENS
 
 
 @dataclass(frozen=True)
