@@ -40,6 +40,7 @@ ROOMS = (
     "evaluated",
     "module",
     "callbacks",
+    "run_checks",
     "evaluation",
     "commands",
     "cli",

@@ -3,11 +3,10 @@
 import logging
 import sys
 import warnings
-from importlib import import_module
 
+from visionthink_pl.commands import COMMANDS
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.front import answered
-from visionthink_pl.verbs import COMMANDS
 
 # Said at every start, or about what is meant to be so; nothing to act on.
 NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
@@ -45,7 +44,7 @@ def run(args: list[str]) -> int:
 
     disable_progress_bar()
     if args[0] in COMMANDS:
-        return int(import_module(f"visionthink_pl.commands.{args[0]}.cli").main(args[1:]))
+        return COMMANDS[args[0]](args[1:])
     from visionthink_pl.cli import main as fit_and_the_like
 
     return fit_and_the_like()

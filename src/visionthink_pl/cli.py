@@ -24,6 +24,13 @@ from visionthink_pl.early import load_named
 from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.ranks import gathered
+from visionthink_pl.run_checks import (
+    check_callbacks,
+    check_folders,
+    check_monitored,
+    figures_of,
+    missing_package,
+)
 from visionthink_pl.types import ConfigError
 from visionthink_pl.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 
@@ -98,6 +105,8 @@ class VisionThinkCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         """Refuse here what would else come out after loading, or in a second process."""
+        check_folders(self.trainer)
+        check_callbacks(self.trainer)
         self.model.check(self.trainer)
         self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
 
@@ -105,11 +114,11 @@ class VisionThinkCLI(LightningCLI):
         """Build all classes; where one refuses its options, say where in the config it stands."""
         try:
             super().instantiate_classes()
-        except ValueError as error:
-            mistake = config_error(error)
+        except (ValueError, ImportError) as error:
+            config = self.config[str(self.subcommand)].as_dict()
+            mistake = config_error(error) or missing_package(error, config)
             if mistake is None:
                 raise
-            config = self.config[str(self.subcommand)].as_dict()
             raise ConfigError(with_key(str(mistake), config)) from error
 
     def before_fit(self) -> None:
@@ -120,6 +129,10 @@ class VisionThinkCLI(LightningCLI):
         if not self.datamodule.validates:
             self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
         self._refuse_long_interval()
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        parts = [reward.name for reward in self._rollout().rewards]
+        validates = bool(self.datamodule.validates and self.trainer.limit_val_batches)
+        check_monitored(callbacks, figures_of(self.model, parts, validates))
         self._rollout().check_rows(self.datamodule, self.model)
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
@@ -232,9 +245,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(args: Sequence[str] | None) -> None:
-    given = sys.argv[1:] if args is None else list(args)
-    load_named(given)
+    load_named(sys.argv[1:] if args is None else args)
     try:
-        build_cli(given)
+        build_cli(None if args is None else list(args))
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error

@@ -21,12 +21,12 @@ TRAINER_VERBS = {
     "test": "Measure a policy on the test data.",
     "predict": "Write a policy's answers to a file.",
 }
-COMMANDS = {
+OTHERS = {
     "prepare": "Find out which samples need the full image, and write them as a data set.",
     "plan": "Say what training by a config needs, before any weights are loaded.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
-VERBS = TRAINER_VERBS | COMMANDS
+VERBS = TRAINER_VERBS | OTHERS
 
 # Keys whose values come from others.
 LINKS = (

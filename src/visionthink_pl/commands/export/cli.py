@@ -14,7 +14,7 @@ from visionthink_pl.commands.export.export import Options, export
 from visionthink_pl.early import load_named
 from visionthink_pl.errors import explain
 from visionthink_pl.types import ConfigError
-from visionthink_pl.verbs import COMMANDS, PROGRAM
+from visionthink_pl.verbs import OTHERS, PROGRAM
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def build_parser() -> ArgumentParser:
     """The options: those of ``Options``; ``--merge`` takes no value."""
     parser = ArgumentParser(
         prog=f"{PROGRAM} export",
-        description=COMMANDS["export"],
+        description=OTHERS["export"],
         exit_on_error=False,
         allow_abbrev=False,
     )

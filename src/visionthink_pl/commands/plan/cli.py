@@ -24,7 +24,7 @@ from visionthink_pl.early import load_named
 from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
-from visionthink_pl.verbs import COMMANDS, PROGRAM, PROMPT_TOKENS, STDOUT
+from visionthink_pl.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
 
 DOES_NOT_FIT = 3  # exit code
 
@@ -74,7 +74,7 @@ def build_parser() -> LightningArgumentParser:
     """The options of ``fit``, and those of the plan itself."""
     parser = LightningArgumentParser(
         prog=f"{PROGRAM} plan",
-        description=COMMANDS["plan"],
+        description=OTHERS["plan"],
         parser_mode="omegaconf",
         exit_on_error=False,
         allow_abbrev=False,

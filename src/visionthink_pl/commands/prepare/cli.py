@@ -16,7 +16,7 @@ from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.early import load_named
 from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.types import ConfigError
-from visionthink_pl.verbs import COMMANDS, PROGRAM
+from visionthink_pl.verbs import OTHERS, PROGRAM
 
 # Checks shared with training name a setting as training does.
 KEYS_IN_TRAINING = {"model.": "policy.", "rollout.": ""}
@@ -54,7 +54,7 @@ def build_parser() -> ArgumentParser:
     """The options: those of ``Settings``."""
     parser = ArgumentParser(
         prog=f"{PROGRAM} prepare",
-        description=COMMANDS["prepare"],
+        description=OTHERS["prepare"],
         parser_mode="omegaconf",
         exit_on_error=False,
         allow_abbrev=False,
