@@ -3,6 +3,7 @@ written, packages that are not there."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import traceback
@@ -13,7 +14,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
-from visionthink_pl.errors import nearest, one_line
+from visionthink_pl.errors import one_line
 from visionthink_pl.metrics import ACCURACY, evaluation_names, train_names
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
@@ -35,7 +36,8 @@ OF_A_STEP = (
 )
 KNOWN = ("lightning.", "visionthink_pl.")  # whose callbacks log nothing that is monitored
 GIVEN_CLASS = re.compile(r"Problem with given class_path '(?P<path>[\w.]+)'")
-FROM_HUB = "://"  # in the address of a folder that fsspec writes
+ADDRESS = "://"  # in the name of a folder that fsspec writes elsewhere
+ALIKE = 0.5  # of 1: how near the name of a figure must be
 
 
 def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool) -> list[str]:
@@ -71,16 +73,14 @@ def check_monitored(callbacks: Sequence[Callback], figures: Sequence[str]) -> No
             continue
         if callback.monitor in figures or callback.monitor in ("reward", "resize"):
             continue
-        near = nearest(callback.monitor.replace("/", "."), _dotted(figures))
-        hint = f"; did you mean {near.replace('.', '/')}?" if near else ""
+        flat = {name.replace("/", "_"): name for name in figures}
+        wanted = callback.monitor.replace("/", "_")
+        near = [flat[name] for name in difflib.get_close_matches(wanted, flat, cutoff=ALIKE)]
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ConfigError(
             f"trainer.callbacks: {type(callback).__name__}.monitor: {callback.monitor!r} is never "
             f"logged by this run{hint} (docs/metrics.md has all figures)"
         )
-
-
-def _dotted(figures: Sequence[str]) -> dict[str, str]:
-    return {name.replace("/", "."): "" for name in figures}
 
 
 def check_folders(trainer: Trainer) -> None:
@@ -90,16 +90,14 @@ def check_folders(trainer: Trainer) -> None:
         ConfigError: naming the key, and what stands in the way.
     """
     for key, folder in _folders(trainer):
-        if FROM_HUB in str(folder):
+        if ADDRESS in folder:
             continue
         path = Path(os.path.abspath(folder))
         above = next(p for p in (path, *path.parents) if os.path.lexists(p))
         if not above.is_dir():
-            raise ConfigError(f"{key}: {str(folder)!r} can't be a folder: {str(above)!r} is a file")
+            raise ConfigError(f"{key}: {folder!r} can't be a folder: {str(above)!r} is a file")
         if not os.access(above, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"{key}: {str(folder)!r} can't be written: no right to {str(above)!r}"
-            )
+            raise ConfigError(f"{key}: {folder!r} can't be written: no right to {str(above)!r}")
 
 
 def _folders(trainer: Trainer) -> Iterator[tuple[str, str]]:
@@ -107,14 +105,14 @@ def _folders(trainer: Trainer) -> Iterator[tuple[str, str]]:
     for logger in trainer.loggers:
         name = type(logger).__name__
         if logger.save_dir is not None:
-            yield f"trainer.logger: {name}.save_dir", logger.save_dir
+            yield f"trainer.logger: {name}.save_dir", str(logger.save_dir)
         if logger.log_dir is not None:
-            yield f"trainer.logger: {name}", logger.log_dir
+            yield f"trainer.logger: {name}", str(logger.log_dir)
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None:
             yield f"trainer.callbacks: {type(callback).__name__}.dirpath", str(callback.dirpath)
     if not trainer.loggers:
-        yield "trainer.default_root_dir", trainer.default_root_dir
+        yield "trainer.default_root_dir", str(trainer.default_root_dir)
 
 
 def check_callbacks(trainer: Trainer) -> None:
