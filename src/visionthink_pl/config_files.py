@@ -47,7 +47,8 @@ def read_config(path: str, key: str = "config") -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{key}: Problems parsing config {path!r}: {error}") from error
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{key}: {path!r}: {_where(error)}{error.msg}") from error
+        said = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{_where(error)}{said} (in {path!r})") from error
     return resolved(loaded, path)
 
 

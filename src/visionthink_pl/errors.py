@@ -142,10 +142,13 @@ def nearest(key: str, keys: Mapping[str, str], least: float = NEAR) -> str | Non
 def _likeness(key: str, known: str, words: str, least: float) -> float:
     """From 0, not alike, to about 1; keys of one section are a little more alike."""
     (section, _, name), (its_section, _, its_name) = key.rpartition("."), known.rpartition(".")
-    beside, by_name = _ratio(section, its_section), _ratio(name, its_name)
+    within = section and its_section.startswith(f"{section}.")
+    beside, by_name = 1.0 if within else _ratio(section, its_section), _ratio(name, its_name)
     wanted, first_sentence = _words(name), re.split(r"[.:;(]", words)[0]
     shares = [_share(wanted, _words(its_name)), _share(wanted, _words(first_sentence))]
-    by_words = max(shares) if len(wanted) > 1 or beside >= NEAR else shares[0]
+    if section and beside < NEAR and len(wanted) == 1:
+        shares = []  # one word that two sections have in common says little
+    by_words = max(shares, default=0)
     likeness = max(
         by_name if by_name >= least + (0 if beside >= NEAR or not section else ELSEWHERE) else 0,
         SAID + (1 - SAID) * by_words if by_words >= FEW else 0,

@@ -109,7 +109,9 @@ def missing_module(module: str) -> str | None:
     for depth in range(2, len(parts) + 1):
         part = ".".join(parts[:depth])
         above = ".".join(parts[: depth - 1])
-        if module_of(above) is None or part in sys.modules:
+        if part in sys.modules:
+            continue
+        if module_of(above) is None:
             return None
         if module_of(part) is None and parts[depth - 1] not in _beside(above):
             return part

@@ -14,7 +14,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
-from visionthink_pl.errors import one_line
+from visionthink_pl.errors import CLASS_PROBLEM, one_line
 from visionthink_pl.metrics import ACCURACY, evaluation_names, train_names
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
@@ -35,6 +35,7 @@ OF_A_STEP = (
     "optimizer_step",
 )
 KNOWN = ("lightning.", "visionthink_pl.")  # whose callbacks log nothing that is monitored
+PACKAGE = "visionthink_pl."
 GIVEN_CLASS = re.compile(r"Problem with given class_path '(?P<path>[\w.]+)'")
 ADDRESS = "://"  # in the name of a folder that fsspec writes elsewhere
 ALIKE = 0.5  # of 1: how near the name of a figure must be
@@ -138,7 +139,7 @@ def missing_package(error: BaseException, config: Any) -> ConfigError | None:
     chain = list(_causes(error))
     missing = next((e for e in chain if isinstance(e, ImportError)), None)
     if missing is None:
-        return None
+        return _refused(str(error), config)
     named = [m["path"] for e in chain if (m := GIVEN_CLASS.search(str(e)))]
     files = {Path(frame.filename).stem for frame in traceback.extract_tb(missing.__traceback__)}
     for key, path in _class_paths(config, ""):
@@ -149,6 +150,17 @@ def missing_package(error: BaseException, config: Any) -> ConfigError | None:
                 f"{one_line(str(missing))}{wanted}"
             )
     return None
+
+
+def _refused(message: str, config: Any) -> ConfigError | None:
+    """What a class of another package says, where the parser has kept its words alone. What one
+    of ours says is a mistake of the user's only where it says so itself."""
+    problem = CLASS_PROBLEM.search(message)
+    if problem is None or problem["path"].startswith(PACKAGE):
+        return None
+    places = [key for key, path in _class_paths(config, "") if path == problem["path"]]
+    name = problem["path"].rpartition(".")[2]
+    return ConfigError(f"{' or '.join(places)}: {name}: {one_line(problem['why'])}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
