@@ -1,5 +1,6 @@
 """The first words: what they say, and what they do not load."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_slow_packages_are_seen_when_they_are_loaded(tmp_path: Path) -> None:
 
 def test_all_verbs_stand_side_by_side(tmp_path: Path) -> None:
     _, said, _, _ = program(tmp_path, "--help")
-    listed = [line.split()[0] for line in said.splitlines() if line.startswith("    ")]
+    listed = re.findall(r"^ {4}(\w+) ", said, re.MULTILINE)
     assert listed == list(VERBS)
 
 
