@@ -117,6 +117,8 @@ class _Looked:
         depth = 1 if parts[0] in self._verb.sections else 0
         options = self._verb.options(parts[0]) if depth else self._verb.own
         if parts[depth] not in options:
+            if parts[depth].replace("_", "-") in options:
+                return  # as a config file spells an option of the line
             raise ConfigError(unknown_key(".".join(parts), self._words))
         key, within = ".".join(parts[: depth + 1]), parts[depth + 1 :]
         self._option(options[parts[depth]], key, within, value, from_line)
