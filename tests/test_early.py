@@ -120,3 +120,8 @@ def test_what_is_left_to_the_parser(verb: str, args: list[str], why: str) -> Non
 @pytest.mark.parametrize("verb", ["fit", "plan"])
 def test_shipped_configs_are_fine(config: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     check(verb, ["--config", str(config)])
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("prepare/*.yaml")), ids=lambda p: p.name)
+def test_configs_of_prepare_are_fine(config: Path) -> None:
+    check("prepare", ["--config", str(config), "--policy.pretrained=x", "--limits.max_pixels=9"])

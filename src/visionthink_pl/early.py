@@ -99,7 +99,7 @@ class _Looked:
                 for name, inner in value.items():
                     self._look([key, str(name)], inner)
             elif key not in self._verb.sections:
-                self._look(_down(key, value), value)
+                self._look([key] if key in self._verb.own else _down(key, value), value)
 
     def argument(self, key: str, text: str) -> None:
         """One of the command line."""
