@@ -86,7 +86,11 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.max_epoch=1", "trainer.max_epoch; did you mean trainer.max_epochs?"),
     ("--ckpt_pth=a.ckpt", "ckpt_pth; did you mean ckpt_path?"),
     ("--confg=a.yaml", "confg; did you mean config?"),
-    ("--model.loss.kl=0", "unknown key model.loss.init_args.kl of GRPOLoss; its keys: clip_low, "),
+    (
+        "--model.loss.kl=0",
+        "unknown key model.loss.init_args.kl of GRPOLoss; did you mean "
+        "model.loss.init_args.kl_coefficient?",
+    ),
     ("--data.train.folder=x", "data.train.init_args.folder of LookCloser; its keys: length, split"),
     (
         "--rollout.rewards=[{class_path: HybridAccuracy, init_args: {judge: {class_path: "

@@ -7,13 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
-from visionthink_pl.types import Trajectory
+from visionthink_pl.types import OutOfMemory, Trajectory
 
 CPU_SIGN = "can't allocate memory"  # torch raises a plain RuntimeError there
-
-
-class OutOfMemory(RuntimeError):
-    """Memory ran out: the message says in which phase, with what sizes, and what to change."""
 
 
 @contextmanager

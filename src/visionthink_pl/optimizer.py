@@ -8,20 +8,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW, PagedAdamW8bit
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from transformers import get_scheduler
 
 from visionthink_pl.types import ConfigError
 
-VARIANTS: dict[str, Callable[..., Optimizer]] = {
-    "torch": torch.optim.AdamW,
-    "8bit": AdamW8bit,
-    "paged": PagedAdamW,
-    "paged_8bit": PagedAdamW8bit,
-}
+
+def variant_class(variant: str) -> Callable[..., Optimizer]:
+    """The class of a variant; bitsandbytes is loaded where one of its own is asked for alone."""
+    if variant == "torch":
+        return torch.optim.AdamW
+    from bitsandbytes.optim import adamw
+
+    classes = {
+        "8bit": adamw.AdamW8bit,
+        "paged": adamw.PagedAdamW,
+        "paged_8bit": adamw.PagedAdamW8bit,
+    }
+    return classes[variant]
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ class AdamW:
             total_steps: optimizer steps of the whole training; may be infinite where the
                 learning rate stays constant.
         """
-        optimizer = VARIANTS[self.variant](
+        from transformers import get_scheduler  # loads peft, which takes seconds
+
+        optimizer = variant_class(self.variant)(
             parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay
         )
         if self.schedule == "constant":

@@ -9,7 +9,6 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from peft import PeftModel
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.module import VisionThinkModule
@@ -85,6 +84,8 @@ class AdapterCheckpoint(ModelCheckpoint):
         return super()._should_skip_saving_checkpoint(trainer) or _waiting(trainer)
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        from peft import PeftModel  # loaded with the policy, seconds after this module
+
         super()._save_checkpoint(trainer, filepath)
         module = trainer.lightning_module
         assert isinstance(module, VisionThinkModule) and module.policy is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,20 +12,21 @@ from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
+from visionthink_pl.command_line.early import load_named
+from visionthink_pl.command_line.errors import config_error, explain, with_key
+from visionthink_pl.command_line.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.advice import Advice, advise
 from visionthink_pl.commands.plan.cards import SIZE_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
-from visionthink_pl.commands.plan.setup import PROMPT_TOKENS, Demand, Setup
+from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.commands.precision import full_name
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
 DOES_NOT_FIT = 3  # exit code
-STDOUT = "-"
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -40,8 +42,10 @@ def run(args: Sequence[str] | None) -> Report:
     Raises:
         ConfigError: something in the config can't work.
     """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["plan", *given])
     parser = build_parser()
-    config = parse(parser, args)
+    config = parse(parser, given)
     card = Card.here() if config.gpu is None else Card.parse(config.gpu)
     demand = Demand(config.prompt_tokens, config.ask_rate)
     module, rollout = build(config)
@@ -69,8 +73,8 @@ def run(args: Sequence[str] | None) -> Report:
 def build_parser() -> LightningArgumentParser:
     """The options of ``fit``, and those of the plan itself."""
     parser = LightningArgumentParser(
-        prog="visionthink_pl plan",
-        description="Say what training by a config needs, before any weights are loaded.",
+        prog=f"{PROGRAM} plan",
+        description=OTHERS["plan"],
         parser_mode="omegaconf",
         exit_on_error=False,
         allow_abbrev=False,
@@ -91,10 +95,10 @@ def build_parser() -> LightningArgumentParser:
     )
     parser.add_argument("--seed_everything", type=bool | int, default=0)
     parser.add_argument("--ckpt_path", type=str | None)
-    parser.add_lightning_class_args(Trainer, "trainer")
-    parser.add_lightning_class_args(PhaseProgressBar, "progress")
     _add_built(parser)
     parser.add_lightning_class_args(PromptDataModule, "data")
+    parser.add_lightning_class_args(PhaseProgressBar, "progress")
+    parser.add_lightning_class_args(Trainer, "trainer")
     return parser
 
 
