@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -41,11 +42,20 @@ def credited(family: Family) -> list[Credited]:
 
 
 @pytest.mark.equivalence
-@pytest.mark.parametrize("kl_coefficient", [0.0, 0.05])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kl_coefficient": 0.0},
+        {"kl_coefficient": 0.05},
+        {"entropy_coefficient": 0.05},
+        {"entropy_coefficient": 0.05, "aggregation": "token"},
+        {"entropy_coefficient": 0.05, "aggregation": "constant"},
+    ],
+)
 def test_any_split_into_micro_batches_gives_the_same_gradient(
-    policy: Policy, family: Family, kl_coefficient: float
+    policy: Policy, family: Family, settings: dict[str, Any]
 ) -> None:
-    loss = GRPOLoss(kl_coefficient=kl_coefficient)
+    loss = GRPOLoss(**settings)
     results = {}
     for size in (1, 3, 4):
         module = make_module(policy, loss=loss, micro_batch_size=size)
@@ -222,10 +232,11 @@ def test_the_entropy_bonus_reaches_the_gradient(policy: Policy, family: Family) 
         logprobs_TV = forward(policy, row.trajectory)
         places = [t - 1 for t, m in enumerate(row.trajectory.generated_mask) if m]
         kept_KV = logprobs_TV[places][:, ~policy.never_sampled_V]
-        entropies.append(-(kept_KV.exp() * kept_KV).sum(-1).mean())
-    entropy = torch.stack(entropies).mean()
-    assert figures["loss/entropy"] == pytest.approx(entropy.item(), rel=1e-5)
-    (-10.0 * entropy).backward()
+        entropies.append(-(kept_KV.exp() * kept_KV).sum(-1))
+    assert len({len(entropies_K) for entropies_K in entropies}) > 1  # else both means are one
+    assert figures["loss/entropy"] == pytest.approx(torch.cat(entropies).mean().item(), rel=1e-5)
+    by_trajectory = torch.stack([entropies_K.mean() for entropies_K in entropies])
+    (-10.0 * by_trajectory.mean()).backward()
     assert_same_gradients(found, gradients_of(policy))
 
 

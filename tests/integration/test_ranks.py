@@ -36,7 +36,9 @@ trainer:
       init_args: {{folder: FOLDER}}
 model:
   lora: {{r: 4}}
-  loss: {{class_path: visionthink_pl.losses.GRPOLoss, init_args: {{kl_coefficient: 0.05}}}}
+  loss:
+    class_path: visionthink_pl.losses.GRPOLoss
+    init_args: {{kl_coefficient: 0.05, entropy_coefficient: 0.01}}
   optimizer: {{lr: 1.0e-3}}
   updates_per_batch: {UPDATES}
   micro_batch_size: 3
@@ -74,7 +76,8 @@ def start(folder: Path, *command: str) -> subprocess.Popen:
     """A process in an empty folder of its own, on one thread, with this folder's modules."""
     work = folder / "work"
     work.mkdir(exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=work,
@@ -152,7 +155,7 @@ def test_the_same_gradients_on_every_rank(one: Ranks, two: Ranks) -> None:
 def test_the_same_metrics_on_every_rank(one: Ranks, two: Ranks) -> None:
     expected = one.ranks[0]["metrics"]
     names = {name for row in expected for name in row if not name.startswith("time/")}
-    assert {"val/accuracy", "train/accuracy", "loss/kl", "loss/grad_norm"} <= names
+    assert {"val/accuracy", "train/accuracy", "loss/kl", "loss/entropy", "loss/grad_norm"} <= names
     for rank in two.ranks:
         for found, wanted in zip(rank["metrics"], expected, strict=True):
             assert found.keys() == wanted.keys()
