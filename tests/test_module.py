@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from lightning import Trainer
-from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
-from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, SingleDeviceStrategy, Strategy
 
 from equivalence.naive import forward, plain_logprobs
 from helpers import make_group, rollout_batch
@@ -256,18 +256,44 @@ def test_impossible_settings_stop_in_the_constructor(
         VisionThinkModule(**settings)
 
 
+def trainer_of(**differs: Any) -> Any:
+    """What ``check`` looks at, on a CPU."""
+    as_usual = {
+        "precision": "32-true",
+        "accelerator": CPUAccelerator(),
+        "strategy": SingleDeviceStrategy("cpu"),
+        "overfit_batches": 0.0,
+        "max_epochs": 1,
+        "max_steps": -1,
+    }
+    return SimpleNamespace(**as_usual | differs)
+
+
 @pytest.mark.parametrize("accelerator", [CPUAccelerator, CUDAAccelerator])
 def test_deterministic_kernels_are_asked_for_where_they_are(
     accelerator: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    trainer = SimpleNamespace(
-        precision="32-true",
-        accelerator=object.__new__(accelerator),
-        strategy=SingleDeviceStrategy("cpu"),
-        max_epochs=1,
-        max_steps=-1,
-    )
     refused = pytest.raises(ConfigError, match="trainer.deterministic: warn, not true")
     with refused if accelerator is CUDAAccelerator else nullcontext():
-        VisionThinkModule().check(trainer)
+        VisionThinkModule().check(trainer_of(accelerator=object.__new__(accelerator)))
+
+
+REFUSED = [
+    ({"accelerator": object.__new__(MPSAccelerator)}, "accelerator: cpu or cuda, not MPSAccel"),
+    ({"strategy": DDPStrategy(start_method="spawn")}, "strategy: ddp, whose start method is popen"),
+    ({"strategy": DDPStrategy(start_method="fork")}, "in a notebook set trainer.devices to 1"),
+    ({"strategy": FSDPStrategy()}, "strategy: FSDPStrategy is not supported; take auto"),
+    ({"overfit_batches": 2}, "overfit_batches: set trainer.limit_train_batches to the number"),
+]
+
+
+@pytest.mark.parametrize(("differs", "message"), REFUSED)
+def test_trainers_that_cannot_work(differs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        VisionThinkModule().check(trainer_of(**differs))
+
+
+@pytest.mark.parametrize("strategy", [DDPStrategy(), SingleDeviceStrategy("cpu")])
+def test_negative_control_trainers_that_work(strategy: Strategy) -> None:
+    VisionThinkModule().check(trainer_of(strategy=strategy))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from pydoc import locate
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.checkpoint import read_checkpoint
@@ -21,7 +23,7 @@ from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.errors import config_error, explain, with_key
-from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import ConfigError
 
@@ -29,6 +31,14 @@ LINKS = (
     ("rollout.temperature", "model.temperature"),
     ("seed_everything", "rollout.seed"),
     ("seed_everything", "data.seed"),
+)
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
 )
 
 STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
@@ -78,11 +88,7 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(
                 "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
             )
-        strategy = config.trainer.strategy
-        if isinstance(strategy, str) and strategy != "auto" and not strategy.startswith("ddp"):
-            raise ConfigError(
-                f"trainer.strategy: auto on one device, ddp on several, not {strategy}"
-            )
+        _refuse_unsupported(config.trainer)
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
@@ -177,6 +183,24 @@ def _plain(text: str) -> str:
     return text.replace("model.lora.init_args.", "model.lora.")
 
 
+def _refuse_unsupported(trainer: Namespace) -> None:
+    """Devices and ways to start processes that can't work; what is set of a strategy's class is
+    looked at once it is there. ``auto`` would take a Mac's GPU."""
+    strategy, accelerator = trainer.strategy, trainer.accelerator
+    if isinstance(strategy, Namespace):  # another one may not even be built
+        known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
+        strategy = strategy.class_path
+    else:
+        known = not isinstance(strategy, str) or strategy.lower() in STRATEGIES
+    if not known:
+        raise ConfigError(f"trainer.strategy: auto on one device, ddp on several, not {strategy}")
+    if isinstance(accelerator, str) and accelerator not in ACCELERATORS:
+        raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
+    if accelerator == "auto" and MPSAccelerator.is_available():
+        trainer.accelerator = "cpu"
+        rank_zero_info("trainer.accelerator: auto takes the CPU here; MPS has no fp64.")
+
+
 def _refuse_replaced(trainer: Namespace) -> None:
     """Lightning refuses these too, but after the validation before training."""
     if trainer.gradient_clip_val:
@@ -216,6 +240,7 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
         trainer_defaults={
             "callbacks": [ComparisonTable()],
             "inference_mode": False,
+            "log_every_n_steps": 1,
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
         },

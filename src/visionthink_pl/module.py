@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from visionthink_pl.advantages import Normalisation
-from visionthink_pl.checkpoint import check_fits, reopen_epoch
+from visionthink_pl.checkpoint import check_fits, forget_loader, reopen_epoch
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
@@ -40,6 +40,7 @@ from visionthink_pl.update import (
     split,
 )
 
+SUPPORTED_STRATEGIES = (SingleDeviceStrategy, DDPStrategy)  # what is derived does other things
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
@@ -123,8 +124,8 @@ class VisionThinkModule(EvaluatedModule):
         """Refuse, before any weights are loaded, a trainer that would train something else.
 
         Raises:
-            ConfigError: its precision, its devices, kernels that are not there, or a schedule
-                without an end.
+            ConfigError: its precision, its devices or how it starts their processes, kernels that
+                are not there, batches of its own choice, or a schedule without an end.
         """
         if trainer.precision not in BASE_DTYPES:
             raise ConfigError(
@@ -145,10 +146,25 @@ class VisionThinkModule(EvaluatedModule):
                 "trainer.deterministic: warn, not true; ids are picked by a running sum, of which "
                 "a GPU has no deterministic kernel"
             )
-        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        if not isinstance(trainer.accelerator, CPUAccelerator | CUDAAccelerator):
+            raise ConfigError(
+                f"trainer.accelerator: cpu or cuda, not {type(trainer.accelerator).__name__}, "
+                "which has no fp64 for picking ids"
+            )
+        if type(trainer.strategy) not in SUPPORTED_STRATEGIES:
             raise ConfigError(
                 f"trainer.strategy: {type(trainer.strategy).__name__} is not supported; take auto "
                 "on one device and ddp on several"
+            )
+        if isinstance(trainer.strategy, DDPStrategy) and trainer.strategy._start_method != "popen":
+            raise ConfigError(
+                f"trainer.strategy: ddp, whose start method is popen, not "
+                f"{trainer.strategy._start_method}; in a notebook set trainer.devices to 1"
+            )
+        if trainer.overfit_batches:  # type: ignore[attr-defined]
+            raise ConfigError(
+                "trainer.overfit_batches: set trainer.limit_train_batches to the number of "
+                "batches, and data.shuffle to false, so that each epoch draws the same prompts"
             )
         if self.adamw.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
             raise ConfigError(
@@ -205,9 +221,11 @@ class VisionThinkModule(EvaluatedModule):
         shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
         check_fits(checkpoint, self.tuning.record(), shapes)
         reopen_epoch(checkpoint)
-        if self.trainer.state.fn == TrainerFn.FITTING:
-            if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
-                rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
+        forget_loader(checkpoint)
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return  # nothing needs an optimizer
+        if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
+            rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
