@@ -91,7 +91,7 @@ class AdapterCheckpoint(ModelCheckpoint):
         model = module.policy.model
         if trainer.is_global_zero and isinstance(model, PeftModel):
             folder = Path(filepath).with_suffix("")
-            # Embeddings are never trained: without a word PEFT asks the hub whether they have grown.
+            # Embeddings are not trained; without a word PEFT asks the hub whether they have grown.
             model.save_pretrained(
                 str(folder), selected_adapters=["default"], save_embedding_layers=False
             )
