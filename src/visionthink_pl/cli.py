@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pydoc import locate
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.checkpoint import read_checkpoint
@@ -23,7 +25,7 @@ from visionthink_pl.command_line.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.ranks import gathered
 from visionthink_pl.run_checks import (
     check_callbacks,
@@ -33,6 +35,14 @@ from visionthink_pl.run_checks import (
     missing_package,
 )
 from visionthink_pl.types import ConfigError
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
+)
 
 STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
     "fit": "train",
@@ -87,11 +97,7 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(
                 "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
             )
-        strategy = config.trainer.strategy
-        if isinstance(strategy, str) and strategy != "auto" and not strategy.startswith("ddp"):
-            raise ConfigError(
-                f"trainer.strategy: auto on one device, ddp on several, not {strategy}"
-            )
+        _refuse_unsupported(config.trainer)
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
@@ -190,6 +196,24 @@ class VisionThinkCLI(LightningCLI):
 def _plain(text: str) -> str:
     """jsonargparse words a dataclass that may be null as it would a class with a path."""
     return text.replace("model.lora.init_args.", "model.lora.")
+
+
+def _refuse_unsupported(trainer: Namespace) -> None:
+    """Devices and ways to start processes that can't work; what is set of a strategy's class is
+    looked at once it is there. ``auto`` would take a Mac's GPU."""
+    strategy, accelerator = trainer.strategy, trainer.accelerator
+    if isinstance(strategy, Namespace):  # another one may not even be built
+        known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
+        strategy = strategy.class_path
+    else:
+        known = not isinstance(strategy, str) or strategy.lower() in STRATEGIES
+    if not known:
+        raise ConfigError(f"trainer.strategy: auto on one device, ddp on several, not {strategy}")
+    if isinstance(accelerator, str) and accelerator not in ACCELERATORS:
+        raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
+    if accelerator == "auto" and MPSAccelerator.is_available():
+        trainer.accelerator = "cpu"
+        rank_zero_info("trainer.accelerator: auto takes the CPU here; MPS has no fp64.")
 
 
 def _refuse_replaced(trainer: Namespace) -> None:

@@ -99,7 +99,8 @@ def credit(
     out = []
     for group in groups:
         trajectories, rewards = group.scored()
-        advantages_G = group_advantages(torch.tensor(rewards), normalisation, std_floor)
+        rewards_G = torch.tensor(rewards, dtype=torch.float64)
+        advantages_G = group_advantages(rewards_G, normalisation, std_floor)
         pairs = zip(trajectories, advantages_G.tolist(), strict=True)
         out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
     return out

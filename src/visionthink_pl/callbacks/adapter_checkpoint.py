@@ -92,7 +92,10 @@ class AdapterCheckpoint(ModelCheckpoint):
         model = module.policy.model
         if trainer.is_global_zero and isinstance(model, PeftModel):
             folder = Path(filepath).with_suffix("")
-            model.save_pretrained(str(folder), selected_adapters=["default"])
+            # Embeddings are not trained; without a word PEFT asks the hub whether they have grown.
+            model.save_pretrained(
+                str(folder), selected_adapters=["default"], save_embedding_layers=False
+            )
             (folder / "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
             # Others may read the weights if they may read the config: safetensors forbids it.
             mode = (folder / ADAPTER_FILE).stat().st_mode

@@ -37,6 +37,7 @@ LINKS = (
 LINKED = {target: source for source, target in LINKS} | {"model.kinds": "data.kinds"}
 TRAINER_DEFAULTS: Mapping[str, Any] = {
     "inference_mode": False,
+    "log_every_n_steps": 1,
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,
 }

@@ -17,7 +17,7 @@ from visionthink_pl.command_line.errors import config_error, explain, with_key
 from visionthink_pl.command_line.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.advice import Advice, advise
-from visionthink_pl.commands.plan.cards import SIZE_EXPECTED, Card
+from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
 from visionthink_pl.commands.plan.setup import Demand, Setup
@@ -80,7 +80,11 @@ def build_parser() -> LightningArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file, as for fit.")
-    parser.add_argument("--gpu", type=str | None, help="Memory of a card, such as 24GB.")
+    parser.add_argument(
+        "--gpu",
+        type=str | None,
+        help="A card: its memory, such as 24GB, or its name, such as 4090.",
+    )
     parser.add_argument(
         "--prompt-tokens",
         type=int | None,
@@ -117,7 +121,7 @@ def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namesp
         config = parser.parse_args(None if args is None else list(args))
     except ArgumentError as error:
         if "--gpu: expected one argument" in str(error):  # nothing, or -5GB
-            raise ConfigError(f"--gpu: {SIZE_EXPECTED}") from error
+            raise ConfigError(f"--gpu: {CARD_EXPECTED}") from error
         keys = list(parser.get_defaults(skip_validation=True).keys())
         raise ConfigError(explain(str(error), keys)) from error
     if config.prompt_tokens is not None and config.prompt_tokens < 0:
