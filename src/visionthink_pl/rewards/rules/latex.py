@@ -1,0 +1,37 @@
+r"""LaTeX that says how a text looks, not what it says: spaces, fonts, sizes, ``\%`` for %."""
+
+from __future__ import annotations
+
+import re
+
+DEEPEST = 8  # commands in each other; a model that repeats itself writes thousands
+FONT = (
+    r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|md|normal)?|math(?:bf|it|rm|sf|tt|normal)|boldsymbol|bm|"
+    r"operatorname|emph|mbox|hbox|underline)\s*"
+)
+STYLED = re.compile(FONT + r"\{([^{}]*)\}")
+REWRITTEN = [
+    (re.compile(pattern), written)
+    for pattern, written in (
+        (r"\\!|\\(?:displaystyle|textstyle|limits)(?![a-zA-Z])", ""),
+        (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])", ""),
+        (r"\{,\}", ","),
+        (r"(?<=\d)\\[,;: ](?=\d{3}(?!\d))", ","),  # a thin space that groups thousands
+        (r"\\[,;: ]|\\q?quad(?![a-zA-Z])|\\(?:thin|en)space(?![a-zA-Z])", " "),
+        (r"(?<=[\d}])~(?=[\\a-zA-Z])", " "),  # elsewhere it says "about"
+        (r"(?:\{\})?\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "°"),
+        (r"\\([%$#&])", r"\1"),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    )
+]
+
+
+def plain_latex(text: str) -> str:
+    """The text without that LaTeX; a text without a backslash or brace is mostly as it was."""
+    for pattern, written in REWRITTEN:
+        text = pattern.sub(written, text)
+    for _ in range(DEEPEST):
+        text, found = STYLED.subn(r" \1", text)
+        if not found:
+            break
+    return text
