@@ -51,6 +51,12 @@ def test_a_similar_answer_does_not_count_as_correct() -> None:
     assert count(group, ANLS().score(group, {})).correct_direct == 1
 
 
+def test_units_may_be_strict() -> None:
+    group = make_group([make_trajectory("28"), make_trajectory("28%")], truth="28")
+    assert RuleAccuracy().score(group, {}) == [1.0, 1.0]
+    assert RuleAccuracy(units="strict").score(group, {}) == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_name_and_weight(measure: type[Reward]) -> None:
     assert measure.name == "accuracy"  # the resize penalty looks it up

@@ -80,7 +80,15 @@ UNITS = [
     ("12 sq. ft.", "12 ft²", "points within a unit"),
     ("20 cc", "20 cm^3", "a cubic centimetre by its initials"),
     ("16 gb", "16 GB", "bytes in lower case"),
+    ("5 kB", "5 KB", "kilo in lower case"),
+    ("3d", "3D", "a letter that is no unit"),
+    ("$5/kg", "$5 per kg", "a price by weight"),
+    ("3 /day", "3 per day", "a rate of nothing but a time"),
+    ("5 KM", "5 km", "a length in capitals"),
     ("5 ohms", "5 Ω", "a Greek symbol"),
+    ("$125$ miles", r"125\textnormal{ miles}", "the number alone as a formula"),
+    ("$28$ %", r"$28\%$", "the same with a sign"),
+    ("28 percentage", "28%", "another word for the sign"),
 ]
 
 ONE_SIDE_LACKS_IT = [
@@ -114,6 +122,10 @@ LATEX = [
     (r"x \neq 3", "x != 3", "unequal"),
     ("[-2,7]", r"x \in [-2,7]", "the name in the truth alone"),
     (r"1,\!234,\!567", "1234567", "two groups"),
+    (r"12,\! 345", "12345", "a blank behind it, which LaTeX ignores"),
+    (r"\frac3{4}", "0.75", "braces around the lower half alone"),
+    (r"\frac{3}4", "3/4", "braces around the upper half alone"),
+    (r"\sec^2(y)", r"\tan^2(y)+1", "a rarer function"),
     (r"10{,}000", "10,000", "braces on one side"),
     (r"\tfrac{2}{3}", "2/3", "a fraction in a line"),
     (r"\frac12", "0.5", "no braces"),

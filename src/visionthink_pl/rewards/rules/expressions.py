@@ -10,7 +10,7 @@ from visionthink_pl.rewards.rules.units import canonical, is_unit
 
 COMMANDS = (
     "frac|sqrt|pi|theta|alpha|beta|infty|emptyset|cup|cap|pm|cdot|times|div|"
-    "lt|gt|le|leq|ge|geq|ne|neq|in|sin|cos|tan|log|ln"
+    "lt|gt|le|leq|ge|geq|ne|neq|in|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|log|ln"
 )
 SYMBOLS = {
     "×": r"\times ",

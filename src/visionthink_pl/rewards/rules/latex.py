@@ -13,7 +13,7 @@ STYLED = re.compile(FONT + r"\{([^{}]*)\}")
 REWRITTEN = [
     (re.compile(pattern), written)
     for pattern, written in (
-        (r"\\!|\\(?:displaystyle|textstyle|limits)(?![a-zA-Z])", ""),
+        (r"\\!\s*|\\(?:displaystyle|textstyle|limits)(?![a-zA-Z])", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])", ""),
         (r"\{,\}", ","),
         (r"(?<=\d)\\[,;: ](?=\d{3}(?!\d))", ","),  # a thin space that groups thousands
@@ -22,6 +22,9 @@ REWRITTEN = [
         (r"(?:\{\})?\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "°"),
         (r"\\([%$#&])", r"\1"),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\frac\s*(\d)", r"\\frac{\1}"),  # \frac12 and \frac1{2}
+        (r"(\\frac\{[^{}]*\})\s*(\d)", r"\1{\2}"),
+        (r"(?<![\\\w$])\$(?!\s)([^$]+)(?<!\s)\$(?![\w$])", r"\1"),  # $125$ miles
     )
 ]
 

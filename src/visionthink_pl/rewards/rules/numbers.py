@@ -23,7 +23,7 @@ QUANTITY = re.compile(
     r"|\\frac\{(?P<over>[0-9]{1,9})\}\{(?P<under>[1-9][0-9]{0,8})\}"
     r"|(?P<number>(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+))"
     rf"(?![0-9])(?:\s*(?P<power>{'|'.join(filter(None, POWERS))})\b)?"
-    r"(?:(?P<gap>\s*)(?P<unit>(?:[^\W\d_]|[%°$€£¥₹¢]).*))?",
+    r"(?:(?P<gap>\s*)(?P<unit>(?:[^\W\d_]|[%°$€£¥₹¢]|/\s*[^\W\d_]).*))?",
     re.IGNORECASE | re.DOTALL,
 )
 MINUS_MONEY = re.compile(r"^([+-])\s*([$€£¥₹])")
@@ -57,15 +57,16 @@ def same_quantity(answer: str, truth: str, strict: bool = False) -> bool:
 
 
 def differ_in_unit(answer: str, truth: str) -> bool:
-    """Whether both are numbers of two units, of which at least one is known.
+    """Whether both are numbers of two units, of which one is known or the case says which it is.
 
-    Texts that differ in case alone are then not the same: 5 mW and 5 MW.
+    Texts that differ in case alone are then not the same: 5 mW and 5 MW, 5 mT and 5 MT.
     """
     given, right = quantity(answer), quantity(truth)
     if given is None or right is None:
         return False
     units = {given.unit, right.unit} - {""}
-    return len(units) == 2 and any(map(is_unit, units))
+    prefixes = {unit[0] for unit in units if len(unit) == 2} == {"m", "M"}
+    return len(units) == 2 and (prefixes or any(map(is_unit, units)))
 
 
 def is_measured(text: str) -> bool:

@@ -11,7 +11,7 @@ import re
 # The unit, then its other names. A plural s is dropped first, so only odd plurals stand here.
 # Squares, cubes and what stands above and below a slash are put together from these.
 _TABLE = """
-%     | percent | per cent | pct
+%     | percent | per cent | pct | percentage
 °     | deg | degree
 °C    | degree celsius | degree c | deg c | celsius | degree centigrade
 °F    | degree fahrenheit | degree f | deg f | fahrenheit
@@ -61,7 +61,8 @@ km/h  | kph | kmh | kmph
 mi/h  | mph
 Hz    | hertz
 kHz   | kilohertz
-MHz   | megahertz
+mHz   | millihertz
+MHz   | mhz | megahertz
 GHz   | gigahertz
 mV    | millivolt
 V     | volt
@@ -69,6 +70,7 @@ kV    | kilovolt
 MV    | megavolt
 mA    | milliampere | milliamp
 A     | amp | ampere
+MA    | megaampere
 Ω     | ohm
 mW    | milliwatt
 W     | watt
@@ -83,12 +85,14 @@ MJ    | megajoule
 cal   | calorie
 kcal  | kilocalorie
 N     | newton
+kN    | kilonewton
 Pa    | pascal
 kPa   | kilopascal
+mPa   | millipascal
 MPa   | megapascal
 Nm    | newton meter | newton metre
 mol   | mole
-KB    | kb | kilobyte
+KB    | kB | kb | kilobyte
 MB    | mb | megabyte
 GB    | gb | gigabyte
 TB    | tb | terabyte
@@ -110,7 +114,7 @@ SPELLINGS = [
         (r"\^\{(\d)\}", r"^\1"),
         (r"\.(?=\s|$)", ""),  # sq. ft.
         (r"°\s+(?=[CF]\b)", "°"),
-        (r"\s+per\s+(?!cent\b)|\s*/\s*", "/"),
+        (r"(?:^|\s+)per\s+(?!cent\b)|\s*/\s*", "/"),
     )
 ]
 POWER = re.compile(
@@ -166,4 +170,4 @@ def _name(text: str) -> str:
     for name in (lower, singular):
         if len(found := _FOLDED.get(name, ())) == 1:
             return next(iter(found))
-    return lower
+    return text if len(text) == 2 and lower[0] == "m" else lower  # mT and MT
