@@ -17,6 +17,11 @@ VALUES = [
     (r"(0, 10^{-55}\pi]", r"(0, 10^{-56}\pi]", "the end of an interval"),
     (r"x = 10^{-60}\sqrt{2}", r"x = 10^{-60}\sqrt{3}", "within an equation"),
     (r"x > 10^{-60}\pi", r"x > 10^{-61}\pi", "within an inequality"),
+    (
+        r"\frac{\sqrt{\sqrt{11}+\sqrt{194}}}{15+2\sqrt{33}}",
+        r"\frac{\sqrt{\sqrt{11}+\sqrt{194}}}{16+2\sqrt{33}}",
+        "roots within roots, which to simplify takes long",
+    ),
     (r"\frac{1}{x} = 0", r"\sqrt{x} = -1", "two equations that nothing solves"),
 ]
 
