@@ -174,6 +174,9 @@ LATEX = [
     (r"x \in [-2,7)", r"x \in [-2,7]", "an end that is open"),
     (r"y \in [-2,7]", r"x \in [-2,7]", "another name"),
     (r"x \notin [-2,7]", "[-2,7]", "all that is outside"),
+    ("(y,x) = (2,1)", "(x,y) = (2,1)", "the names of a point in another order"),
+    ("f(x) = 2x", "g(x) = 2x", "another function"),
+    ("(x,y) = (2,1)", "(1,2)", "another point"),
     (r"\{-2,7\}", r"x \in [-2,7]", "a set of two"),
     ("(-2,7)", r"x \in [-2,7]", "both ends are open"),
 ]

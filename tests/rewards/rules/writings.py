@@ -149,6 +149,9 @@ LATEX = [
     ),
     ("1011_{2}", "1011_2", "a base, in braces and not"),
     ("2x = 6", "x = 3", "an equation times two"),
+    ("f(x) = 1 + 2x", "2x+1", "the name of a function"),
+    ("(2,1)", "(x,y) = (2,1)", "the names of a point in the truth alone"),
+    (r"\\frac{1}{2}", r"\frac{1}{2}", "a backslash escaped twice"),
 ]
 
 TIMES = [

@@ -13,6 +13,7 @@ STYLED = re.compile(FONT + r"\{([^{}]*)\}")
 REWRITTEN = [
     (re.compile(pattern), written)
     for pattern, written in (
+        (r"\\\\(?=[a-zA-Z])", r"\\"),  # escaped twice
         (r"\\!\s*|\\(?:displaystyle|textstyle|limits)(?![a-zA-Z])", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])", ""),
         (r"\{,\}", ","),
