@@ -94,6 +94,10 @@ CODES = [
     (r"\frac{1}{2}", "6/12", "a date is no fraction"),
     ("1", "7/7", "all of seven is not one"),
     ("1/2", "01/02", "dates in two ways"),
+    ("10 6/12", "10.5", "a date behind a number"),
+    ("2 5/4", "3.25", "no mixed number is written so"),
+    ("2 1/2", "21/2", "a mixed number has a blank"),
+    ("init", "__init__", "a name in a programming language"),
     ("0.333...", "0.333", "a decimal that goes on"),
     ("1, 2, 3, ...", "1, 2, 3", "a sequence that goes on"),
     ("1960", "1960s", "a decade is no year"),
@@ -193,6 +197,10 @@ TIMES_AND_WORDS = [
     ("one hundred and five", "100", "the hundreds alone"),
     ("seven eleven", "18", "two numbers are not added"),
     ("two three", "23", "nor put side by side"),
+    ("two three", "2", "nor is the first of them taken"),
+    ("twenty and one", "21", "a list of two"),
+    ("twenty-first", "20", "a date"),
+    ("one thousand five", "1000", "the thousands alone"),
 ]
 
 TRAPS = (

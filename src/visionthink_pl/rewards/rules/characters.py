@@ -6,7 +6,7 @@ import unicodedata
 
 ALIKE = str.maketrans(
     {
-        **dict.fromkeys("‘’‚‛ʼ´＇", "'"),
+        **dict.fromkeys("‘’‚‛ʼʻ´＇", "'"),
         **dict.fromkeys("“”„‟＂", '"'),
         **dict.fromkeys("‐‑‒–−", "-"),
         **dict.fromkeys("º˚", "°"),

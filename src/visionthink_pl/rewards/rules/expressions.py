@@ -26,6 +26,9 @@ SYMBOLS = {
     "<=": r"\le ",
     ">=": r"\ge ",
     "!=": r"\ne ",
+    r"\not=": r"\ne ",
+    r"\leqslant": r"\le ",
+    r"\geqslant": r"\ge ",
     "²": "^2",
     "³": "^3",
 }

@@ -18,7 +18,7 @@ from visionthink_pl.rewards.rules.units import agree
 
 LONGEST = 200  # characters; what a truth needs, with room
 NAME = re.compile(  # the "x =" of x = 3, the "f(x) =" of f(x) = 2x, the "(x,y) =" of (x,y) = (1,2)
-    r"^([a-zA-Z](?:_\w)?(?:\([a-z]\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\))"
+    r"^((?:[a-zA-Z]|\\(?:theta|alpha|beta)\b)\s*(?:_\w)?(?:\([a-z]\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\))"
     r"\s*(=|\\in(?![a-zA-Z]))\s*"
 )
 RELATION = re.compile(r"=|\\in(?![a-zA-Z])")

@@ -19,8 +19,9 @@ from visionthink_pl.rewards.rules.words import to_digits
 POWERS = {"": 0, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 QUANTITY = re.compile(
     r"(?P<money>[$€£¥₹]?)\s*(?P<sign>[+-]?)\s*"
+    r"(?:(?:(?P<whole>[1-9][0-9]{0,8})(?:\s+(?=[1-9])|\s*(?=\\)))?"
     r"(?:(?P<above>[1-9][0-9]{0,8})/(?P<below>[1-9][0-9]{0,8})"
-    r"|\\frac\{(?P<over>[0-9]{1,9})\}\{(?P<under>[1-9][0-9]{0,8})\}"
+    r"|\\frac\{(?P<over>[0-9]{1,9})\}\{(?P<under>[1-9][0-9]{0,8})\})"
     r"|(?P<number>(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+))"
     rf"(?![0-9])(?:\s*(?P<power>{'|'.join(filter(None, POWERS))})\b)?"
     r"(?:(?P<gap>\s*)(?P<unit>(?:[^\W\d_]|[%°$€£¥₹¢]|/\s*[^\W\d_]).*))?",
@@ -77,7 +78,7 @@ def is_measured(text: str) -> bool:
 
 def quantity(text: str) -> Quantity | None:
     """A text that is a number and at most a unit, any words; ``None`` for every other text."""
-    text = to_digits(strip_final(text.strip()))
+    text = to_digits(strip_final(" ".join(text.split())))
     match = QUANTITY.fullmatch(MINUS_MONEY.sub(r"\2\1", text))
     value = None if match is None else _value(match)
     if match is None or value is None:
@@ -97,4 +98,7 @@ def _value(match: re.Match[str]) -> Decimal | Fraction | None:
     above, below = int(match["above"] or match["over"]), int(match["below"] or match["under"])
     if match["above"] and (below == 1 or math.gcd(above, below) > 1):
         return None
-    return Fraction(-above if match["sign"] == "-" else above, below) * 10**power
+    value = int(match["whole"] or 0) + Fraction(above, below)
+    if match["whole"] and above >= below:
+        return None
+    return (-value if match["sign"] == "-" else value) * 10**power

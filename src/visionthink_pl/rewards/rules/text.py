@@ -7,7 +7,8 @@ import re
 from visionthink_pl.rewards.rules.characters import fold
 from visionthink_pl.rewards.rules.latex import DEEPEST, FONT, plain_latex
 
-FINAL = " .,;:!?。、।॥؟،؛۔։።"  # dropped from the end of an answer
+FINAL = " .,;:!?。、।॥؟،؛۔։።။។།"  # dropped from the end of an answer
+OPENING = "¡¿"  # dropped from its beginning
 # What ends here says something: a factorial, and a sequence or a decimal that goes on.
 KEPT = re.compile(r"(?:\d|\)|^[a-zA-Z])!\W*$|[\d,]\s*\.\.[\s.]*$")
 # A leading article only: within a phrase the "a" of "vitamin A" would go with the others. Before a
@@ -31,8 +32,9 @@ PAIRS = (
     ("「", "」"),
     ("『", "』"),
     ("《", "》"),
+    ("【", "】"),
 )
-COMMAND = re.compile(rf"(?:\\boxed\s*|{FONT})\{{(.*)\}}", re.DOTALL)
+COMMAND = re.compile(rf"(?:\\(?:boxed|fbox)\s*|{FONT})\{{(.*)\}}", re.DOTALL)
 
 
 def plain(text: str) -> str:
@@ -51,7 +53,7 @@ def normalise(text: str) -> str:
     A text that would have nothing left, such as ``?``, keeps what it has: else any two would match.
     """
     words = " ".join(fold(text).split())
-    bare = strip_final(words)
+    bare = strip_final(words).lstrip(OPENING)
     return (ARTICLE.sub("", bare) if bare else words).casefold()
 
 
@@ -85,8 +87,9 @@ def _unwrap_once(text: str) -> str | None:
 
 
 def _closes(inner: str, closing: str) -> bool:
-    """Whether the pair is none, or ends before the end: ``"7" or "3"``, and ``__init__``."""
-    return closing in inner or (closing.strip("_") == "" and inner.isidentifier())
+    r"""Whether the pair is none, or ends before the end: ``__init__``, and ``"7" or "3"``."""
+    a_name = closing.strip("_") == "" and inner.isidentifier() and inner.islower()
+    return a_name or closing in inner.replace(r"\$", "")
 
 
 def _is_balanced(inner: str) -> bool:

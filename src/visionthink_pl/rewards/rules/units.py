@@ -24,7 +24,7 @@ $     | dollar | usd | us dollar
 pound |
 cent  | ¢
 nm    | nanometer | nanometre
-μm    | micrometer | micrometre | um
+μm    | micron | micrometer | micrometre | um
 mm    | millimeter | millimetre
 cm    | centimeter | centimetre
 m     | meter | metre
@@ -48,6 +48,8 @@ g     | gram
 kg    | kilogram | kilo
 t     | ton | tonne
 oz    | ounce
+tbsp  | tablespoon
+tsp   | teaspoon
 lb    |
 ms    | millisecond
 s     | sec | second
@@ -56,7 +58,7 @@ h     | hr | hour
 day   |
 week  | wk
 month |
-year  | yr
+year  | yr | year old
 km/h  | kph | kmh | kmph
 mi/h  | mph
 Hz    | hertz
@@ -92,6 +94,9 @@ mPa   | millipascal
 MPa   | megapascal
 Nm    | newton meter | newton metre
 mol   | mole
+dB    | decibel
+rpm   |
+bpm   |
 KB    | kB | kb | kilobyte
 MB    | mb | megabyte
 GB    | gb | gigabyte

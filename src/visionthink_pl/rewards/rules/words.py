@@ -1,4 +1,4 @@
-"""Whole numbers that are written as words, up to 999; thousands and more are powers of ten."""
+"""Whole numbers that are written as words, below a million; more are powers of ten."""
 
 from __future__ import annotations
 
@@ -12,24 +12,42 @@ ONES = [
 ]
 # fmt: on
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-BELOW_100 = {word: value for value, word in enumerate(ONES)}
-for _value, _tens in enumerate(TENS, start=2):
-    BELOW_100[_tens] = 10 * _value
-    for _digit in range(1, 10):
-        BELOW_100[f"{_tens}-{ONES[_digit]}"] = 10 * _value + _digit
-SMALL = "|".join(sorted(BELOW_100, reverse=True)).replace("-", "[- ]")
+VALUES = {word: value for value, word in enumerate(ONES)}
+VALUES |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
+FACTORS = {"hundred": 100, "thousand": 1000}
+WORD = rf"(?:{'|'.join(sorted((*VALUES, *FACTORS), reverse=True))})"
 # No other word may be joined to it: twenty-first is no number.
 NUMBER = re.compile(
-    rf"(?:({'|'.join(ONES[1:10])}) hundred(?:(?: and)? ({SMALL}))?|({SMALL}))(?![\w-])",
-    re.IGNORECASE,
+    rf"{WORD}(?:(?:[- ]|(?<=hundred) and |(?<=thousand) and ){WORD})*(?![\w-])", re.IGNORECASE
 )
 
 
 def to_digits(text: str) -> str:
     """The text with a number in words that it begins with in digits."""
-    number = NUMBER.match(text)
-    if number is None:
+    found = NUMBER.match(text)
+    if found is None:
         return text
-    hundreds, above, alone = (word.lower().replace(" ", "-") for word in number.groups(default=""))
-    value = 100 * BELOW_100.get(hundreds, 0) + BELOW_100.get(above or alone, 0)
-    return f"{value}{text[number.end() :]}"
+    words = [word for word in re.split(r"[- ]", found[0].lower()) if word != "and"]
+    value = _value(words)
+    # "Two three" and "seven eleven" are no numbers: none is spelled that way.
+    return f"{value}{text[found.end() :]}" if _spelled(value) == words else text
+
+
+def _value(words: list[str]) -> int:
+    thousands, below = 0, 0
+    for word in words:
+        if word == "thousand":
+            thousands, below = 1000 * below, 0
+        else:
+            below = 100 * below if word == "hundred" else below + VALUES[word]
+    return thousands + below
+
+
+def _spelled(value: int) -> list[str]:
+    for factor_word, factor in reversed(FACTORS.items()):
+        if value >= factor:
+            rest = _spelled(value % factor) if value % factor else []
+            return [*_spelled(value // factor), factor_word, *rest]
+    if value < len(ONES):
+        return [ONES[value]]
+    return [TENS[value // 10 - 2], *(_spelled(value % 10) if value % 10 else [])]
