@@ -39,6 +39,11 @@ def test_a_score_a_date_or_a_code_is_no_quantity(text: str) -> None:
     assert quantity(text) is None
 
 
+def test_a_model_that_repeats_itself_says_no_number() -> None:
+    for text in ("one" + " hundred" * 9_999, "nine " * 9_999, "1" * 9_999 + "/", "1," * 9_999):
+        assert quantity(text) is None
+
+
 def test_units_by_their_names() -> None:
     for text in ("Square Metres", "sq m", "m^{2}", "m²", "m2"):
         assert canonical(text) == "m^2"

@@ -16,9 +16,9 @@ VALUES = {word: value for value, word in enumerate(ONES)}
 VALUES |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
 FACTORS = {"hundred": 100, "thousand": 1000}
 WORD = rf"(?:{'|'.join(sorted((*VALUES, *FACTORS), reverse=True))})"
-# No other word may be joined to it: twenty-first is no number.
+# Nine words at most, as 999,999 has. None other may be joined to them: twenty-first is no number.
 NUMBER = re.compile(
-    rf"{WORD}(?:(?:[- ]|(?<=hundred) and |(?<=thousand) and ){WORD})*(?![\w-])", re.IGNORECASE
+    rf"{WORD}(?:(?:[- ]|(?<=hundred) and |(?<=thousand) and ){WORD}){{0,8}}(?![\w-])", re.IGNORECASE
 )
 
 
