@@ -285,7 +285,7 @@ MATHEMATICS = [
     ("ab", "ba", NO, "a word is no product"),
     ("<b>3</b>", "3", NO, "tags"),
     ("3|4", "3", NO, "one of two, by a bar"),
-    (r"9^{9^{9^{9}}}", "5/2", NO, "a tower of powers ends at the time limit"),
+    (r"9^{9^{9^{9}}}", "5/2", NO, "a tower of powers, which no computer holds"),
     (r"10^{10^{10}}-10^{10^{10}}+7/2", "7/2", YES, "huge powers that need not be computed"),
     ("(" * 99 + "1" + ")" * 99 + "/2", "5/2", NO, "brackets within brackets"),
     ("1/2" + " + 0" * 100, "0.5", NO, "longer than any truth"),

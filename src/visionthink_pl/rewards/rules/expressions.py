@@ -46,6 +46,7 @@ MISREAD = re.compile(
     r"|[\d)\]}]\s*_"  # 11_2 is a number of base 2
     r"|(?<![a-zA-Z}\]^_\\])\{|\\sqrt\s*\d\d"  # braces of no argument; a root of 12 that is of 1
     r"|=.*="
+    r"|\^\s*\{[^{}]*\^\s*\{[^{}]*\^"  # a tower of powers, which no computer holds
     r"|[)\]}]\s*,\s*([(\[]|\\\{)",  # collections in a row, which have no order to math-verify
     re.DOTALL,
 )
