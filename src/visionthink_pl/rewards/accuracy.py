@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.rules.anls import similarity
@@ -15,7 +15,7 @@ from visionthink_pl.rewards.rules.mathematics import same_expression
 from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
 from visionthink_pl.rewards.rules.text import plain, same_text
 from visionthink_pl.rewards.rules.times import same_time
-from visionthink_pl.types import Group
+from visionthink_pl.types import ConfigError, Group
 
 Units = Literal["optional", "strict"]
 
@@ -37,7 +37,7 @@ class RuleAccuracy(Reward):
 
     def __init__(self, weight: float = 1.0, units: Units = "optional") -> None:
         super().__init__(weight)
-        self._units: Units = units
+        self._units = checked(units, type(self).__name__)
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         return _grade(group, partial(matches, units=self._units))
@@ -67,6 +67,21 @@ class ANLS(Reward):
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         return _grade(group, similarity)
+
+
+def checked(units: Units, name: str) -> Units:
+    """``units`` as it is.
+
+    Args:
+        units: see ``RuleAccuracy``.
+        name: of the class that it is an argument of, for the error.
+
+    Raises:
+        ConfigError: there is no such way.
+    """
+    if units not in get_args(Units):
+        raise ConfigError(f"{name}.units: 'optional' or 'strict', not {units!r}")
+    return units
 
 
 def matches(answer: str, truth: str, units: Units = "optional") -> bool:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from visionthink_pl.rewards.accuracy import Units, matches
+from visionthink_pl.rewards.accuracy import Units, checked, matches
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.rules.text import normalise
@@ -119,7 +119,7 @@ class HybridAccuracy(JudgeAccuracy):
         units: Units = "optional",
     ) -> None:
         super().__init__(judge, max_failure_rate, weight)
-        self._units: Units = units
+        self._units = checked(units, type(self).__name__)
 
     def known(self, sample: VQASample, answer: str) -> int | None:
         known = super().known(sample, answer)
