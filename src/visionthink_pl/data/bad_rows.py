@@ -29,8 +29,10 @@ def usable(
         return row
     if not row.question.strip():
         return UnreadableSample(row.id, "empty question")
-    if needs_answer and not row.answer.strip():
-        return UnreadableSample(row.id, "no answer")
+    blank = [not answer.strip() for answer in row.answers]
+    if needs_answer and any(blank):
+        what = "no answer" if all(blank) else "blank answer among several"
+        return UnreadableSample(row.id, what)
     return row
 
 

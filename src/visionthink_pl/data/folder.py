@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow
-from visionthink_pl.data.cells import answer_text
+from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.source import Source
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
@@ -24,7 +24,7 @@ class _Row:
     id: str
     image: Path | None
     question: str
-    answer: str
+    answers: tuple[str, ...]
     kind: str
 
 
@@ -32,7 +32,7 @@ class ImageFolder(Source):
     """A folder of images and a JSONL file with one question a line.
 
     Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
-    text or a number; of a list of these the one given most often) and, if wanted, ``kind`` (what
+    text or a number, or a list of these, each of which is right) and, if wanted, ``kind`` (what
     metrics are split by) and ``id``. An image that can't be decoded, and an image, a question or
     an answer that is missing, null or blank, make a bad row; a line that makes no sense stops the
     run at once.
@@ -86,7 +86,10 @@ class ImageFolder(Source):
             image = decode(row.image)
         except ImageDecodeError as error:
             return UnreadableSample(row.id, str(error))
-        return VQASample(row.id, row.question, row.answer, (image,), row.kind)
+        first, *others = row.answers
+        return VQASample(
+            row.id, row.question, first, (image,), row.kind, other_answers=tuple(others)
+        )
 
     def _read(self, line: str, name: str, where: str) -> _Row:
         try:
@@ -98,7 +101,7 @@ class ImageFolder(Source):
             id=values.get("id", name),
             image=self._path(values["image"], where) if values["image"] else None,
             question=values["question"],
-            answer=values["answer"],
+            answers=values["answer"],
             kind=values.get("kind", self._root.name),
         )
 
@@ -112,8 +115,8 @@ class ImageFolder(Source):
         return path
 
 
-def _check_record(record: Any, where: str) -> dict[str, str]:
-    """The record, empty texts for content that it lacks."""
+def _check_record(record: Any, where: str) -> dict[str, Any]:
+    """The record, its answers as texts, empty texts for content that it lacks."""
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
     for key, value in record.items():
@@ -127,10 +130,11 @@ def _check_record(record: Any, where: str) -> dict[str, str]:
             raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
     texts = {key: record.get(key) or "" for key in TEXTS}
     try:
-        texts["answer"] = answer_text(record.get("answer"))
+        answers = answer_texts(record.get("answer"))
     except BadRow as error:
         raise ConfigError(f"{where}: {error}; a text, a number or a list of these") from error
-    return record | {key: text if text.strip() else "" for key, text in texts.items()}
+    texts = {key: text if text.strip() else "" for key, text in texts.items()}
+    return record | texts | {"answer": answers}
 
 
 def _repeated(names: list[str]) -> str | None:

@@ -67,4 +67,5 @@ class VerdictCache:
 
     def _digest(self, case: Case) -> str:
         content = [self._judge, self._prompt_version, case.question, case.truth, case.answer]
+        content += case.other_truths
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

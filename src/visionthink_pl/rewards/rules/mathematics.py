@@ -63,10 +63,10 @@ atexit.register(PROCESS.stop)
 def same_expression(answer: str, truth: str) -> bool:
     """Whether both are mathematical expressions of the same value or meaning.
 
-    Numbers alone are not looked at: they are another rule's, and exact. A pair that takes longer
-    than its time limit is no match.
+    Numbers alone are not looked at: they are another rule's, and exact.
 
     Raises:
+        Undecided: they took too long to compare.
         RuntimeError: the process that compares could not be started.
     """
     if max(len(answer), len(truth)) > LONGEST or (is_measured(answer) and is_measured(truth)):
