@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ def test_the_cache_goes_by_content(tmp_path: Path) -> None:
             ({"model": "other"}, RED, 5, "another judge"),
             ({"prompt": str(prompt)}, RED, 5 + 1, "another prompt"),
             ({}, RED, 6, "still known"),
+            ({}, replace(RED, other_truths=("blue",)), 7, "another truth beside the first"),
+            ({}, replace(RED, other_truths=("blue",)), 7, "known"),
+            ({}, replace(RED, other_truths=("blue", "green")), 8, "and a third"),
         ):
             assert ask(make_judge(server.url, cache=cache, **options), case) == 1
             assert len(server.requests) == asked, why
