@@ -56,9 +56,10 @@ def test_one_child_serves_all_threads(process: MathProcess) -> None:
 def test_a_pair_that_takes_for_ever_is_undecided(process: MathProcess) -> None:
     assert process.equal("1/2", "0.5")
     child, process.limit_s = process._child, 0.5
-    with pytest.raises(Undecided, match="no verdict within 0.5 s of processor time"):
-        in_a_thread(process, HANG, "7")
-    assert in_a_thread(process, "1/2", "0.5")
+    for _ in range(3):  # the next pair comes at once, and meets no child that is just ending
+        with pytest.raises(Undecided, match="no verdict within 0.5 s of processor time"):
+            in_a_thread(process, HANG, "7")
+        assert in_a_thread(process, "1/2", "0.5")
     assert process._child is not child
 
 

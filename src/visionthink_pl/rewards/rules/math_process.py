@@ -44,6 +44,8 @@ class MathProcess:
         """
         with self._lock:
             reply = _ask(self._running(), json.dumps([answer, truth, self.limit_s]))
+            if not reply:
+                self._drop()  # it may still be ending, and would take the next pair with it
         if not reply:
             raise Undecided(f"no verdict within {self.limit_s} s of processor time")
         return reply == "yes"
