@@ -109,7 +109,7 @@ def test_generation_does_not_wait_for_a_slow_pair(monkeypatch: pytest.MonkeyPatc
 
     def slow(answer: str, truth: str) -> bool:
         compared.append(answer)
-        assert go_on.wait(60), "begin has waited"
+        assert go_on.wait(300), "begin has waited"
         return True
 
     monkeypatch.setattr(PROCESS, "equal", slow)
