@@ -180,5 +180,10 @@ def _behind(prompt: Tensor, rows: Tensor) -> Tensor:
     return torch.cat([prompt.expand(len(rows), -1, -1, -1), rows], 2)
 
 
+# In 16 bits on a GPU torch prefers cuDNN's attention, which plans anew for each shape, and packed
+# rows bring new shapes in every micro-batch: on an H200 an update of the quickstart took 1.06 s
+# with it and 0.25 s without (docs/performance.md).
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 AttentionInterface.register(SHARED_PREFIX, attend)
 AttentionMaskInterface.register(SHARED_PREFIX, sdpa_mask)
