@@ -9,7 +9,7 @@ from visionthink_pl.rewards.accuracy import matches
 @pytest.mark.parametrize(
     ("answer", "truth", "verdict", "reason"), PAIRS, ids=[pair[3] for pair in PAIRS]
 )
-def test_pair(answer: str, truth: str, verdict: bool, reason: str) -> None:
+def test_pair(answer: str, truth: str, verdict: bool | None, reason: str) -> None:
     assert matches(answer, truth) is verdict, reason
 
 
