@@ -150,9 +150,9 @@ def test_greedy_ids_are_those_of_generate(policy: Policy) -> None:
 def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bool]:
     policy.train()
     if request.param:
-        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.base.activation_checkpointing_enable({"use_reentrant": False})
     yield request.param
-    policy.base.gradient_checkpointing_disable()
+    policy.base.activation_checkpointing_disable()
 
 
 @pytest.mark.parametrize("case", CASES)

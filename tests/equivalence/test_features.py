@@ -67,12 +67,12 @@ def test_one_tower_pass_an_image_and_step_and_none_backward(
     assert tower.images == distinct
     policy.train()
     if checkpointing:
-        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.base.activation_checkpointing_enable({"use_reentrant": False})
     for start in (0, 5, 10):  # micro-batches
         policy(trajectories[start : start + 5]).sum().backward()
         policy.reference_logprobs(trajectories[start : start + 5])
     assert (tower.images, tower.backward) == (distinct, 0)
-    policy.base.gradient_checkpointing_disable()
+    policy.base.activation_checkpointing_disable()
     policy.features.clear()
     policy(trajectories)
     assert tower.images == 2 * distinct  # the control: nothing was kept

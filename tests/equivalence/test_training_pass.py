@@ -36,9 +36,9 @@ def trajectories(policy: Policy) -> list[Trajectory]:
 def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bool]:
     policy.train()
     if request.param:
-        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.base.activation_checkpointing_enable({"use_reentrant": False})
     yield request.param
-    policy.base.gradient_checkpointing_disable()
+    policy.base.activation_checkpointing_disable()
 
 
 def plain(policy: Policy, trajectories: list[Trajectory]) -> Tensor:
