@@ -9,11 +9,14 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = "visionthink_pl"
 ROOMS = (
+    "versions",
+    "internals",
     "types",
     "errors",
     "ranks",
     "memory",
     "checkpoint",
+    "rgb",
     "images",
     "families",
     "visual_tools",

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import math
+import stat
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from visionthink_pl.rgb import (
+    ImageDecodeError,
+    grey_of_16_bits,
+    refuse_32_bits,
+    scale_transparent,
+    to_rgb,
+)
 from visionthink_pl.types import ConfigError, VQASample
 
+__all__ = ["FirstView", "FullView", "HalfView", "ImageDecodeError", "PixelLimits", "decode", "half"]
+
 MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
-
-
-class ImageDecodeError(ValueError):
-    """An image that can't be decoded; the message says why."""
 
 
 def decode(source: Path | bytes | Image.Image) -> Image.Image:
@@ -26,16 +32,22 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     greyscale is scaled to 8 bits. Safe to call from several threads.
 
     Raises:
-        ImageDecodeError: the file is missing, is not an image, has more pixels than Pillow takes
-            for safe (89 million), has 32 bits of grey, or one side more than 50 times the other.
+        ImageDecodeError: the file is missing, can't be read or is not an image, has more pixels
+            than Pillow takes for safe (89 million), has 32 bits of grey, or one side more than 50
+            times the other.
     """
     try:
         image = source if isinstance(source, Image.Image) else _open(source)
+        refuse_32_bits(image)
+        scale_transparent(image)
+        grey = grey_of_16_bits(image)
         image.load()
-        upright = _to_rgb(ImageOps.exif_transpose(image))
+        upright = to_rgb(ImageOps.exif_transpose(image), grey)
     except ImageDecodeError:
         raise
     except Exception as error:  # a decoder fed with garbage may raise anything
+        if isinstance(source, Path) and isinstance(error, OSError) and error.errno is not None:
+            raise _unread(source, error) from error
         raise ImageDecodeError(f"can't decode the image: {error}") from error
     if max(upright.size) > MAX_ASPECT_RATIO * min(upright.size):
         raise ImageDecodeError(
@@ -45,13 +57,38 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     return upright
 
 
+def check_file(path: Path) -> None:
+    """Refuse what is no file that could be read; a pipe would be waited for.
+
+    Raises:
+        ImageDecodeError: it is missing, another thing than a file, or can't be looked up.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageDecodeError(f"image file is missing: {path}") from error
+    except OSError as error:
+        raise _unread(path, error) from error
+    except ValueError as error:  # a null character, or what can't be encoded
+        raise ImageDecodeError(f"image is no path: {error}: {str(path)[-100:]!r}") from error
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise ImageDecodeError(f"image is no file: {path} is {what}")
+
+
+def _unread(path: Path, error: OSError) -> ImageDecodeError:
+    name = str(path)
+    shown = name if len(name) <= 300 else f"{name[:100]}... ({len(name)} characters)"
+    return ImageDecodeError(f"image file can't be read: {error.strerror}: {shown}")
+
+
 def _open(source: Path | bytes) -> Image.Image:
     """The image, of which only the header has been read."""
     most = Image.MAX_IMAGE_PIXELS
     try:
+        if isinstance(source, Path):
+            check_file(source)
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except FileNotFoundError as error:
-        raise ImageDecodeError(f"image file is missing: {source!s}") from error
     except UnidentifiedImageError as error:
         raise ImageDecodeError("can't decode the image: not an image") from error
     except Image.DecompressionBombError as error:  # more than twice as many
@@ -61,17 +98,6 @@ def _open(source: Path | bytes) -> Image.Image:
             f"too many pixels: {image.width} x {image.height}; at most {most} are decoded"
         )
     return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F"):
-        raise ImageDecodeError("32-bit greyscale has no fixed white: save it with 8 or 16 bits")
-    if image.mode.startswith("I;16"):  # Pillow would clip at 255
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ def test_a_question_is_always_needed_and_an_answer_where_it_is_scored() -> None:
     assert usable(replace(GOOD, other_answers=("8", "8"))).answers == ("7", "8", "8")
     for needed in (True, False):
         assert usable(silent, needed) == UnreadableSample("sample-0", "empty question")
+    for blank in ("", " \t\n"):
+        assert usable(replace(GOOD, kind=blank)) == UnreadableSample("sample-0", "no kind")
     bad = UnreadableSample("a", "no image")
     assert usable(bad) is bad
 

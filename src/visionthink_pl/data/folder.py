@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_texts
+from visionthink_pl.data.image_files import image_file
+from visionthink_pl.data.json_rows import loads
 from visionthink_pl.data.source import Source
+from visionthink_pl.data.texts import not_unicode, shown
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -22,7 +24,7 @@ OPTIONAL = ("id", "kind")
 @dataclass(frozen=True)
 class _Row:
     id: str
-    image: Path | None
+    image: str
     question: str
     answers: tuple[str, ...]
     kind: str
@@ -73,46 +75,48 @@ class ImageFolder(Source):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(row.kind for row in self._rows))
+        kinds = dict.fromkeys(row.kind for row in self._rows)
+        return tuple(kind for kind in kinds if not_unicode(kind) is None)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
         row = self._rows[index]
-        if row.image is None:
-            return UnreadableSample(row.id, "no image")
+        if not row.image:
+            return bad_row(row.id, "no image")
         try:
-            image = decode(row.image)
-        except ImageDecodeError as error:
-            return UnreadableSample(row.id, str(error))
+            image = decode(image_file(row.image, self._root))
+        except (BadRow, ImageDecodeError) as error:
+            return bad_row(row.id, str(error))
         first, *others = row.answers
-        return VQASample(
+        sample = VQASample(
             row.id, row.question, first, (image,), row.kind, other_answers=tuple(others)
         )
+        return encodable(sample)
 
     def _read(self, line: str, name: str, where: str) -> _Row:
         try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+            record = loads(line)
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
+        self._check_inside(values["image"], where)
         return _Row(
             id=values.get("id", name),
-            image=self._path(values["image"], where) if values["image"] else None,
+            image=values["image"],
             question=values["question"],
             answers=values["answer"],
             kind=values.get("kind", self._root.name),
         )
 
-    def _path(self, name: str, where: str) -> Path:
+    def _check_inside(self, name: str, where: str) -> None:
         try:
             path = (self._root / name).resolve()
-        except ValueError as error:  # a null character
-            raise ConfigError(f"{where}: 'image' is no path: {error}") from error
+        except (OSError, ValueError, RuntimeError):  # no path, or links in a circle: a bad row
+            return
         if not path.is_relative_to(self._root):
-            raise ConfigError(f"{where}: the image {name!r} lies outside the folder")
-        return path
+            raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
 
 
 def _check_record(record: Any, where: str) -> dict[str, Any]:
