@@ -84,12 +84,16 @@ def neither_not_offered() -> Trajectory:
     return make_trajectory("seen whole", offered=False)
 
 
-def make_sample(answer: str = "7", size: tuple[int, int] = (112, 112)) -> VQASample:
-    """A question about a grey image; ``size`` in pixels."""
+def make_sample(
+    answer: str = "7", size: tuple[int, int] = (112, 112), others: tuple[str, ...] = ()
+) -> VQASample:
+    """A question about a grey image; ``size`` in pixels; ``others`` are further truths."""
     image = Image.new("RGB", size, "grey")
-    return VQASample("sample-0", "Which digit?", answer, (image,), "digit")
+    return VQASample("sample-0", "Which digit?", answer, (image,), "digit", other_answers=others)
 
 
-def make_group(trajectories: Sequence[Trajectory], truth: str = "7") -> Group:
+def make_group(
+    trajectories: Sequence[Trajectory], truth: str = "7", others: tuple[str, ...] = ()
+) -> Group:
     """A group that nothing has scored yet."""
-    return Group(make_sample(truth), list(trajectories), full_look_tokens=16)
+    return Group(make_sample(truth, others=others), list(trajectories), full_look_tokens=16)

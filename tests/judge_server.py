@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any
 
-LONG_S = 60.0  # how long a server hangs: longer than any test waits
+LONG_S = 600.0  # how long a server hangs: longer than any test waits
 
 
 @dataclass(frozen=True)

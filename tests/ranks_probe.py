@@ -10,6 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from visionthink_pl.types import PromptBatch
 
+DIED = "died"  # a file that is as old as the death of the rank that dies
+
 
 class RanksProbe(Callback):
     """Writes samples, ids, gradients and metrics of a rank into a folder when training ends.
@@ -30,6 +32,7 @@ class RanksProbe(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
         if batch_idx == self._dies_in and trainer.global_rank == trainer.world_size - 1:
+            (self._folder / DIED).touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: LightningModule, _: Any) -> None:

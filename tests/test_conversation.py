@@ -17,6 +17,7 @@ from visionthink_pl.conversation import (
     extract_answer,
     parse_call,
     read_prompt,
+    split_thought,
 )
 from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
@@ -114,6 +115,12 @@ EXTRACTED = [
     (r"\boxed {7}", "7", "a space before the brace"),
     (r"<answer>\boxed{7</answer>", r"\boxed{7", "a brace short within the answer"),
     (r"\boxed{7", None, "a brace short alone"),
+    (r"\boxed{\left\{ x \right.}", r"\left\{ x \right.", "a brace that is shown opens nothing"),
+    (r"\boxed{\left. x \right\}}", r"\left. x \right\}", "nor does one that is shown close"),
+    (r"<answer>\boxed{\{1, 2\}}</answer>", r"\{1, 2\}", "a set"),
+    (r"\boxed{\left\{ \frac{1}{2} \right.}", r"\left\{ \frac{1}{2} \right.", "both kinds"),
+    (r"\boxed{a \\{b}}", r"a \\{b}", "a line break, then a brace that counts"),
+    (r"\boxed{x\}", None, "closed by a brace that is shown: not at all"),
     ("<answer>7", None, "unclosed"),
     ("7</answer>", None, "unopened"),
     ("<think>It is 7.</think>", None, "a chain of thought"),
@@ -305,9 +312,75 @@ def test_prompts_stay_short(family: Family, conversation: Conversation, kind: st
     assert len(start.prompt_ids) - start.visual_tokens < MAX_TEXT_TOKENS
 
 
-def test_an_answer_within_the_thought_is_none() -> None:
-    assert extract_answer("<think>\\boxed{3} or <answer>4</answer></think>") is None
-    assert extract_answer("<think><answer>4</answer></think><answer>5</answer>") == "5"
+T, A = "<think>t</think>", "<answer>7</answer>"
+C = f"<tool_call>{CALL_TEXT}</tool_call>"
+NAMES = "I think in <think></think> and then answer in <answer></answer>."
+# Of each turn: whether it calls, and what it answers where it does not.
+PARTED = [
+    (f"<think>{C}</think>{A}", False, "7", "a call in the thought, the answer behind it"),
+    (f"<think>{A}</think>{C}", True, None, "an answer in the thought, the call behind it"),
+    (f"<think>a <tool_call> would help</think>{A}", False, "7", "a call's tag in the thought"),
+    (f"<think>not </tool_call></think>{A}", False, "7", "a call's closing tag in the thought"),
+    (f"<think>{C} or {C}</think>{C}", True, None, "calls in the thought are not counted"),
+    (f"<think>{C}</think>", False, None, "a call in the thought alone"),
+    (f"<think>{A}</think>", False, None, "an answer in the thought alone"),
+    (r"<think>\boxed{3} or <answer>4</answer></think>", False, None, "two in the thought alone"),
+    (f"<think><answer>4</answer></think>{A}", False, "7", "one in the thought, one behind it"),
+    (f"<think>in <answer> tags</think>{A}", False, "7", "an opening tag in the thought"),
+    (f"<think>in <answer> tags</think>{C}", True, None, "the same before a call"),
+    (f"<think>up to </answer></think>{A}", False, "7", "a closing tag in the thought"),
+    (f"<think>{NAMES}</think>{A}", False, "7", "the thought repeats the prompt"),
+    (f"<think>{NAMES}</think>{C}", True, None, "and then calls"),
+    (f"<think>{NAMES}", False, "", "and has no end but the one that it names"),
+    (f"<think>in <think> tags</think>{A}", False, "7", "the thought's own tag in it"),
+    (f"<think>{C}", False, None, "a call in a thought without an end"),
+    (f"<think>{A}", False, None, "an answer in a thought without an end"),
+    (f"{T} hm <think>{C}", False, None, "in a second thought without an end"),
+    (f"{T}{A}<think>or", False, None, "a thought without an end behind the answer"),
+    (f"{T}{T}{A}", False, "7", "two thoughts"),
+    (f"{T}{C}{T}{A}", False, "7", "a call between two thoughts"),
+    (f"{T} hm <think>{C}</think>{A}", False, "7", "a call in the second of two thoughts"),
+    (f"{T}{A}{T}", False, None, "a thought behind the answer: nothing behind it"),
+    (f"t</think>{A}", False, "7", "the prompt has opened the thought"),
+    (f"{C} or not</think>{A}", False, "7", "and the thought names a call"),
+    (f"{T}<answer>the </think> tag</answer>", False, "the </think> tag", "named in the answer"),
+    (f"{T}<answer>a <think> tag</answer>", False, "a <think> tag", "the opening tag in the answer"),
+    (f"{T}<answer>{T}</answer>", False, T, "a whole thought as the answer"),
+    ("<answer>the </think> tag</answer>", False, "the </think> tag", "without a thought"),
+    (f"<think>a </think> b </answer>{A}", False, "7", "a closing tag that closes nothing"),
+    (f"<think>first </think> in <answer></think>{A}", False, "7", "ended twice"),
+    ("<think>so <answer>7</think> it is</answer>", False, None, "begun in the thought"),
+    (f"<think>so <tool_call></think>{A}</tool_call>", False, "7", "tags across each other"),
+    (f"{C}{A}", True, None, "no thought, and a call beside the answer: the call"),
+    (f"{T}{A}{C}", True, None, "the same the other way round"),
+]
+
+
+@pytest.mark.parametrize(("text", "calls", "answer", "why"), PARTED)
+def test_calls_and_answers_are_read_behind_the_thought(
+    conversation: Conversation, text: str, calls: bool, answer: str | None, why: str
+) -> None:
+    call = conversation.call(text, ["resize_image"])
+    assert call == (CALL if calls else None), why
+    if not calls:
+        assert extract_answer(text) == answer, why
+
+
+def test_two_calls_behind_the_thought_are_still_one_too_many(conversation: Conversation) -> None:
+    with pytest.raises(InvalidCall, match=ONCE):
+        conversation.call(f"{T}{C}{C}", ["resize_image"])
+
+
+def test_the_end_of_a_thought_within_a_call_ends_nothing() -> None:
+    said = '<tool_call>{"name": "find", "arguments": {"text": "</think>"}}</tool_call>'
+    assert split_thought(T + said) == (T, said)
+    other = said.replace("tool_call", "call")  # of a family that writes calls otherwise
+    assert split_thought(T + other, ("<call>", "</call>")) == (T, other)
+
+
+def test_both_parts_are_the_turn() -> None:
+    for text, *_ in PARTED:
+        assert "".join(split_thought(text)) == text
 
 
 @pytest.mark.parametrize("call", ["[" * 100_000, '{"name": ' + "9" * 5000 + "}"])

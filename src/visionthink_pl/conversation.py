@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import jsonschema
@@ -29,7 +30,11 @@ TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
 RESULT = "\x00result\x00"  # a tool's words, which are no markup either
 
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+THOUGHT_TAGS = ("<think>", "</think>")
+ANSWER_TAGS = ("<answer>", "</answer>")
+CALL_TAGS = ("<tool_call>", "</tool_call>")  # as the prompts that ship show them
 BOXED = re.compile(r"\\boxed\s*\{")
+BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a brace behind a backslash is one that is shown
 
 
 class InvalidCall(ValueError):
@@ -129,16 +134,17 @@ class Conversation:
         return sum(map(self._family.visual_tokens, images))
 
     def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
-        """Read the tool call of a turn; ``None`` where it attempts none.
+        """Read the tool call of a turn; ``None`` where it attempts none behind its thought.
 
         Raises:
             InvalidCall: not exactly one call, not JSON, no such tool, or arguments that its
                 schema refuses.
         """
         tags = self._family.call_tags
-        if tags[0] not in text:
+        _, said = split_thought(text, tags)
+        if tags[0] not in said:
             return None
-        return parse_call(text, [self._tools[name] for name in offered], tags)
+        return parse_call(said, [self._tools[name] for name in offered], tags)
 
     def run(self, call: ToolCall, state: ViewState) -> ToolResult:
         """Carry out a valid call.
@@ -213,17 +219,43 @@ def parse_call(text: str, tools: Sequence[VisualTool], tags: tuple[str, str]) ->
     return ToolCall(tool.name, call["arguments"])
 
 
-def extract_answer(text: str) -> str | None:
+def split_thought(text: str, call_tags: tuple[str, str] = CALL_TAGS) -> tuple[str, str]:
+    """A turn's thought, its tags included, and what is said behind it.
+
+    The thought ends at the last ``</think>`` that is not named within an answer or a call, and may
+    itself name any tag. One without an end leaves nothing said; a turn without any is all said.
+
+    Args:
+        text: of the turn.
+        call_tags: between which a call is written.
+    """
+    outside = _without_blocks(text, call_tags)
+    last = outside.rfind(THOUGHT_TAGS[1])
+    end = 0 if last < 0 else last + len(THOUGHT_TAGS[1])
+    return (text, "") if THOUGHT_TAGS[0] in outside[end:] else (text[:end], text[end:])
+
+
+def _without_blocks(text: str, call_tags: tuple[str, str]) -> str:
+    """The text with blanks in place of each answer and call that holds no other tag of either."""
+    pairs = [tuple(map(re.escape, tags)) for tags in (ANSWER_TAGS, call_tags)]
+    anything = rf"(?:(?!{'|'.join(chain(*pairs))}).)*"
+    blocks = "|".join(anything.join(pair) for pair in pairs)
+    return re.sub(blocks, lambda block: " " * len(block[0]), text, flags=re.DOTALL)
+
+
+def extract_answer(text: str, call_tags: tuple[str, str] = CALL_TAGS) -> str | None:
     """The answer of a turn: inside the last ``<answer>``, else inside ``\\boxed{}``.
 
     A ``\\boxed{}`` within the answer block is unwrapped. ``None`` where there is neither behind
-    the last ``</think>``: a chain of thought is never taken for an answer.
+    the thought: a chain of thought is never taken for an answer.
+
+    Args:
+        text: of the turn.
+        call_tags: as of ``split_thought``.
     """
-    _, closed, spoken = text.rpartition("</think>")
-    if "<think>" in spoken or (not closed and "<think>" in text):
-        return None  # a thought without an end
-    blocks = ANSWER.findall(spoken)
-    inner = blocks[-1] if blocks else spoken
+    _, said = split_thought(text, call_tags)
+    blocks = ANSWER.findall(said)
+    inner = blocks[-1] if blocks else said
     boxed = _boxed(inner)
     if boxed is not None:
         return boxed.strip()
@@ -237,8 +269,8 @@ def _boxed(text: str) -> str | None:
         return None
     start = starts[-1].end()
     depth = 1
-    for index in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
+    for brace in BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
         if depth == 0:
-            return text[start:index]
+            return text[start : brace.start()]
     return None

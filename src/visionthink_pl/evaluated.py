@@ -69,6 +69,7 @@ class EvaluatedModule(LightningModule):
                 "id": group.sample.id,
                 "kind": group.sample.kind,
                 "question": group.sample.question,
+                "truths": [text for text in group.sample.answers if text.strip()],
                 "answer": trajectory.answer,
                 "second_look": trajectory.high,
                 "visual_tokens": trajectory.visual_tokens,

@@ -40,13 +40,15 @@ class VQASample:
     Attributes:
         id: unique within its source; it names the sample in errors and seeds its randomness.
         question: what the user asks.
-        answer: the ground truth; empty where there is none, which only prediction can do without.
+        answer: the ground truth, of several the first; empty where there is none, which only
+            prediction can do without.
         images: the originals in the order in which they are shown, at least one, already upright
             and RGB (see ``images.decode``).
         kind: what metrics are split by.
         needs_second_look: whether the low-resolution image leaves the question open; ``None``
             where nobody knows. For metrics only.
         extra_kinds: further kinds that this sample is counted under.
+        other_answers: further ground truths: an answer is right where it matches any of them.
     """
 
     id: str
@@ -56,6 +58,12 @@ class VQASample:
     kind: str
     needs_second_look: bool | None = None
     extra_kinds: tuple[str, ...] = ()
+    other_answers: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All ground truths, ``answer`` first."""
+        return (self.answer, *self.other_answers)
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,9 @@ def in_the_foreground() -> Iterator[None]:
 
 def press() -> None:
     """Until it has been heard: two at once would count as one."""
-    listening, began = signal.getsignal(signal.SIGINT), time.monotonic()
+    listening = signal.getsignal(signal.SIGINT)
     os.kill(os.getpid(), signal.SIGINT)
     while signal.getsignal(signal.SIGINT) is listening:
-        assert time.monotonic() - began < 10
         time.sleep(0.01)
 
 

@@ -12,16 +12,19 @@ from trainer_helpers import ByPlace, Watch, make_data, make_module, make_rollout
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.data import LookCloser
 from visionthink_pl.rewards import APIJudge, JudgeAccuracy
-from visionthink_pl.rewards.judge import Case
+from visionthink_pl.rewards.judge import Case, endpoint
 from visionthink_pl.types import Group, PromptBatch, RunStopped, Trajectory
 
 KEY = "sk-very-secret-0123456789"
 QUESTIONS = LookCloser(4, mix={"colour": 1, "digit": 1})
 
 
-def make_rewards(url: str, rate: float = 0.0) -> list[Any]:
-    short = {"timeout": 3.0, "deadline": 3.0, "max_outage": 0, "max_retries": 0}
-    judge = APIJudge("made", url, api_key_env="JUDGE_KEY", **short)
+def make_rewards(url: str, rate: float = 0.0, hangs: bool = False) -> list[Any]:
+    """Without a second attempt; where something hangs, one in time of several, since others may be
+    late on a busy machine."""
+    once = {"timeout": 300.0, "deadline": 300.0, "max_outage": 0, "max_retries": 0}
+    short = {"timeout": 1.0, "deadline": 300.0, "max_outage": 0, "max_retries": 2}
+    judge = APIJudge("made", url, api_key_env="JUDGE_KEY", **(short if hangs else once))
     return [JudgeAccuracy(judge, max_failure_rate=rate), ByPlace()]
 
 
@@ -149,6 +152,7 @@ def test_who_is_left_without_a_verdict_leaves_and_the_run_goes_on(
 ) -> None:
     """One case always meets it; the others are judged."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
+    monkeypatch.setattr(endpoint, "FIRST_PAUSE_S", 0.02)
     unlucky: list[dict[str, str]] = []
 
     def act(request: dict[str, Any], before: int) -> Action:
@@ -159,7 +163,8 @@ def test_who_is_left_without_a_verdict_leaves_and_the_run_goes_on(
 
     watch = Watch()
     with judge_server(act) as server:
-        rollout = make_rollout(rewards=make_rewards(server.url, rate=1.0), max_new_tokens=40)
+        rewards = make_rewards(server.url, rate=1.0, hangs=action in (Hang(), Drip()))
+        rollout = make_rollout(rewards=rewards, max_new_tokens=40)
         trainer = make_trainer(tmp_path, rollout, watch, limit_val_batches=0)
         data = make_data(QUESTIONS, QUESTIONS)
         with pytest.warns(UserWarning, match="the judge gave no verdict on"):

@@ -127,6 +127,12 @@ def test_description_shows_the_question_and_truth_as_text() -> None:
     assert "<pre>&lt;script&gt;</pre>" in text
 
 
+def test_description_shows_all_truths() -> None:
+    group = looked_twice()
+    group.sample = replace(group.sample, other_answers=("seven",))
+    assert "ground truth:\n\n<pre>7</pre>\n\n<pre>seven</pre>\n\n" in describe(group, 0)
+
+
 @pytest.mark.parametrize("setting", ["every_n_steps", "trajectories", "max_side"])
 def test_impossible_settings(setting: str) -> None:
     with pytest.raises(ConfigError, match="at least 1"):

@@ -17,6 +17,11 @@ def test_a_question_is_always_needed_and_an_answer_where_it_is_scored() -> None:
     assert usable(GOOD) is GOOD
     assert usable(blank, needs_answer=False) is blank
     assert usable(blank) == UnreadableSample("sample-0", "no answer")
+    for others in (("",), ("8", " ")):
+        several = replace(GOOD, other_answers=others)
+        assert usable(several) == UnreadableSample("sample-0", "blank answer among several")
+    assert usable(replace(blank, other_answers=("", " "))).reason == "no answer"
+    assert usable(replace(GOOD, other_answers=("8", "8"))).answers == ("7", "8", "8")
     for needed in (True, False):
         assert usable(silent, needed) == UnreadableSample("sample-0", "empty question")
     for blank in ("", " \t\n"):

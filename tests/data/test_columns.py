@@ -9,7 +9,7 @@ from datasets import Features, Json, List, Value
 from PIL import Image
 
 from table_helpers import png, stored
-from visionthink_pl.data import Columns
+from visionthink_pl.data import Columns, usable
 from visionthink_pl.data.columns import RowReader
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -102,17 +102,43 @@ def test_marks_of_images(question: str, images: int, asked: str | None) -> None:
         (7, "7"),
         (0.5, "0.5"),
         (1.0, "1"),
-        ([2.0, 1, 1.0], "1"),
-        (["seven", "7", "7"], "7"),
-        (["b", "a"], "b"),
-        ([None, " ", 3], "3"),
         ([], ""),
+        ([None, " "], ""),
+        ([7], "7"),
         (None, ""),
     ],
     ids=repr,
 )
 def test_answers_of_all_forms(value: Any, answer: str) -> None:
     assert sample_of(ROW | {"answer": value}).answer == answer
+
+
+@pytest.mark.parametrize(
+    ("value", "answers"),
+    [
+        (["b", "a"], ("b", "a")),  # of equals the first comes first
+        (["seven", "7", "7"], ("7", "seven")),  # the one given most often comes first
+        ([2.0, 1, 1.0], ("1", "2")),
+        (["7", "7"], ("7",)),
+        (["7", " 7"], ("7", " 7")),  # as they are written
+        ("a, b", ("a, b",)),  # no list
+    ],
+    ids=repr,
+)
+def test_a_list_of_answers_is_several_truths(value: Any, answers: tuple[str, ...]) -> None:
+    sample = sample_of(ROW | {"answer": value})
+    assert sample.answers == answers == (sample.answer, *sample.other_answers)
+
+
+@pytest.mark.parametrize("value", [["7", ""], [None, "7"], ["7", " \n", "7"]], ids=repr)
+def test_a_blank_answer_among_several_is_a_bad_row(value: Any) -> None:
+    sample = sample_of(ROW | {"answer": value})
+    assert usable(sample) == UnreadableSample(sample.id, "blank answer among several")
+    assert usable(sample, needs_answer=False) is sample
+
+
+def test_a_list_of_lists_is_no_answer() -> None:
+    assert reason_of(ROW | {"answer": [["7"]]}) == "answer is no text: ['7']"
 
 
 def test_no_column_of_answers_where_none_is_needed() -> None:

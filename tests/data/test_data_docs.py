@@ -77,6 +77,7 @@ BAD: dict[str, dict[str, Any]] = {
     "one side more than 50 times the other": {"image": saved(Image.new("L", (101, 2)))},
     "empty question": {"question": " "},
     "no answer, but in `predict`": {"answer": None},
+    "a blank answer beside others, but in `predict`": {"answer": ["7", " "]},
     "more or fewer marks than images": {"question": "<image><image>?"},
     "an answer that is none of the options, or could be two": CHOICE | {"answer": "cow"},
     "one option, or more than ten": CHOICE | {"options": ["cat"]},

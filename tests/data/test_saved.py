@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict, Features, Image, Json, Value
+from datasets import Dataset, DatasetDict, Features, Image, Json, List, Value
 from PIL import Image as Pillow
 
 from visionthink_pl.data import SavedDataset
@@ -99,6 +99,13 @@ def test_a_folder_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = Path(save(tmp_path, [row("a")]))
     monkeypatch.setenv("HOME", str(folder.parent))
     assert SavedDataset(f"~/{folder.name}")[0].id == "a"
+
+
+def test_a_column_of_answers_holds_all_truths(tmp_path: Path) -> None:
+    rows = [row("a", answers=["7", "seven"]), row("b", answers=["7"])]
+    features = FEATURES | {"answers": List(Value("string"))}
+    source = SavedDataset(save(tmp_path, rows, features))
+    assert [source[i].answers for i in (0, 1)] == [("7", "seven"), ("7",)]
 
 
 def test_answers_of_which_nobody_can_tell_what_they_were_are_refused(tmp_path: Path) -> None:

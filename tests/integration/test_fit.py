@@ -226,6 +226,7 @@ def test_a_checkpoint_predicts(
     asked = LookCloser(32, "validation")
     expected = [(asked[i].id, asked[i].question) for i in range(32)]
     assert [(row["id"], row["question"]) for row in predicted] == expected
+    assert [row["truths"] for row in predicted] == [[asked[i].answer] for i in range(32)]
     for row in predicted:
         assert row["visual_tokens"] == (20 if row["second_look"] else 4)
         assert len(row["turns"]) in (1, 2)

@@ -23,6 +23,6 @@ def test_the_quickstart_notebook_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("VISIONTHINK_STEPS", "2")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=3600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     ).execute()
     assert len(list(tmp_path.glob("runs/notebook/*/metrics.csv"))) == 1

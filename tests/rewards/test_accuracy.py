@@ -3,12 +3,22 @@
 import pytest
 
 from helpers import make_group, make_trajectory
-from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
+from visionthink_pl.rewards import score_group
+from visionthink_pl.rewards.accuracy import (
+    ANLS,
+    RelaxedAccuracy,
+    RuleAccuracy,
+    matches,
+    matches_any,
+)
 from visionthink_pl.rewards.base import Reward
 from visionthink_pl.rewards.resize_penalty import count
+from visionthink_pl.rewards.rules.math_process import Undecided
+from visionthink_pl.rewards.rules.mathematics import PROCESS
 from visionthink_pl.types import ConfigError, StopReason
 
 MEASURES = (RuleAccuracy, RelaxedAccuracy, ANLS)
+HANG = "u(u+1)"  # takes for ever under a truth of mathematics; see the fixture
 
 
 def test_scores_the_extracted_answer_and_nothing_else() -> None:
@@ -64,3 +74,72 @@ def test_name_and_weight(measure: type[Reward]) -> None:
     assert measure.name == "accuracy"  # the resize penalty looks it up
     assert measure().weight == 1.0
     assert measure(weight=2.0).weight == 2.0
+
+
+# Answer, truths, and what rules, relaxed accuracy and ANLS give.
+SEVERAL = [
+    ("red", ("red", "crimson"), (1, 1, 1), "the first"),
+    ("crimson", ("red", "crimson"), (1, 1, 1), "the last"),
+    ("blue", ("red", "crimson"), (0, 0, 0), "neither"),
+    ("red crimson", ("red", "crimson"), (0, 0, 7 / 11), "both: right by no rule"),
+    ("crimsen", ("red", "crimson"), (0, 0, 6 / 7), "ANLS: the nearest"),
+    ("crimsen", ("crimson", "red"), (0, 0, 6 / 7), "whatever their order"),
+    ("104", ("7", "100"), (0, 1, 2 / 3), "within 5% of one of them"),
+    ("1/2", ("nine", "0.5"), (1, 0, 0), "by mathematics"),
+    ("red", ("red", "red", "Red"), (1, 1, 1), "repetitions"),
+    ("blue", ("red", "red"), (0, 0, 0), "repetitions of what is wrong"),
+    ("", ("red", ""), (0, 0, 0), "a blank answer is wrong, whatever the truths"),
+]
+
+
+@pytest.mark.parametrize(("answer", "truths", "scores", "why"), SEVERAL)
+def test_of_several_truths_the_best(
+    answer: str, truths: tuple[str, ...], scores: tuple[float, ...], why: str
+) -> None:
+    group = make_group([make_trajectory(answer)], truths[0], truths[1:])
+    found = [measure().score(group, {})[0] for measure in MEASURES]
+    assert found == pytest.approx(scores), why
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes for ever, and what does not, in no time."""
+
+    def equal(answer: str, truth: str) -> bool:
+        if answer == HANG:
+            raise Undecided
+        return answer == "1+x"
+
+    monkeypatch.setattr(PROCESS, "equal", equal)
+
+
+@pytest.mark.usefixtures("hanging")
+def test_what_could_not_be_decided_is_no_score() -> None:
+    """It leaves its group, and is no zero."""
+    assert matches(HANG, "x+1") is None
+    group = make_group([make_trajectory(answer) for answer in ("1+x", HANG, "2+x")], "x+1")
+    score_group(group, [RuleAccuracy()])
+    assert group.parts["accuracy"] == [1.0, None, 0.0]
+    assert [trajectory.answer for trajectory in group.scored()[0]] == ["1+x", "2+x"]
+
+
+@pytest.mark.usefixtures("hanging")
+def test_what_one_truth_leaves_open_another_may_decide() -> None:
+    assert matches_any(HANG, ("x+1", "red")) is None
+    assert matches_any(HANG, ("red", "x+1")) is None
+    assert matches_any(HANG, ("x+1", HANG)) is True
+    assert matches_any(HANG, ("red",)) is False
+
+
+def test_equal_answers_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def equal(answer: str, truth: str) -> bool:
+        asked.append(answer)
+        return answer == "y(y+1)"
+
+    monkeypatch.setattr(PROCESS, "equal", equal)
+    answers = ["y(y+1)", "y(y+2)"] * 8
+    group = make_group([make_trajectory(answer) for answer in answers], "y^2+y")
+    assert RuleAccuracy().score(group, {}) == [1.0, 0.0] * 8
+    assert asked == ["y(y+1)", "y(y+2)"]

@@ -19,6 +19,11 @@ GOOD_LAST = [
     (f"<think>x < 3 and <b>bold</b></think>{ANSWER}", "other angle brackets"),
     (THINK + r"<answer>\boxed{7}</answer>", "a boxed answer"),
     (f"{THINK}So: {ANSWER}", "text between the blocks"),
+    (f"<think>{ANSWER}</think>{ANSWER}", "an answer within the thought too"),
+    (f"<think><tool_call></think>{ANSWER}", "a call's tag within the thought"),
+    (f"<think>{CALLED}</think>{ANSWER}", "a call within the thought"),
+    (f"<think>in <answer> or </answer></think>{ANSWER}", "an answer's tags, named"),
+    (f"<think>in <think> tags</think>{ANSWER}", "its own tag, named"),
 ]
 
 BAD_LAST = [
@@ -34,7 +39,8 @@ BAD_LAST = [
     (f"{THINK}{ANSWER}{ANSWER}", "two answers"),
     (f"{THINK}{ANSWER}{THINK}", "a thought after the answer"),
     (f"<think>a<think>b</think></think>{ANSWER}", "a thought within a thought"),
-    (f"<think>{ANSWER}</think>{ANSWER}", "an answer within the thought too"),
+    (f"<think>in <think></think></think>{ANSWER}", "a thought that names its own end"),
+    (f"{THINK}<answer>the </think> tag</answer>", "a tag within the answer"),
     (f"<think>t{ANSWER}</think>", "an answer within the thought only"),
     (f"{THINK}<answer>a<answer>b</answer></answer>", "an answer within an answer"),
     (f"<answer>{THINK}7</answer>", "the thought within the answer"),
@@ -45,7 +51,7 @@ BAD_LAST = [
     (f"{THINK}{ANSWER}</answer>", "an answer closed twice"),
     (f"{THINK}{CALLED}{ANSWER}", "a call in the last turn"),
     (f"{THINK}{ANSWER}{CALLED}", "a call after the answer"),
-    (f"<think><tool_call></think>{ANSWER}", "a call's tag within the thought"),
+    (f"{THINK}<tool_call>{ANSWER}", "a call's tag alone"),
     (f"{THINK}</tool_call>{ANSWER}", "a call's closing tag alone"),
     (f"<Think>t</Think>{ANSWER}", "tags are in lower case"),
     (f"{THINK}<tool_call>7</tool_call>", "a call in the place of the answer"),
@@ -56,6 +62,8 @@ GOOD_EARLIER = [
     (THINK + CALLED, "nothing between the blocks"),
     (f" {THINK} {CALLED}\n", "white space around"),
     (f"{THINK}I call: {CALLED}", "text between the blocks"),
+    (f"<think>{ANSWER}</think>{CALLED}", "an answer within the thought"),
+    (f"<think>{CALLED}</think>{CALLED}", "a call within the thought too"),
 ]
 
 BAD_EARLIER = [
@@ -65,7 +73,6 @@ BAD_EARLIER = [
     (f"{THINK}{CALLED}</tool_call>", "a call closed twice"),
     (f"{THINK}{ANSWER}{CALLED}", "an answer before the call"),
     (f"{THINK}{CALLED}{ANSWER}", "an answer after the call"),
-    (f"<think>{ANSWER}</think>{CALLED}", "an answer within the thought"),
     (f"<think>{CALLED}</think>", "the call within the thought"),
 ]
 

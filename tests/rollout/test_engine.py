@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from torch import Tensor
 
-from helpers import CALL_TURN, answer_turn
+from helpers import CALL_TEXT, CALL_TURN, answer_turn
 from model_helpers import make_conversation, sample_of_size, three_samples
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Family
@@ -19,6 +19,7 @@ from visionthink_pl.visual_tools import ResizeImage
 UNFINISHED = "no end in sight"
 BAD_CALL = '<think>Look.</think>\n<tool_call>\n{"name": "zoom", "arguments": {}}\n</tool_call>'
 ANSWER = answer_turn("red")
+NAMES_A_CALL = f"<think>No <tool_call>{CALL_TEXT}</tool_call></think><answer>red</answer>"
 
 
 def scripted(
@@ -77,6 +78,16 @@ def roll_out(policy: Policy, family: Family, size=(112, 112), max_turns: int = 2
         ([BAD_CALL, CALL_TURN], StopReason.OUT_OF_TURNS, False, False, True, 4, "called too late"),
         ([CALL_TURN, UNFINISHED], StopReason.OUT_OF_TOKENS, True, False, False, 20, "rambled"),
         ([UNFINISHED], StopReason.OUT_OF_TOKENS, False, False, False, 4, "rambled at once"),
+        (
+            [NAMES_A_CALL],
+            StopReason.ANSWERED,
+            False,
+            True,
+            False,
+            4,
+            "a call in its thought is none",
+        ),
+        ([CALL_TURN, NAMES_A_CALL], StopReason.ANSWERED, True, False, False, 20, "nor later on"),
         (["<think>?</think>"], StopReason.NO_ANSWER, False, False, False, 4, "said nothing"),
     ],
 )

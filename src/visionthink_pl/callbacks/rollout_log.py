@@ -87,13 +87,14 @@ def describe(group: Group, index: int) -> str:
         f"**turn {number}**\n\n{_code(turn.text)}"
         for number, turn in enumerate(trajectory.turns, 1)
     )
+    truths = "\n\n".join(map(_code, sample.answers))
     parts = [(name, values[index]) for name, values in group.parts.items()]
     rows = "\n".join(
         f"| {name} | {_number(value)} |" for name, value in _with_total(parts, group, index)
     )
     return (
         f"**{sample.id}** ({sample.kind}), ended: {trajectory.stop}\n\n"
-        f"{_code(sample.question)}\n\nground truth:\n\n{_code(sample.answer)}\n\n{turns}\n\n"
+        f"{_code(sample.question)}\n\nground truth:\n\n{truths}\n\n{turns}\n\n"
         f"| reward | value |\n|---|---|\n{rows}"
     )
 

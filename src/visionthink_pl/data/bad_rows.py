@@ -24,7 +24,7 @@ def bad_row(name: str, reason: str) -> UnreadableSample:
 
 def encodable(row: VQASample) -> VQASample | UnreadableSample:
     """The row, or the bad row that it is for a text that can't be encoded."""
-    texts = {"id": (row.id,), "question": (row.question,), "answer": (row.answer,)}
+    texts = {"id": (row.id,), "question": (row.question,), "answer": row.answers}
     kinds = {"kind": (row.kind, *row.extra_kinds)}
     for role, values in (texts | kinds).items():
         for value in values:
@@ -53,8 +53,10 @@ def usable(
         return UnreadableSample(row.id, "empty question")
     if not row.kind.strip():
         return UnreadableSample(row.id, "no kind")
-    if needs_answer and not row.answer.strip():
-        return UnreadableSample(row.id, "no answer")
+    blank = [not answer.strip() for answer in row.answers]
+    if needs_answer and any(blank):
+        what = "no answer" if all(blank) else "blank answer among several"
+        return UnreadableSample(row.id, what)
     return row
 
 

@@ -42,15 +42,24 @@ def number_slots(question: str, images: int) -> str:
     return question.strip()
 
 
-def answer_text(value: Any) -> str:
-    """An answer as text, empty where there is none.
+def answer_texts(value: Any) -> tuple[str, ...]:
+    """The ground truths that a cell holds, at least one: each once, first that which is given most
+    often, of equals the first. What is blank or null is an empty one.
 
     Raises:
         BadRow: it is neither a text nor a finite number, nor a list of these.
     """
-    if isinstance(value, list):
-        given = Counter(text for one in value if (text := answer_text(one)).strip())
-        return given.most_common(1)[0][0] if given else ""
+    texts = [answer_text(one) for one in (value if isinstance(value, list) else [value])]
+    given = Counter(text if text.strip() else "" for text in texts)
+    return tuple(text for text, _ in given.most_common()) or ("",)
+
+
+def answer_text(value: Any) -> str:
+    """One answer as text, empty where there is none.
+
+    Raises:
+        BadRow: it is neither a text nor a finite number.
+    """
     if is_number(value):
         return numeral(value)
     return text_of(value, "answer")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import (
-    answer_text,
+    answer_texts,
     declared,
     empty,
     kind_of,
@@ -38,8 +38,8 @@ class Columns:
         question: text.
         images: an image or a list of images, each as bytes, a struct of bytes and path, or a path;
             or several such columns, some of which a row may leave empty.
-        answer: text, a number, or a list of which the one given most often counts (of equals the
-            first); null where there is none, which only ``predict`` can do without.
+        answer: text, a number, or a list of these, each of which is right; null where there is
+            none, which only ``predict`` can do without.
         choices: a list of options, or one column an option, of which the last ones may be empty,
             null or blank. A row without options is an open question.
         id: what names the row in reports; by default ``row`` and its number from 0.
@@ -142,11 +142,13 @@ class RowReader:
         options = [text_of(value, "option") for value in cells]
         if options:
             question, answer = with_options(question, options), right_option(options, answer)
+        first, *others = answer_texts(answer)
         needed = columns.needs_second_look
         return VQASample(
             id=name,
             question=question,
-            answer=answer_text(answer),
+            answer=first,
+            other_answers=tuple(others),
             images=images,
             kind=self._kind_of(row),
             needs_second_look=None if needed is None else value_of(row, needed),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
-from visionthink_pl.data.cells import answer_text
+from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.image_files import image_file
 from visionthink_pl.data.json_rows import loads
 from visionthink_pl.data.source import Source
@@ -26,7 +26,7 @@ class _Row:
     id: str
     image: str
     question: str
-    answer: str
+    answers: tuple[str, ...]
     kind: str
 
 
@@ -34,7 +34,7 @@ class ImageFolder(Source):
     """A folder of images and a JSONL file with one question a line.
 
     Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
-    text or a number; of a list of these the one given most often) and, if wanted, ``kind`` (what
+    text or a number, or a list of these, each of which is right) and, if wanted, ``kind`` (what
     metrics are split by) and ``id``. An image that can't be decoded, and an image, a question or
     an answer that is missing, null or blank, make a bad row; a line that makes no sense stops the
     run at once.
@@ -89,7 +89,11 @@ class ImageFolder(Source):
             image = decode(image_file(row.image, self._root))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(row.id, str(error))
-        return encodable(VQASample(row.id, row.question, row.answer, (image,), row.kind))
+        first, *others = row.answers
+        sample = VQASample(
+            row.id, row.question, first, (image,), row.kind, other_answers=tuple(others)
+        )
+        return encodable(sample)
 
     def _read(self, line: str, name: str, where: str) -> _Row:
         try:
@@ -102,7 +106,7 @@ class ImageFolder(Source):
             id=values.get("id", name),
             image=values["image"],
             question=values["question"],
-            answer=values["answer"],
+            answers=values["answer"],
             kind=values.get("kind", self._root.name),
         )
 
@@ -115,8 +119,8 @@ class ImageFolder(Source):
             raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
 
 
-def _check_record(record: Any, where: str) -> dict[str, str]:
-    """The record, empty texts for content that it lacks."""
+def _check_record(record: Any, where: str) -> dict[str, Any]:
+    """The record, its answers as texts, empty texts for content that it lacks."""
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
     for key, value in record.items():
@@ -130,10 +134,11 @@ def _check_record(record: Any, where: str) -> dict[str, str]:
             raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
     texts = {key: record.get(key) or "" for key in TEXTS}
     try:
-        texts["answer"] = answer_text(record.get("answer"))
+        answers = answer_texts(record.get("answer"))
     except BadRow as error:
         raise ConfigError(f"{where}: {error}; a text, a number or a list of these") from error
-    return record | {key: text if text.strip() else "" for key, text in texts.items()}
+    texts = {key: text if text.strip() else "" for key, text in texts.items()}
+    return record | texts | {"answer": answers}
 
 
 def _repeated(names: list[str]) -> str | None:

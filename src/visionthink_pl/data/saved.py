@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset, load_from_disk
@@ -20,15 +21,17 @@ PUBLISHED = Columns(
     kind="data_source",
     needs_second_look="info.use_tool",
 )
+ANSWERS = "answers"  # all of a row's, which the published data do not have
 REQUIRED = ("problem", "original_answer", "images", "doc_id", "data_source")
 
 
 class SavedDataset(TableSource):
     """A folder written by ``datasets``' ``save_to_disk``, with the columns of the published data.
 
-    The question is ``problem`` without its ``<image>``, the answer ``original_answer``, the kind
-    ``data_source``; ``info.use_tool``, where there is an ``info``, says whether the second look
-    is needed. Ids that repeat, as some published ones do, get the row's number behind them.
+    The question is ``problem`` without its ``<image>``, the answer ``original_answer``, or each of
+    ``answers`` where there is such a column, and the kind ``data_source``; ``info.use_tool``, where
+    there is an ``info``, says whether the second look is needed. Ids that repeat, as some published
+    ones do, get the row's number behind them.
 
     Args:
         folder: the folder, or the id of a data set on the hub that is one, such as
@@ -55,8 +58,10 @@ class SavedDataset(TableSource):
             raise ConfigError(f"SavedDataset.folder: {folder!r} has no column {missing[0]!r}")
         if not len(rows):
             raise ConfigError(f"SavedDataset.folder: {folder!r} holds no row")
-        PUBLISHED.refuse_json(rows.features, "SavedDataset.folder")
-        super().__init__(ArrowRows(rows), PUBLISHED, kind="", image_folder=".")
+        several = ANSWERS in rows.column_names
+        columns = replace(PUBLISHED, answer=ANSWERS) if several else PUBLISHED
+        columns.refuse_json(rows.features, "SavedDataset.folder")
+        super().__init__(ArrowRows(rows), columns, kind="", image_folder=".")
 
 
 def _download(name: str, revision: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache
 from typing import Literal, get_args
 
 from visionthink_pl.rewards.base import Reward, Scores
@@ -11,6 +11,7 @@ from visionthink_pl.rewards.rules.anls import similarity
 from visionthink_pl.rewards.rules.chartqa import relaxed_match
 from visionthink_pl.rewards.rules.choice import same_choice
 from visionthink_pl.rewards.rules.lists import same_list
+from visionthink_pl.rewards.rules.math_process import Undecided
 from visionthink_pl.rewards.rules.mathematics import same_expression
 from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
 from visionthink_pl.rewards.rules.text import plain, same_text
@@ -18,13 +19,15 @@ from visionthink_pl.rewards.rules.times import same_time
 from visionthink_pl.types import ConfigError, Group
 
 Units = Literal["optional", "strict"]
+KEPT = 4096  # answers of which it is remembered whether they are right
 
 
 class RuleAccuracy(Reward):
-    """1 where the extracted answer matches the ground truth by rules, else 0.
+    """1 where the extracted answer matches a ground truth by rules, else 0.
 
     No answer, or one of nothing but white space, scores 0: nothing else that the model wrote is
-    looked at.
+    looked at. Where the rules could not decide in time there is no score: the trajectory leaves its
+    group.
 
     Args:
         weight: factor of this part in the sum.
@@ -40,7 +43,10 @@ class RuleAccuracy(Reward):
         self._units = checked(units, type(self).__name__)
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
-        return _grade(group, partial(matches, units=self._units))
+        truths = group.sample.answers
+        answers = [trajectory.answer or "" for trajectory in group.trajectories]
+        found = [matches_any(answer, truths, self._units) for answer in answers]
+        return [None if right is None else float(right) for right in found]
 
 
 class RelaxedAccuracy(Reward):
@@ -56,7 +62,8 @@ class RelaxedAccuracy(Reward):
 
 
 class ANLS(Reward):
-    """Normalised Levenshtein similarity between 0 and 1, for evaluation; its mean is ANLS.
+    """Normalised Levenshtein similarity between 0 and 1, for evaluation; its mean is ANLS. Of
+    several ground truths the most similar counts.
 
     To train, take ``RuleAccuracy``: it is 0 or 1, and the resize penalty counts as correct
     only a value of exactly 1, so that an answer one letter off would earn most of the reward and
@@ -84,11 +91,36 @@ def checked(units: Units, name: str) -> Units:
     return units
 
 
-def matches(answer: str, truth: str, units: Units = "optional") -> bool:
+@lru_cache(KEPT)
+def matches_any(answer: str, truths: tuple[str, ...], units: Units = "optional") -> bool | None:
+    """Whether an answer is right under one of several truths; what has been asked is remembered.
+
+    Args:
+        units: see ``RuleAccuracy``.
+
+    Returns:
+        ``None`` where that could not be decided of one truth, and it is right under no other.
+
+    Raises:
+        RuntimeError: the process of the mathematical rule could not be started.
+    """
+    undecided = False
+    for truth in truths:
+        right = matches(answer, truth, units)
+        if right:
+            return True
+        undecided |= right is None
+    return None if undecided else False
+
+
+def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
     """Whether an answer is right, by the first rule that says so; a blank one never is.
 
     Args:
         units: see ``RuleAccuracy``.
+
+    Returns:
+        ``None`` where that could not be decided: mathematics took too long.
 
     Raises:
         RuntimeError: the process of the mathematical rule could not be started.
@@ -96,17 +128,24 @@ def matches(answer: str, truth: str, units: Units = "optional") -> bool:
     answer, truth, strict = plain(answer), plain(truth), units == "strict"
     if not answer.strip() or differ_in_unit(answer, truth):
         return False
-    return (  # cheapest first
-        same_text(answer, truth)
-        or same_quantity(answer, truth, strict)
-        or same_time(answer, truth)
-        or same_choice(answer, truth)
-        or same_list(answer, truth, strict)
-        or same_expression(answer, truth, strict)
-    )
+    try:
+        return (  # cheapest first
+            same_text(answer, truth)
+            or same_quantity(answer, truth, strict)
+            or same_time(answer, truth)
+            or same_choice(answer, truth)
+            or same_list(answer, truth, strict)
+            or same_expression(answer, truth, strict)
+        )
+    except Undecided:
+        return None
 
 
 def _grade(group: Group, rule: Callable[[str, str], float]) -> Scores:
-    truth = group.sample.answer
+    """The best score under any truth; 0 for a blank answer."""
+    truths = group.sample.answers
     answers = [trajectory.answer or "" for trajectory in group.trajectories]
-    return [float(rule(answer, truth)) if answer.strip() else 0.0 for answer in answers]
+    return [
+        max(float(rule(answer, truth)) for truth in truths) if answer.strip() else 0.0
+        for answer in answers
+    ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from visionthink_pl.conversation import THOUGHT_TAGS, split_thought
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import Group, StopReason, Trajectory
 
@@ -18,9 +19,10 @@ class FormatReward(Reward):
 
     Every turn starts with its one ``<think>`` block and ends with one block of another kind:
     the last turn with an ``<answer>``, each turn before it with a ``<tool_call>`` that names an
-    offered tool with valid arguments. Other text may stand between the two, not around them. No
-    tag is repeated or nested. A trajectory that ended without an answer scores 0. What a block
-    holds is not judged: an empty thought is well formed.
+    offered tool with valid arguments. Other text may stand between the two, not around them. A
+    thought may name any tag but the one that ends it; behind it no tag is repeated or nested. A
+    trajectory that ended without an answer scores 0. What a block holds is not judged: an empty
+    thought is well formed.
     """
 
     name = "format"
@@ -41,6 +43,8 @@ def well_formed(trajectory: Trajectory) -> bool:
 
 def has_shape(text: str, block: Literal["answer", "tool_call"]) -> bool:
     """Whether the text starts with its one thought and ends with its one such block."""
-    tags = ["<think>", "</think>", f"<{block}>", f"</{block}>"]
-    shape = rf"\s*<think>.*</think>.*<{block}>.*</{block}>\s*"
-    return TAG.findall(text) == tags and re.fullmatch(shape, text, re.DOTALL) is not None
+    thought, said = split_thought(text)
+    opening, closing = THOUGHT_TAGS
+    one_thought = thought.lstrip().startswith(opening) and thought.count(closing) == 1
+    ends = said.rstrip().endswith(f"</{block}>")
+    return one_thought and ends and TAG.findall(said) == [f"<{block}>", f"</{block}>"]

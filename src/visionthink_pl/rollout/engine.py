@@ -171,7 +171,7 @@ class RolloutEngine:
             turn.call_error = str(error)
         called = turn.call is not None or turn.call_error is not None
         if not called:
-            trajectory.answer = extract_answer(turn.text)
+            trajectory.answer = extract_answer(turn.text, self._policy.family.call_tags)
             answered = trajectory.answer is not None
             trajectory.stop = StopReason.ANSWERED if answered else StopReason.NO_ANSWER
         elif len(trajectory.turns) == self._sampling.max_turns:

@@ -59,6 +59,21 @@ def test_training_reads_what_was_written(tmp_path: Path) -> None:
         assert found.images[0].tobytes() == sample.images[0].tobytes()
 
 
+def test_all_truths_are_read_back(tmp_path: Path) -> None:
+    drawn = LookCloser(4)
+    samples = [replace(drawn[0], other_answers=("one", "1.0")), drawn[1]]
+    settings = make_settings(tmp_path, data=Listed(samples), balance=False)
+    write_dataset(tmp_path / "dataset", selected(settings, tmp_path), settings)
+    (first, second), read = (
+        datasets.load_from_disk(tmp_path / "dataset"),
+        SavedDataset(str(tmp_path / "dataset")),
+    )
+    assert first["answers"] == [drawn[0].answer, "one", "1.0"]
+    assert first["original_answer"] == first["solution"] == drawn[0].answer
+    assert second["answers"] == [drawn[1].answer]
+    assert [read[i].answers for i in (0, 1)] == [sample.answers for sample in samples]
+
+
 def test_images_can_be_read_as_images(tmp_path: Path) -> None:
     """As the published loader takes them."""
     settings = make_settings(tmp_path)

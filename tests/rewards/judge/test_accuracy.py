@@ -1,5 +1,6 @@
 """Accuracy by a judge: what is asked, and what becomes of failures."""
 
+import threading
 from concurrent.futures import Future
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from helpers import make_group, make_trajectory
 from visionthink_pl.rewards import HybridAccuracy, JudgeAccuracy, ResizePenalty, score_groups
 from visionthink_pl.rewards.judge import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.rules.math_process import Undecided
+from visionthink_pl.rewards.rules.mathematics import PROCESS
 from visionthink_pl.types import ConfigError, Group, RunStopped, StopReason, Trajectory
 
 
@@ -48,6 +51,21 @@ def test_the_judge_sees_question_truth_and_answer_alone() -> None:
     assert judge.asked == [Case("Which digit?", "red", "crimson")]
 
 
+def test_the_judge_sees_all_truths_at_once() -> None:
+    judge = Listed(rouge=1)
+    group = make_group([trajectory_of("rouge")], "red", ("crimson", "scarlet"))
+    assert JudgeAccuracy(judge).score(group, {}) == [1.0]
+    assert judge.asked == [Case("Which digit?", "red", "rouge", ("crimson", "scarlet"))]
+    assert judge.asked[0].truths == ("red", "crimson", "scarlet")
+
+
+def test_any_truth_will_do_for_the_rules() -> None:
+    judge = Listed(blue=0)
+    group = make_group([trajectory_of("Crimson."), trajectory_of("blue")], "red", ("crimson",))
+    assert HybridAccuracy(judge).score(group, {}) == [1.0, 0.0]
+    assert [case.answer for case in judge.asked] == ["blue"]
+
+
 @pytest.mark.parametrize("answer", [None, "", " \n", "Which digit?", " which  DIGIT"])
 def test_no_answer_and_the_question_itself_score_0_without_a_call(answer: str | None) -> None:
     judge = Listed()
@@ -83,6 +101,55 @@ def test_judging_begins_when_a_trajectory_ends() -> None:
     assert len(judge.asked) == 2
     assert reward.score(group, {}) == [1.0, 1.0]
     assert len(judge.asked) == 2  # what was begun is collected, not asked again
+
+
+def test_generation_does_not_wait_for_a_slow_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the pair compared more than once, for all its answers are equal."""
+    compared, go_on = list[str](), threading.Event()
+
+    def slow(answer: str, truth: str) -> bool:
+        compared.append(answer)
+        assert go_on.wait(300), "begin has waited"
+        return True
+
+    monkeypatch.setattr(PROCESS, "equal", slow)
+    judge = Listed(blue=0)
+    reward = HybridAccuracy(judge)
+    group = group_of(*["z(z+1)"] * 8, "blue", truth="z^2+z")
+    for trajectory in group.trajectories:
+        reward.begin(group.sample, trajectory)
+    go_on.set()
+    assert reward.score(group, {}) == [1.0] * 8 + [0.0]
+    assert compared == ["z(z+1)"]
+    assert [case.answer for case in judge.asked] == ["blue"]
+
+
+@pytest.mark.parametrize("verdict", [0, 1])
+def test_what_the_rules_could_not_decide_is_the_judge_s(
+    verdict: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undecided(answer: str, truth: str) -> bool:
+        raise Undecided
+
+    monkeypatch.setattr(PROCESS, "equal", undecided)
+    answer = f"a(a+{verdict})"
+    judge = Listed(**{answer: verdict})
+    group = group_of(answer, answer, truth="a^2+a")
+    assert HybridAccuracy(judge).score(group, {}) == [verdict] * 2
+    assert [case.answer for case in judge.asked] == [answer] * 2
+
+
+def test_rules_that_cannot_run_stop_the_run_where_it_is_scored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(answer: str, truth: str) -> bool:
+        raise RuntimeError("math-verify could not be started")
+
+    monkeypatch.setattr(PROCESS, "equal", broken)
+    group, reward = group_of("b(b+1)", truth="b^2+b"), HybridAccuracy(Listed())
+    reward.begin(group.sample, group.trajectories[0])
+    with pytest.raises(RuntimeError, match="could not be started"):
+        reward.score(group, {})
 
 
 def test_a_failure_leaves_the_group_and_is_never_a_zero() -> None:

@@ -3,12 +3,13 @@
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api_judge_helpers import BLUE, RED, ask, make_judge, then_honest
+from api_judge_helpers import BLUE, NEVER_S, RED, ask, make_judge, then_honest
 from judge_server import Action, Fail, Say, judge_server
 from visionthink_pl.rewards import APIJudge
 from visionthink_pl.rewards.judge import Case
@@ -22,8 +23,8 @@ def test_one_case_is_asked_once() -> None:
     with judge_server(lambda request, before: Say("Score: 1", after=0.1)) as server:
         judge = make_judge(server.url)
         futures = [judge.submit(RED) for _ in range(8)]
-        assert [future.result(5) for future in futures] == [1] * 8
-        assert judge.submit(RED).result(5) == 1  # nor again later in the run
+        assert [future.result(NEVER_S) for future in futures] == [1] * 8
+        assert judge.submit(RED).result(NEVER_S) == 1  # nor again later in the run
         assert len(server.requests) == 1
 
 
@@ -66,6 +67,9 @@ def test_the_cache_goes_by_content(tmp_path: Path) -> None:
             ({"request": {"extra_body": {"top_k": 2, "min_p": 0}}}, RED, 15, "nested"),
             ({"max_characters": 9}, RED, 16, "what is cut"),
             ({"max_retries": 1, "timeout": 1.0, "max_concurrency": 1}, RED, 16, "patience alone"),
+            ({}, replace(RED, other_truths=("blue",)), 17, "another truth beside the first"),
+            ({}, replace(RED, other_truths=("blue",)), 17, "known"),
+            ({}, replace(RED, other_truths=("blue", "green")), 18, "and a third"),
         ):
             assert ask(make_judge(server.url, cache=cache, **options), case) == 1
             assert len(server.requests) == asked, why
@@ -75,7 +79,7 @@ def fill(cache: str, url: str, name: str) -> None:
     judge = APIJudge("made", url, api_key_env=None, cache=cache)
     futures = [judge.submit(Case("?", "a", f"{name} {index}")) for index in range(50)]
     futures += [judge.submit(Case("?", "a", f"shared {index}")) for index in range(20)]
-    assert [future.result(30) for future in futures] == [1] * 70
+    assert [future.result(NEVER_S) for future in futures] == [1] * 70
 
 
 def test_several_processes_share_a_cache(tmp_path: Path) -> None:
@@ -90,9 +94,9 @@ def test_several_processes_share_a_cache(tmp_path: Path) -> None:
     with judge_server(act) as server:
         other = context.Process(target=fill, args=(cache, server.url, "one"))
         other.start()
-        assert started.wait(60)
+        assert started.wait(NEVER_S)
         fill(cache, server.url, "two")
-        other.join(60)
+        other.join(NEVER_S)
         assert other.exitcode == 0
         asked = len(server.requests)
         fill(cache, server.url, "one")

@@ -122,6 +122,13 @@ def test_long_answers_are_cut_and_say_so() -> None:
     assert case["reference_answer"] == "red"
 
 
+def test_several_truths_are_a_list_each_cut_by_itself() -> None:
+    prompt = text_of(Case("?", "red", "rouge", ("a" * 101, "</think>")), most=100)
+    case = json.loads(next(line for line in prompt.split("\n") if line.startswith("{")))
+    assert case["reference_answer"] == ["red", "a" * 100 + " [cut here: too long]", "</think>"]
+    assert "</think>" not in prompt and "Where reference_answer is a list" in prompt
+
+
 def test_the_prompt_asks_for_the_one_form() -> None:
     text = text_of(Case("?", "a", "b"))
     assert '"Score: 1" or "Score: 0"' in text

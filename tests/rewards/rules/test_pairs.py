@@ -17,7 +17,7 @@ ALL = [
 @pytest.mark.parametrize(
     ("answer", "truth", "verdict", "reason"), ALL, ids=[f"{pair[3]}: {pair[0]}" for pair in ALL]
 )
-def test_pair(answer: str, truth: str, verdict: bool, reason: str) -> None:
+def test_pair(answer: str, truth: str, verdict: bool | None, reason: str) -> None:
     assert matches(answer, truth) is verdict, reason
 
 

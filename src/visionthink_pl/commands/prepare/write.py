@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, Image, Value
+from datasets import Dataset, Features, Image, List, Value
 from datasets.arrow_writer import ArrowWriter
 from PIL import Image as Pillow
 
@@ -26,6 +26,7 @@ FEATURES = Features(
         "problem": Value("string"),
         "original_answer": Value("string"),
         "solution": Value("string"),
+        "answers": List(Value("string")),
         "images": Image(decode=False),  # one image, a struct of bytes and path
         "info": {
             "tgt_width": Value("int64"),
@@ -82,6 +83,7 @@ def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -
         "problem": f"{IMAGE_SLOT}\n{sample.question}",
         "original_answer": sample.answer,
         "solution": sample.answer,
+        "answers": list(sample.answers),
         "images": {"bytes": _png(image), "path": None},
         "info": {
             "tgt_width": width,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from visionthink_pl.rewards.accuracy import Units, checked, matches
+from visionthink_pl.rewards.accuracy import Units, checked, matches_any
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.rules.text import normalise
 from visionthink_pl.types import ConfigError, Group, RunStopped, Trajectory, VQASample
+
+# Where answers are compared by rules, one after the other, while trajectories are generated.
+COMPARING = ThreadPoolExecutor(1, "rules")
+Value = TypeVar("Value")
 
 
 class JudgeAccuracy(Reward):
@@ -37,47 +42,45 @@ class JudgeAccuracy(Reward):
                 f"{type(self).__name__}.max_failure_rate: between 0 and 1, not {max_failure_rate}"
             )
         self._judge, self._max_failure_rate = judge, max_failure_rate
-        self._verdicts: dict[int, Future[int]] = {}
+        self._asked: dict[int, Future[Future[int]]] = {}  # when handed in, and its verdict
         self._scored, self._failures = 0, list[str]()
 
     def setup(self) -> None:
         self._judge.setup()
-        self._verdicts.clear()  # of a run before this one
+        self._asked.clear()  # of a run before this one
         self._scored, self._failures = 0, []
 
     def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
         """Hand the answer to the judge, unless it is known what to think of it."""
         answer = (trajectory.answer or "").strip()
-        known = self.known(sample, answer)
-        if known is None:
-            verdict = self._judge.submit(Case(sample.question, sample.answer, answer))
-        else:
-            verdict = Future()
-            verdict.set_result(known)
-        self._verdicts[id(trajectory)] = verdict
+        case = Case(sample.question, sample.answer, answer, sample.other_answers)
+        self._asked[id(trajectory)] = self.hand_in(case)
 
-    def known(self, sample: VQASample, answer: str) -> int | None:
-        """The verdict where no judge is needed; ``None`` where one is."""
-        if not answer or normalise(answer) == normalise(sample.question):
-            return 0
-        return None
+    def hand_in(self, case: Case) -> Future[Future[int]]:
+        """Ask for the verdict, and return at once."""
+        return _done(self.verdict(case))
+
+    def verdict(self, case: Case) -> Future[int]:
+        """The judge's, unless none is needed."""
+        return _done(0) if _says_nothing(case) else self._judge.submit(case)
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
-        begun = all(id(trajectory) in self._verdicts for trajectory in group.trajectories)
+        begun = all(id(trajectory) in self._asked for trajectory in group.trajectories)
         if not begun:
             for trajectory in group.trajectories:
                 self.begin(group.sample, trajectory)
+        wait(self._asked.values())
         self._judge.flush()
         return [self._score(trajectory, begun) for trajectory in group.trajectories]
 
     def _score(self, trajectory: Trajectory, begun: bool) -> float | None:
         self._scored += 1
         try:
-            return float(self._verdicts.pop(id(trajectory)).result())
+            return float(self._asked.pop(id(trajectory)).result().result())
         except JudgeFailure as failure:
             self._failures.append(str(failure))
         if begun:  # the whole batch has: no need to wait for what can't change the outcome
-            self._stop_if_too_many(of=self._scored + len(self._verdicts))
+            self._stop_if_too_many(of=self._scored + len(self._asked))
         return None
 
     def finish(self) -> None:
@@ -103,6 +106,8 @@ class JudgeAccuracy(Reward):
 class HybridAccuracy(JudgeAccuracy):
     """1 where the rules say yes; the judge decides on all others.
 
+    Rules can take seconds: they are asked on a thread of their own, about equal answers once.
+
     Args:
         judge: who decides where the rules can't say yes.
         max_failure_rate: share of a batch's trajectories, rounded up to a whole one, that may be
@@ -121,8 +126,20 @@ class HybridAccuracy(JudgeAccuracy):
         super().__init__(judge, max_failure_rate, weight)
         self._units = checked(units, type(self).__name__)
 
-    def known(self, sample: VQASample, answer: str) -> int | None:
-        known = super().known(sample, answer)
-        if known is None and matches(answer, sample.answer, self._units):
-            return 1
-        return known
+    def hand_in(self, case: Case) -> Future[Future[int]]:
+        return COMPARING.submit(self.verdict, case)
+
+    def verdict(self, case: Case) -> Future[int]:
+        if not _says_nothing(case) and matches_any(case.answer, case.truths, self._units):
+            return _done(1)
+        return super().verdict(case)
+
+
+def _says_nothing(case: Case) -> bool:
+    return not case.answer or normalise(case.answer) == normalise(case.question)
+
+
+def _done(value: Value) -> Future[Value]:
+    future: Future[Value] = Future()
+    future.set_result(value)
+    return future

@@ -13,13 +13,20 @@ class Case:
 
     Attributes:
         question: the user's, without prompt or tool instructions.
-        truth: the ground truth.
+        truth: the ground truth, of several the first.
         answer: what the trajectory answered, extracted from its last turn.
+        other_truths: further ground truths, each of which is right.
     """
 
     question: str
     truth: str
     answer: str
+    other_truths: tuple[str, ...] = ()
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """All ground truths, ``truth`` first."""
+        return (self.truth, *self.other_truths)
 
 
 class JudgeFailure(Exception):
@@ -38,7 +45,8 @@ class Judge(ABC):
 
     @abstractmethod
     def submit(self, case: Case) -> Future[int]:
-        """Hand in a case and return at once.
+        """Hand in a case and return at once. Called from one thread, which may be another than that
+        of ``flush``, but never beside it.
 
         Returns:
             A future with 1 or 0, or with a ``JudgeFailure``.

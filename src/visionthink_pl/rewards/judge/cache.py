@@ -69,5 +69,5 @@ class VerdictCache:
             raise RunStopped(f"the cache of verdicts can't be used: {error}") from error
 
     def _digest(self, case: Case) -> str:
-        content = [*self._key, case.question, case.truth, case.answer]
+        content = [*self._key, case.question, case.truth, case.answer, *case.other_truths]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -46,9 +46,10 @@ class JudgePrompt:
 
     def messages(self, case: Case) -> list[Message]:
         """The first request for a verdict."""
+        truths = [self._cut(truth) for truth in case.truths]
         shown = {
             "question": self._cut(case.question),
-            "reference_answer": self._cut(case.truth),
+            "reference_answer": truths if case.other_truths else truths[0],
             "candidate_answer": self._cut(case.answer),
         }
         written = json.dumps(shown, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """Average normalised Levenshtein similarity, for answers that are read from an image.
 
 Biten et al., "Scene Text Visual Question Answering", ICCV 2019, Eq. 1. The average over samples
-is taken by whoever logs it. The paper takes the best of several ground truths; here there is one.
+is taken by whoever logs it, and the best of several ground truths by ``ANLS``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The process that ``math-verify`` runs in: any thread may ask, and a hang can be ended.
 
-The library's own timeouts are alarm signals, which only a main thread can set, and which wait
-for as long as one step in C takes. A process of its own has a main thread, and can be killed.
-It is a plain child, not one of ``multiprocessing``: that would run the user's script once more.
+The library's own timeouts go by the clock, so that a verdict would depend on what else the machine
+does, and wait for as long as one step in C takes. A process of its own can be limited by processor
+time, and ended at any moment. It is a plain child, not one of ``multiprocessing``: that would run
+the user's script once more.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 WORKER = Path(__file__).with_name("math_worker.py")
-START_LIMIT_S = 120.0  # for importing sympy, on a busy machine
+STUCK_S = 900.0  # by the clock: for a child that stands still; no limit for one that works
+
+
+class Undecided(Exception):
+    """Nobody can say whether a pair is equal: it took too long, or its process ended."""
 
 
 class MathProcess:
     """Compares one pair at a time, in a child that starts with the first one and is kept.
 
     Args:
-        limit_s: seconds that one pair may take, from the moment it is handed over.
+        limit_s: seconds of processor time that one pair may take.
     """
 
     def __init__(self, limit_s: float = 5.0) -> None:
@@ -31,13 +36,19 @@ class MathProcess:
         self._child: subprocess.Popen[str] | None = None
 
     def equal(self, answer: str, truth: str) -> bool:
-        """Whether the child says yes within the limit.
+        """Whether the child says yes.
 
         Raises:
+            Undecided: it ended before it said anything, mostly since the pair took too long.
             RuntimeError: the child could not be started.
         """
         with self._lock:
-            return _ask(self._running(), json.dumps([answer, truth]), self.limit_s) == "yes"
+            reply = _ask(self._running(), json.dumps([answer, truth, self.limit_s]))
+            if not reply:
+                self._drop()  # it may still be ending, and would take the next pair with it
+        if not reply:
+            raise Undecided(f"no verdict within {self.limit_s} s of processor time")
+        return reply == "yes"
 
     def stop(self) -> None:
         """End the child, if there is one; the next pair starts another."""
@@ -51,7 +62,7 @@ class MathProcess:
             command = [sys.executable, "-P", str(WORKER)]
             pipe = subprocess.PIPE
             self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-            if _ask(self._child, "[]", START_LIMIT_S) != "ready":
+            if _ask(self._child) != "ready":
                 raise RuntimeError("math-verify could not be started: its own words stand above")
         return self._child
 
@@ -63,13 +74,14 @@ class MathProcess:
             self._child = None
 
 
-def _ask(child: subprocess.Popen[str], line: str, limit_s: float) -> str:
-    """The child's one line of reply; empty where it has ended, or was ended for being late."""
+def _ask(child: subprocess.Popen[str], line: str | None = None) -> str:
+    """The child's one line of reply, or its first word; empty where it has ended."""
     assert child.stdin is not None and child.stdout is not None
-    timer = threading.Timer(limit_s, _end, [child])
+    timer = threading.Timer(STUCK_S, _end, [child])
     timer.start()
     try:
-        print(line, file=child.stdin, flush=True)
+        if line is not None:
+            print(line, file=child.stdin, flush=True)
         return child.stdout.readline().strip()
     except OSError:  # it ended before it had read the line
         return ""

@@ -31,13 +31,13 @@ atexit.register(PROCESS.stop)
 def same_expression(answer: str, truth: str, strict: bool = False) -> bool:
     """Whether both are mathematical expressions of the same value or meaning.
 
-    Numbers alone are another rule's, and exact. A pair that takes longer than its time limit is no
-    match.
+    Numbers alone are another rule's, and exact.
 
     Args:
         strict: a unit may be missing in the answer alone; else on either side.
 
     Raises:
+        Undecided: they took too long to compare.
         RuntimeError: the process that compares could not be started.
     """
     if max(len(answer), len(truth)) > LONGEST:
