@@ -118,7 +118,7 @@ class VisionThinkCLI(LightningCLI):
         if not self.datamodule.validates:
             self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
         self._refuse_long_interval()
-        self._rollout().check_rows(self.datamodule, self.model)
+        self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)

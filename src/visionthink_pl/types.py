@@ -30,6 +30,19 @@ class RunStopped(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Views:
+    """What is shown of a sample's images.
+
+    Attributes:
+        high: each within the pixel limits.
+        first: each as it is shown first.
+    """
+
+    high: Sequence[Image.Image]
+    first: Sequence[Image.Image]
+
+
+@dataclass(frozen=True)
 class VQASample:
     """One question about one image or several. The policy sees these, nothing else.
 
@@ -43,6 +56,7 @@ class VQASample:
         needs_second_look: whether the low-resolution image leaves the question open; ``None``
             where nobody knows. For metrics only.
         extra_kinds: further kinds that this sample is counted under.
+        views: what is shown of its images, where a loader has made it ahead.
     """
 
     id: str
@@ -52,6 +66,7 @@ class VQASample:
     kind: str
     needs_second_look: bool | None = None
     extra_kinds: tuple[str, ...] = ()
+    views: Views | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,12 +92,14 @@ class PromptBatch:
         unreadable: the bad rows of the draw.
         rollouts: what came of the samples.
         place: of a stream, where it stands behind this draw.
+        pixels: images that were made ready for the vision tower ahead; whoever runs it takes them.
     """
 
     samples: list[VQASample]
     unreadable: list[UnreadableSample] = field(default_factory=list)
     rollouts: RolloutBatch | None = None
     place: dict[str, Any] | None = None
+    pixels: list[Any] = field(default_factory=list)
 
 
 class StopReason(StrEnum):

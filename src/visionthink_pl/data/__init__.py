@@ -1,7 +1,7 @@
 """Where prompts come from."""
 
 from visionthink_pl.data.bad_rows import BadRows, usable
-from visionthink_pl.data.check import read_all
+from visionthink_pl.data.check import look_at
 from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.datamodule import PromptDataModule
 from visionthink_pl.data.folder import ImageFolder
@@ -22,6 +22,6 @@ __all__ = [
     "Stream",
     "VQADataset",
     "VQAStream",
-    "read_all",
+    "look_at",
     "usable",
 ]

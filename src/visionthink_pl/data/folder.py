@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import answer_text
-from visionthink_pl.data.source import Source
-from visionthink_pl.images import ImageDecodeError, decode
+from visionthink_pl.data.source import Look, Origin, Source, stamp
+from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 TEXTS = ("image", "question")
@@ -49,7 +50,7 @@ class ImageFolder(Source):
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
         folder = os.path.expanduser(folder)
         self._root = Path(folder).resolve()
-        file = self._root / questions
+        file = self._file = self._root / questions
         self._where = f"ImageFolder.questions: {Path(folder, questions)}"
         if not file.is_file():
             raise ConfigError(f"ImageFolder.folder: there is no file {questions!r} in {folder!r}")
@@ -79,11 +80,23 @@ class ImageFolder(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        return self._sample(self._rows[index], decode)
+
+    def look(self, index: int) -> Look:
         row = self._rows[index]
+        files = [] if row.image is None else [stamp(row.image)]
+        return Look.of(self._sample(row, look), files)
+
+    @property
+    def origin(self) -> Origin:
+        options = {"source": "ImageFolder", "questions": str(self._file)}
+        return Origin(options, (self._file,), self._root)
+
+    def _sample(self, row: _Row, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
         if row.image is None:
             return UnreadableSample(row.id, "no image")
         try:
-            image = decode(row.image)
+            image = see(row.image)
         except ImageDecodeError as error:
             return UnreadableSample(row.id, str(error))
         return VQASample(row.id, row.question, row.answer, (image,), row.kind)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features, Value, load_dataset
@@ -101,6 +102,13 @@ class JsonRows:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return row_of(self._lines[index][LINE])
+
+    lazily = __getitem__  # no bytes in it
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """As of ``ArrowRows``."""
+        return tuple(Path(file["filename"]) for file in self._lines.cache_files)
 
     def column(self, name: str) -> list[Any]:
         """All values of a column."""

@@ -56,7 +56,7 @@ class SavedDataset(TableSource):
         if not len(rows):
             raise ConfigError(f"SavedDataset.folder: {folder!r} holds no row")
         PUBLISHED.refuse_json(rows.features, "SavedDataset.folder")
-        super().__init__(ArrowRows(rows), PUBLISHED, kind="", image_folder=".")
+        super().__init__(ArrowRows(rows), PUBLISHED, "", ".", {"path": path})
 
 
 def _download(name: str, revision: str | None) -> str:

@@ -14,7 +14,7 @@ from transformers.image_utils import SizeDict
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from visionthink_pl.families.base import Embedded, Family, Pixels
-from visionthink_pl.images import MAX_ASPECT_RATIO
+from visionthink_pl.images import MAX_ASPECT_RATIO, Size
 
 NO_LIMIT = 10**9  # pixels
 
@@ -54,7 +54,7 @@ class Qwen(Family):
         limits = SizeDict(shortest_edge=self.side**2, longest_edge=max_pixels + room)
         self.processor.image_processor.size = limits
 
-    def visual_tokens(self, image: Image.Image) -> int:
+    def visual_tokens(self, image: Image.Image | Size) -> int:
         limits = self.processor.image_processor.size
         height, width = smart_resize(
             image.height,
