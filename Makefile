@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# Pinned versions, for pip. LOCK= takes the newest that the bounds in pyproject.toml allow.
+LOCK ?= requirements.lock
 ARGS ?=
 PYTEST_ARGS ?=
 
@@ -10,14 +12,19 @@ BIN := $(VENV)/bin
 CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.installed
 TESTING := $(VENV)/.installed-test
+PINS := $(if $(LOCK),--constraint $(LOCK))
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Those of the newest and the lowest versions, made anew each time.
+NEWEST := .venv-newest
+LOWEST := .venv-lowest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help quickstart test lint format typecheck build clean same-python
+.PHONY: help quickstart test lint format typecheck build clean same-python lock test-newest test-lowest
 
 help: ## this list
-	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [ARGS=...] [PYTEST_ARGS=...]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [ARGS=...] [PYTEST_ARGS=...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" goes to its command line
 	$(BIN)/python -m visionthink_pl fit --config configs/quickstart.yaml $(ARGS)
@@ -66,16 +73,40 @@ ifeq ($(origin PYTHON),command line)
 endif
 
 # Of what pip prints, the large downloads are shown. A pipe hides its exit status: the stamp tells.
+# The build's own packages are pinned too, so it runs in this environment and not in one of its own.
 define install
 @echo "Installing $(1) into $(VENV): a few minutes, some GB of downloads the first time"
 @rm -f $@
-@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --editable '$(1)' && touch $@; } \
-  | grep --line-buffered -E 'Downloading .*([0-9]{2}\.[0-9]+ M|G)B' ; test -f $@
+@{ $(PIP) install --progress-bar off $(PINS) hatchling editables && \
+   $(PIP) install --progress-bar off $(PINS) --no-build-isolation --editable '$(1)' && touch $@; } \
+  | grep --line-buffered -E 'Downloading .*([0-9]{2}\.[0-9]+ M|G)B' ; test -f $@ || { \
+  echo "error: the installation failed; pip says above what is missing." >&2; \
+  $(if $(LOCK),echo "A pinned version that is not there: make LOCK= $(MAKECMDGOALS) goes by the bounds of pyproject.toml alone" >&2;) exit 1; }
 endef
 
-$(RUNTIME): pyproject.toml $(CREATED) | same-python
+$(RUNTIME): pyproject.toml $(LOCK) $(CREATED) | same-python
 	$(call install,.)
 
-$(TESTING): pyproject.toml $(CREATED) | same-python
+$(TESTING): pyproject.toml $(LOCK) $(CREATED) | same-python
 	$(call install,.[test$(comma)lint])
 	@touch $(RUNTIME)
+
+# What the bounds mean, tried: docs/compatibility.md holds the results.
+
+lock: $(CREATED) ## pin anew the versions that pyproject.toml allows, in requirements.lock
+	$(PIP) install --quiet 'uv>=0.13,<0.14'
+	$(BIN)/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command 'make lock' \
+	  pyproject.toml --output-file requirements.lock
+
+test-newest: ## the tests in a fresh environment with the newest versions that the bounds allow
+	rm -rf $(NEWEST)
+	$(MAKE) VENV=$(NEWEST) LOCK= test
+
+# uv resolves the lowest versions, torch's included; pip installs them as always.
+test-lowest: ## the same with the lowest
+	rm -rf $(LOWEST)
+	$(MAKE) VENV=$(LOWEST) $(LOWEST)/.created
+	$(LOWEST)/bin/python -m pip install --quiet 'uv>=0.13,<0.14'
+	$(LOWEST)/bin/uv pip compile --quiet --no-config --no-annotate --no-header --extra test --extra lint \
+	  --resolution lowest-direct --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
+	$(MAKE) VENV=$(LOWEST) LOCK=$(LOWEST)/lowest.txt test

@@ -85,7 +85,7 @@ class Qwen(Family):
             inputs_embeds=embedded.values_NTD,
             position_ids=positions_3NT,
             attention_mask={"full_attention": mask},
-            past_key_values=cache,
+            cache=cache,
             use_cache=cache is not None,
             **attention,
         ).last_hidden_state

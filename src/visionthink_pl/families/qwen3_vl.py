@@ -45,7 +45,7 @@ class Qwen3VL(Qwen):
                 states_NTD,
                 position_embeddings=rotary,
                 attention_mask=mask,
-                past_key_values=cache,
+                cache=cache,
                 **attention,
             )
             if deep_PD is not None:

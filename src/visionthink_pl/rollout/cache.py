@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -35,7 +37,9 @@ class RaggedCache:
         """
         self._rows_N, self._slots_NT, self._seen = rows_N, slots_NT, seen
 
-    def update(self, key: Tensor, value: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key: Tensor, value: Tensor, layer_idx: int, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         """Write (N, key heads, T, width) and return (N, key heads, seen, width): views where all
         rows are meant."""
         if layer_idx == len(self._keys):
