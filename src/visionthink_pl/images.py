@@ -224,7 +224,7 @@ class FirstView(ABC):
 
     @abstractmethod
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
-        """Return the first view.
+        """Return the first view; called by any thread of the loader, without gradients.
 
         Args:
             high: an image of the sample within the pixel limits.

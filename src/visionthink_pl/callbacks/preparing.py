@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import replace
 from threading import Lock
 
+import torch
+
 from visionthink_pl.conversation import Conversation
 from visionthink_pl.data.batches import Ready
 from visionthink_pl.families import Family
@@ -32,6 +34,7 @@ class Preparation:
         self._left, self._lock = most, Lock()
         self._freed: deque[int] = deque()  # by whichever thread, at any moment
 
+    @torch.no_grad()  # which holds for the thread that says so
     def __call__(self, sample: VQASample) -> Ready:
         views = self._conversation.views(sample)
         pixels: list[Prepared] = []

@@ -151,9 +151,9 @@ class RolloutCallback(Callback):
                 reward.setup()
         data = trainer.datamodule  # type: ignore[attr-defined]
         if (stage == "fit" or self._fit_follows) and isinstance(data, PromptDataModule):
-            self.screening.check(data, self._conversation(pl_module), trainer)
+            self.screening.check(data, self.conversation(pl_module), trainer)
         if isinstance(data, PromptDataModule) and data.workers:
-            data.prepare = Preparation(self._conversation(pl_module), pl_module.family)
+            data.prepare = Preparation(self.conversation(pl_module), pl_module.family)
 
     def fit_follows(self) -> None:
         """A validation comes first: the training rows are looked at before that, and before any
@@ -249,7 +249,7 @@ class RolloutCallback(Callback):
         groups: list[Group] = []
         stopped: RunStopped | None = None
         try:
-            self.screening.leave_out(batch, self._conversation(pl_module), trainer)
+            self.screening.leave_out(batch, self.conversation(pl_module), trainer)
             with self._interruption.harmless():
                 groups = self._sample(trainer, pl_module, batch, group_size, rewards)
                 judge = "lower a LocalJudge's batch_size, or set its four_bit or offload"
@@ -312,9 +312,9 @@ class RolloutCallback(Callback):
     def engine(self, pl_module: LightningModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""
         assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
-        return RolloutEngine(pl_module.policy, self._conversation(pl_module), self.sampling)
+        return RolloutEngine(pl_module.policy, self.conversation(pl_module), self.sampling)
 
-    def _conversation(self, module: VisionThinkModule) -> Conversation:
+    def conversation(self, module: VisionThinkModule) -> Conversation:
         return Conversation(
             module.family,
             self.tools,

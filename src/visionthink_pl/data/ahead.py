@@ -44,13 +44,18 @@ class Workers:
 
 def _pool(count: int) -> ThreadPoolExecutor:
     """Threads whose tensor operations take one core each. The number that torch is given holds for
-    the thread that gives it, and for threads that have not asked yet: so all are started, then the
-    caller's own number is given again."""
+    the thread that gives it, and for threads that ask for the first time later on: so all are
+    started, then the caller's own number is given again."""
     own, all_here = torch.get_num_threads(), Barrier(count)
-    pool = ThreadPoolExecutor(count, "loader", initializer=partial(torch.set_num_threads, 1))
+    pool = ThreadPoolExecutor(count, "loader", initializer=_take_one_core)
     list(pool.map(lambda _: all_here.wait(), range(count)))
     torch.set_num_threads(own)
     return pool
+
+
+def _take_one_core() -> None:
+    torch.get_num_threads()  # or the first operation of this thread would ask, and be told another
+    torch.set_num_threads(1)
 
 
 class Ahead(Generic[T]):

@@ -69,12 +69,35 @@ class ArrowRows:
         return list(self._rows[name][:])
 
 
+class _File(io.RawIOBase):
+    """Bytes as a file, without a copy of them: what is not read stays on the disk. (Arrow's own
+    refuses to seek beyond its end, which Pillow does as it looks for the format.)"""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content, self._at = content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    seekable = readable
+
+    def readinto(self, into: Any) -> int:
+        part = self._content[self._at : self._at + len(into)]
+        into[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = (0, self._at, len(self._content))[whence] + offset
+        return self._at
+
+
 def _lazy(value: pa.Scalar) -> Any:
     """A cell's value, bytes as files: of an image's the first few say enough."""
     if not value.is_valid:
         return None
     if pa.types.is_binary(value.type) or pa.types.is_large_binary(value.type):
-        return io.BufferedReader(pa.BufferReader(value.as_buffer()))
+        return io.BufferedReader(_File(memoryview(value.as_buffer()).cast("B")))
     if pa.types.is_struct(value.type):
         return {field.name: _lazy(value[field.name]) for field in value.type}
     if pa.types.is_list(value.type) or pa.types.is_large_list(value.type):
