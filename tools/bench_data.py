@@ -3,9 +3,10 @@
     python tools/bench_data.py --rows 130000
 
 Photographs of 2 megapixels with EXIF data, as cameras write them: some are made, all other rows are
-hard links to these (``--form folder``), or hold their bytes (``--form parquet``, which takes 0.4 MB
-a row on the disk). Each look is in a process of its own. Prompts are counted too, since
-``max_prompt_tokens`` is set. What decoding all of them would take is reckoned from a few.
+hard links to these (``--form folder``, and ``jsonl`` of the same for ``VQADataset``), or hold their
+bytes (``--form parquet``, which takes 0.4 MB a row on the disk). Each look is in a process of its
+own. Prompts are counted too, since ``max_prompt_tokens`` is set. What decoding all of them would
+take is reckoned from a few.
 """
 
 from __future__ import annotations
@@ -78,16 +79,18 @@ def question(row: int) -> str:
     return f"What is written on sign number {row}, below the second window from the left?"
 
 
-def source_of(folder: Path) -> Source:
-    table = folder / "rows.parquet"
-    return VQADataset(str(table)) if table.exists() else ImageFolder(str(folder))
+def source_of(folder: Path, form: str) -> Source:
+    if form == "folder":
+        return ImageFolder(str(folder))
+    name = {"jsonl": "questions.jsonl", "parquet": "rows.parquet"}[form]
+    return VQADataset(str(folder / name), image_folder=str(folder))
 
 
-def look(folder: Path) -> dict[str, float]:
+def look(folder: Path, form: str) -> dict[str, float]:
     """Once, in this process: seconds by the clock and of the processor."""
     module, rollout = VisionThinkModule(), RolloutCallback(max_prompt_tokens=4096)
     started, used = time.perf_counter(), time.process_time()
-    data = PromptDataModule(source_of(folder))
+    data = PromptDataModule(source_of(folder, form))
     opened = time.perf_counter() - started
     rollout.screening.check(data, rollout.conversation(module))
     return {
@@ -97,18 +100,18 @@ def look(folder: Path) -> dict[str, float]:
     }
 
 
-def decode(folder: Path, rows: int) -> dict[str, float]:
+def decode(folder: Path, form: str, rows: int) -> dict[str, float]:
     """What it would take to decode every row, reckoned."""
-    source = source_of(folder)
+    source = source_of(folder, form)
     started, few = time.process_time(), min(DECODED, rows)
     for row in range(few):
         _ = source[row]
     return {"processor_s": (time.process_time() - started) / few * rows}
 
 
-def apart(folder: Path, part: str, rows: int) -> dict[str, float]:
+def apart(folder: Path, part: str, form: str, rows: int) -> dict[str, float]:
     """A part in a process of its own."""
-    command = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
+    command = [sys.executable, __file__, "--part", part, "--folder", str(folder), "--form", form]
     done = subprocess.run([*command, "--rows", str(rows)], stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -117,22 +120,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=130_000)
     parser.add_argument("--distinct", type=int, default=200, help="photographs that are made")
-    parser.add_argument("--form", choices=("folder", "parquet"), default="folder")
+    parser.add_argument("--form", choices=("folder", "jsonl", "parquet"), default="folder")
     parser.add_argument("--folder", type=Path, help="where they go; a temporary one by default")
     parser.add_argument("--json", type=Path, help="file that the figures are written to")
     parser.add_argument("--part", choices=("look", "decode"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part:
-        found = look(args.folder) if args.part == "look" else decode(args.folder, args.rows)
-        print(json.dumps(found))
+        here = args.folder, args.form
+        print(json.dumps(look(*here) if args.part == "look" else decode(*here, args.rows)))
         return
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
-        {"folder": write_folder, "parquet": write_parquet}[args.form](
-            folder, args.rows, args.distinct
-        )
+        write = write_parquet if args.form == "parquet" else write_folder
+        write(folder, args.rows, args.distinct)
         parts = {"first": "look", "again": "look", "decoding, reckoned": "decode"}
-        found = {what: apart(folder, part, args.rows) for what, part in parts.items()}
+        found = {what: apart(folder, part, args.form, args.rows) for what, part in parts.items()}
     for what, seconds in found.items():
         print(f"{what}: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()))
     if args.json:

@@ -60,6 +60,7 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} is not UTF-8: {error}"
             ) from error
+        self._real_folders: dict[str, str] = {}
         self._rows = [
             self._read(line, f"{questions}:{number}", f"{self._where}:{number}")
             for number, line in enumerate(lines, 1)
@@ -117,12 +118,22 @@ class ImageFolder(Source):
 
     def _path(self, name: str, where: str) -> Path:
         try:
-            path = (self._root / name).resolve()
+            path = self._real(name)
         except ValueError as error:  # a null character
             raise ConfigError(f"{where}: 'image' is no path: {error}") from error
-        if not path.is_relative_to(self._root):
+        if not path.startswith(os.path.join(self._root, "")):
             raise ConfigError(f"{where}: the image {name!r} lies outside the folder")
-        return path
+        return Path(path)
+
+    def _real(self, name: str) -> str:
+        """Where a path within the folder leads to; that of each folder is followed once, since
+        there may be 100,000 images in one."""
+        folder, file = os.path.split(os.path.join(self._root, name))
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        path = os.path.join(self._real_folders[folder], file)
+        plain = file not in ("", os.curdir, os.pardir) and not os.path.islink(path)
+        return path if plain else os.path.realpath(path)
 
 
 def _check_record(record: Any, where: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ Stamp = tuple[str, int, int]  # of a file: path, size in bytes, time of change i
 def stamp(path: str | Path) -> Stamp:
     """Of a file as it is now; -1 where there is none."""
     try:
-        status = Path(path).stat()
+        status = os.stat(path)
     except (OSError, ValueError):
         return str(path), -1, -1
     return str(path), status.st_size, status.st_mtime_ns
