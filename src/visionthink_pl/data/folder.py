@@ -128,6 +128,8 @@ class ImageFolder(Source):
     def _real(self, name: str) -> str:
         """Where a path within the folder leads to; that of each folder is followed once, since
         there may be 100,000 images in one."""
+        if "\0" in name:
+            raise ValueError("embedded null character")
         folder, file = os.path.split(os.path.join(self._root, name))
         if folder not in self._real_folders:
             self._real_folders[folder] = os.path.realpath(folder)
