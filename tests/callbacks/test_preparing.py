@@ -37,7 +37,7 @@ def run(
     watch = Watch()
     data = make_data(train or LookCloser(7), workers=workers, seed=3)
     trainer = make_trainer(
-        folder, make_rollout(rewards=None, max_new_tokens=24), watch, max_epochs=-1, max_steps=steps
+        folder, make_rollout(max_new_tokens=12), watch, max_epochs=-1, max_steps=steps
     )
     module = make_module(kinds=data.kinds, **settings)
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
