@@ -17,10 +17,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Those of the newest and the lowest versions, made anew each time.
 NEWEST := .venv-newest
 LOWEST := .venv-lowest
+# Packages for a GPU machine that has torch and no network.
+WHEELS ?= wheels
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help quickstart test lint format typecheck build clean same-python lock test-newest test-lowest
+.PHONY: help quickstart test lint format typecheck build clean same-python lock test-newest test-lowest gpu-wheels gpu-check
 
 help: ## this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [ARGS=...] [PYTEST_ARGS=...]"
@@ -79,7 +81,7 @@ define install
 @rm -f $@
 @{ $(PIP) install --progress-bar off $(PINS) hatchling editables && \
    $(PIP) install --progress-bar off $(PINS) --no-build-isolation --editable '$(1)' && touch $@; } \
-  | grep --line-buffered -E 'Downloading .*([0-9]{2}\.[0-9]+ M|G)B' ; test -f $@ || { \
+  | grep --line-buffered -E 'Downloading .*([0-9]{2}\.[0-9]+ M|G)B|\(constraint\)' ; test -f $@ || { \
   echo "error: the installation failed; pip says above what is missing." >&2; \
   $(if $(LOCK),echo "A pinned version that is not there: make LOCK= $(MAKECMDGOALS) goes by the bounds of pyproject.toml alone" >&2;) exit 1; }
 endef
@@ -110,3 +112,15 @@ test-lowest: ## the same with the lowest
 	$(LOWEST)/bin/uv pip compile --quiet --no-config --no-annotate --no-header --extra test --extra lint \
 	  --resolution lowest-direct --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
 	$(MAKE) VENV=$(LOWEST) LOCK=$(LOWEST)/lowest.txt test
+
+# Installed where that machine's own Python finds them first: torch, lightning and the like are its own.
+gpu-wheels: $(CREATED) ## wheels for Python 3.12 on Linux x86-64, to carry to a GPU machine without network
+	$(PIP) download --quiet --no-deps --only-binary=:all: $(PINS) --dest $(WHEELS) --requirement tools/gpu_wheels.txt \
+	  --python-version 3.12 --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
+	  --platform manylinux_2_24_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64
+
+gpu-check: ## what a GPU has to show, with the wheels where there are any; ARGS="--only memory"
+	@if ls $(WHEELS)/*.whl >/dev/null 2>&1; then \
+	  $(PYTHON) -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target $(WHEELS)/site $(WHEELS)/*.whl && \
+	  PYTHONPATH=$(WHEELS)/site $(PYTHON) tools/gpu_report.py $(ARGS); \
+	else $(MAKE) $(TESTING) && $(BIN)/python tools/gpu_report.py $(ARGS); fi

@@ -13,14 +13,25 @@ from visionthink_pl.families import Family, load_family
 from visionthink_pl.policy import Policy
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", choices=("cpu", "cuda"), default="cpu", help="of equivalence/")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """Where the models of ``equivalence/`` are; a GPU's convolutions are to round as fp32 does."""
+    torch.backends.cudnn.allow_tf32 = False
+    return request.config.getoption("device")
+
+
 @pytest.fixture(scope="session")
 def family() -> Family:
     return load_family("embedded")
 
 
 @pytest.fixture(scope="session")
-def shared_policy(family: Family) -> Policy:
-    return embedded_policy(family)
+def shared_policy(family: Family, device: str) -> Policy:
+    return embedded_policy(family, device=device)
 
 
 @pytest.fixture(scope="session", params=NAMES)

@@ -1,6 +1,10 @@
 """Policies and two-turn trajectories on the embedded model."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
 
 from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.conversation import Conversation, read_prompt
@@ -13,20 +17,28 @@ from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
 
-def embedded_policy(family: Family, temperature: float = 1.0) -> Policy:
+def embedded_policy(family: Family, temperature: float = 1.0, **settings: Any) -> Policy:
     """The embedded model with an adapter that changes something."""
-    return adapted_policy("embedded", family, temperature)
+    return adapted_policy("embedded", family, temperature, **settings)
 
 
-def adapted_policy(pretrained: str, family: Family, temperature: float = 1.0) -> Policy:
+def adapted_policy(
+    pretrained: str,
+    family: Family,
+    temperature: float = 1.0,
+    quantization: Literal["nf4"] | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+) -> Policy:
     """A model with an adapter moved away from zero, so that it changes something."""
-    policy = load_policy(pretrained, family, Lora(r=4), temperature, torch.float32)
+    lora = Lora(r=4, quantization=quantization)
+    policy = load_policy(pretrained, family, lora, temperature, dtype)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
             if "lora_" in name:
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return policy
+    return policy.to(device)
 
 
 def make_conversation(family: Family, with_tool: bool = True) -> Conversation:
@@ -83,6 +95,23 @@ def rolled(policy: Policy, group_size: int = 4, **settings) -> list[Group]:
     return engine.rollout(three_samples(), group_size, draw=0)
 
 
+def sampled_logprobs(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:
+    """Log-probabilities as they were sampled, shape (K,), where the policy is."""
+    values = [value for trajectory in trajectories for value in trajectory.logprobs]
+    return torch.tensor(values, device=policy.base.device)
+
+
+def rounding(policy: Policy) -> float:
+    """How far two ways to one log-probability may lie apart in fp32, in nats. A GPU's kernels sum
+    in another order for each shape: 3e-5 was the most on an H200."""
+    return 1e-5 if policy.base.device.type == "cpu" else 5e-5
+
+
+def weights(like_K: Tensor) -> Tensor:
+    """Weights of log-probabilities in a sum, so that none is lost or swapped unseen."""
+    return torch.randn(len(like_K), generator=torch.Generator().manual_seed(0)).to(like_K.device)
+
+
 def three_samples() -> list[VQASample]:
     return [sample_of_size(w, h) for w, h in ((112, 112), (168, 84), (84, 140))]
 
@@ -108,8 +137,8 @@ def assert_same_gradients(
 def generated_ids(policy: Policy, trajectory: Trajectory, max_new_tokens: int) -> list[int]:
     """What transformers' own greedy ``generate`` goes on with behind the prompt."""
     family = policy.family
-    ids_1T = torch.tensor([trajectory.prompt_ids])
-    pixels = family.pixels(trajectory.images)
+    ids_1T = torch.tensor([trajectory.prompt_ids], device=policy.base.device)
+    pixels = family.pixels(trajectory.images).to(policy.base.device)
     out_1T = policy.base.generate(
         input_ids=ids_1T,
         attention_mask=torch.ones_like(ids_1T),

@@ -29,19 +29,20 @@ def forward(
 
     The model finds its own positions, unless those of image tokens are to be shifted.
     """
-    ids_1T = torch.tensor([trajectory.ids])
-    pixels = policy.family.pixels(trajectory.images)
+    device = policy.base.device
+    ids_1T = torch.tensor([trajectory.ids], device=device)
+    pixels = policy.family.pixels(trajectory.images).to(device)
     shifted = {}
     if position_shift:
         is_image_1T = ids_1T == policy.family.image_token_id
-        positions = _positions(policy, trajectory)
+        positions = _positions(policy, trajectory).to(device)
         shifted["position_ids"] = torch.where(is_image_1T, positions + position_shift, positions)
     logits_TV = policy.base(
         input_ids=ids_1T,
         pixel_values=pixels.values,
         image_grid_thw=pixels.grid_thw,
         mm_token_type_ids=(ids_1T == policy.family.image_token_id).int(),
-        past_key_values=cache,
+        cache=cache,
         use_cache=cache is not None,
         **shifted,
     ).logits[0]
@@ -66,7 +67,8 @@ def generate_turn(
 ) -> tuple[list[int], list[float]]:
     """Generate one turn from the whole history: ids, and their log-probabilities."""
     cache = DynamicCache()
-    logprobs_V = forward(policy, trajectory, cache)[-1]
+    logprobs_V, device = forward(policy, trajectory, cache)[-1], policy.base.device
+    uniform_T = None if uniform_T is None else uniform_T.to(device)
     position = int(_positions(policy, trajectory).max()) + 1
     ids: list[int] = []
     values: list[float] = []
@@ -78,9 +80,9 @@ def generate_turn(
         if chosen == policy.family.end_of_turn_id:
             break
         output = policy.base(
-            input_ids=torch.tensor([[chosen]]),
-            position_ids=torch.full((3, 1, 1), position + step),
-            past_key_values=cache,
+            input_ids=torch.tensor([[chosen]], device=device),
+            position_ids=torch.full((3, 1, 1), position + step, device=device),
+            cache=cache,
             use_cache=True,
         )
         logprobs_V = distribution(policy, output.logits[0, -1])

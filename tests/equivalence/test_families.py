@@ -17,6 +17,8 @@ from model_helpers import (
     generated_ids,
     gradients_of,
     sample_of_size,
+    sampled_logprobs,
+    weights,
 )
 from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Embedded, Family, load_family
@@ -74,9 +76,9 @@ def family(checkpoint: Path) -> Family:
 
 
 @pytest.fixture(scope="module")
-def shared_policy(checkpoint: Path, family: Family) -> Policy:
+def shared_policy(checkpoint: Path, family: Family, device: str) -> Policy:
     """``policy`` of ``conftest.py`` takes this one."""
-    policy = adapted_policy(str(checkpoint), family, temperature=3.0)  # so that turns end
+    policy = adapted_policy(str(checkpoint), family, 3.0, device=device)  # so that turns end
     policy.never_sampled_V.copy_(few_ids(family, len(policy.never_sampled_V)))
     return policy
 
@@ -116,7 +118,7 @@ def plain(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:
 
 def weighted(logprobs_K: Tensor) -> Tensor:
     """A sum in which no log-probability is lost or swapped unseen."""
-    return logprobs_K @ torch.randn(len(logprobs_K), generator=torch.Generator().manual_seed(0))
+    return logprobs_K @ weights(logprobs_K)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -148,9 +150,9 @@ def test_greedy_ids_are_those_of_generate(policy: Policy) -> None:
 def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bool]:
     policy.train()
     if request.param:
-        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.base.activation_checkpointing_enable({"use_reentrant": False})
     yield request.param
-    policy.base.gradient_checkpointing_disable()
+    policy.base.activation_checkpointing_disable()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -198,7 +200,7 @@ def test_kept_features_are_those_of_each_image_alone(policy: Policy, family: Fam
         together = policy.features([*images, images[0]])
         assert together[0] is together[-1]
         for image, tokens in zip(images, together, strict=False):
-            pixels = family.pixels([image])
+            pixels = family.pixels([image]).to(policy.base.device)
             out = policy.base.get_image_features(pixels.values, pixels.grid_thw)
             deep = [feature[0] for feature in out.get("deepstack_features", [])]
             assert len(deep) == (3 if family.model_type == "qwen3_vl" else 0)
@@ -215,7 +217,7 @@ def largest_difference(policy: Policy, case: str) -> float:
     """How far log-probabilities as sampled lie from those of a plain pass."""
     trajectories = roll(policy, case)
     assert any(t.high for t in trajectories)
-    sampled_K = torch.tensor([value for t in trajectories for value in t.logprobs])
+    sampled_K = sampled_logprobs(policy, trajectories)
     with torch.no_grad():
         return (sampled_K - plain(policy, trajectories)).abs().max().item()
 

@@ -13,6 +13,7 @@ from model_helpers import (
     make_conversation,
     mixed_trajectories,
     rolled,
+    rounding,
     three_samples,
 )
 from visionthink_pl.families import Family
@@ -66,12 +67,12 @@ def test_one_tower_pass_an_image_and_step_and_none_backward(
     assert tower.images == distinct
     policy.train()
     if checkpointing:
-        policy.base.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.base.activation_checkpointing_enable({"use_reentrant": False})
     for start in (0, 5, 10):  # micro-batches
         policy(trajectories[start : start + 5]).sum().backward()
         policy.reference_logprobs(trajectories[start : start + 5])
     assert (tower.images, tower.backward) == (distinct, 0)
-    policy.base.gradient_checkpointing_disable()
+    policy.base.activation_checkpointing_disable()
     policy.features.clear()
     policy(trajectories)
     assert tower.images == 2 * distinct  # the control: nothing was kept
@@ -98,10 +99,10 @@ def test_kept_features_are_those_of_the_pixels(policy: Policy, family: Family) -
         together = [tokens.values_LPD for tokens in policy.features([*images, images[0]])]
         assert together[0] is together[3]
         for image, (found_PD,) in zip(images, together, strict=False):
-            alone_PD = policy.base.get_image_features(
-                *vars(family.pixels([image])).values()
-            ).pooler_output[0]
-            torch.testing.assert_close(found_PD, alone_PD, atol=1e-6, rtol=1e-6)
+            pixels = family.pixels([image]).to(policy.base.device)
+            alone_PD = policy.base.get_image_features(*vars(pixels).values()).pooler_output[0]
+            atol = rounding(policy) / 10
+            torch.testing.assert_close(found_PD, alone_PD, atol=atol, rtol=1e-6)
         difference_LPD = together[1][:, : together[0].shape[1]] - together[0]
         assert difference_LPD.abs().max() > 1e-3  # the control
 

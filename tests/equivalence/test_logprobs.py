@@ -11,12 +11,12 @@ pytestmark = pytest.mark.equivalence
 
 @pytest.mark.parametrize("chunk", [1, 7, 36, 37, 100])
 def test_chunks_equal_the_dense_pass(policy: Policy, chunk: int) -> None:
-    generator = torch.Generator().manual_seed(0)
+    generator, device = torch.Generator().manual_seed(0), policy.base.device
     width = policy.base.config.text_config.hidden_size
-    hidden_KD = torch.randn(37, width, generator=generator, requires_grad=True)
+    hidden_KD = torch.randn(37, width, generator=generator).to(device).requires_grad_()
     usable = (~policy.never_sampled_V).nonzero().flatten()
-    ids_K = usable[torch.randint(len(usable), (37,), generator=generator)]
-    weights_K = torch.randn(37, generator=generator)
+    ids_K = usable[torch.randint(len(usable), (37,), generator=generator).to(device)]
+    weights_K = torch.randn(37, generator=generator).to(device)
 
     dense_KV = policy.base.get_output_embeddings()(hidden_KD)
     dense_KV = dense_KV.masked_fill(policy.never_sampled_V, float("-inf")).log_softmax(-1)
@@ -39,5 +39,6 @@ def test_the_head_never_sees_more_than_a_chunk(
     forward = head.forward
     monkeypatch.setattr(head, "forward", lambda x: sizes.append(len(x)) or forward(x))
     width = policy.base.config.text_config.hidden_size
-    policy.logprobs(torch.zeros(37, width), torch.full((37,), 5), chunk=10)
+    zeros_KD = torch.zeros(37, width, device=policy.base.device)
+    policy.logprobs(zeros_KD, torch.full((37,), 5, device=policy.base.device), chunk=10)
     assert sizes == [10, 10, 10, 7]

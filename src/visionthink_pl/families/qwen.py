@@ -10,11 +10,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.image_utils import SizeDict
-from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from visionthink_pl.families.base import Embedded, Family, Pixels
 from visionthink_pl.images import MAX_ASPECT_RATIO, Size
+from visionthink_pl.internals.transformers import SizeDict
 
 NO_LIMIT = 10**9  # pixels
 
@@ -55,15 +54,9 @@ class Qwen(Family):
         self.processor.image_processor.size = limits
 
     def visual_tokens(self, image: Image.Image | Size) -> int:
-        limits = self.processor.image_processor.size
-        height, width = smart_resize(
-            image.height,
-            image.width,
-            factor=self.side,
-            min_pixels=limits["shortest_edge"],
-            max_pixels=limits["longest_edge"],
-        )
-        return (height // self.side) * (width // self.side)
+        processor = self.processor.image_processor
+        patches = processor.get_number_of_image_patches(image.height, image.width)
+        return patches // processor.merge_size**2
 
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:
         out = self.processor.image_processor(images=list(images), return_tensors="pt")

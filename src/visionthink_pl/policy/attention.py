@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+
+from visionthink_pl.internals.transformers import sdpa_attention_forward, sdpa_mask
 
 SHARED_PREFIX = "visionthink_shared_prefix"  # the name that transformers knows it by
 ALIKE = 1.25  # continuations are padded together where the longest is at most this much longer
@@ -133,7 +133,7 @@ def attend(
     if packing is None and places_NT is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     repeats = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, repeats), repeat_kv(value, repeats)
+    key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
     if packing is None:
         assert places_NT is not None
         return _attend_from(query, key, value, places_NT, kwargs["scaling"]), None
@@ -179,6 +179,11 @@ def _behind(prompt: Tensor, rows: Tensor) -> Tensor:
     """Each of the rows behind the one prompt."""
     return torch.cat([prompt.expand(len(rows), -1, -1, -1), rows], 2)
 
+
+# In 16 bits on a GPU torch prefers cuDNN's attention, which plans anew for each shape, and packed
+# rows bring new shapes in every micro-batch: on an H200 an update of the quickstart took 1.06 s
+# with it and 0.25 s without (docs/performance.md).
+torch.backends.cuda.enable_cudnn_sdp(False)
 
 AttentionInterface.register(SHARED_PREFIX, attend)
 AttentionMaskInterface.register(SHARED_PREFIX, sdpa_mask)

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Cache
 
 
-class RaggedCache:
+class RaggedCache(Cache):
     """A preallocated cache in which every row is filled from the front, without holes.
 
     New keys are written behind a row's own last one; what stands behind its length is left over
@@ -20,6 +21,7 @@ class RaggedCache:
     """
 
     def __init__(self, rows: int, capacity: int) -> None:
+        super().__init__(layers=[])  # of its own it has none: all are kept here, as (keys, values)
         self._rows, self.capacity = rows, capacity
         self._keys: list[Tensor] = []  # a layer: (N, capacity, key heads, width of a head)
         self._values: list[Tensor] = []
@@ -27,7 +29,7 @@ class RaggedCache:
         self._slots_NT = torch.empty(0)
         self._seen = 0
 
-    def aim(self, rows_N: Tensor | None, slots_NT: Tensor, seen: int) -> None:
+    def write_at(self, rows_N: Tensor | None, slots_NT: Tensor, seen: int) -> None:
         """Say where the next ``update`` of each layer writes and how much it returns.
 
         Args:
@@ -38,10 +40,11 @@ class RaggedCache:
         self._rows_N, self._slots_NT, self._seen = rows_N, slots_NT, seen
 
     def update(
-        self, key: Tensor, value: Tensor, layer_idx: int, **kwargs: Any
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Write (N, key heads, T, width) and return (N, key heads, seen, width): views where all
         rows are meant."""
+        key, value = key_states, value_states
         if layer_idx == len(self._keys):
             shape = self._rows, self.capacity, key.shape[1], key.shape[3]
             self._keys.append(key.new_zeros(shape))

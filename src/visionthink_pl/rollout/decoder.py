@@ -205,7 +205,7 @@ class Decoder:
         after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
         slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
         seen = max(lengths) + len(step_T)
-        cache.aim(rows_R, slots_RT, seen)
+        cache.write_at(rows_R, slots_RT, seen)
         attention = self._behind(slots_RT, seen) if any(lengths) else {}
         family.hidden(
             policy.base,
@@ -250,7 +250,7 @@ class Decoder:
         )
         seen = min(self._cache.capacity, -(-longest // BUCKET) * BUCKET)
         slots_N1 = rows.lengths_N[:, None]
-        self._cache.aim(None, slots_N1, seen)
+        self._cache.write_at(None, slots_N1, seen)
         hidden_N1D = policy.family.hidden(
             policy.base,
             policy.embed(rows.unfed_N[:, None], []),

@@ -1,0 +1,39 @@
+"""Whether the packages beside this one are those that it was tried with."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+PACKAGE = "visionthink_pl"
+
+
+def out_of_range() -> str | None:
+    """One line about the packages that are missing or outside of the bounds that this package was
+    installed with, and what to run; ``None`` where all is as it should be, or where the package
+    was not installed but is run from its folder.
+    """
+    try:
+        declared = [Requirement(line) for line in requires(PACKAGE) or ()]
+    except PackageNotFoundError:
+        return None
+    # An extra's requirement holds only where the extra is asked for.
+    needed = [one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""})]
+    wrong = [(one, found) for one in needed if (found := _found(one)) is not None]
+    if not wrong:
+        return None
+    said = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
+    wanted = " ".join(f"'{one.name}{one.specifier}'" for one, _ in wrong)
+    return f"{said}. Run: python -m pip install {wanted}"
+
+
+def _found(requirement: Requirement) -> str | None:
+    """What is here in place of what is required; ``None`` where that is here."""
+    try:
+        here = version(requirement.name)
+    except PackageNotFoundError:
+        return f"{requirement.name} is not installed"
+    if requirement.specifier.contains(here, prereleases=True):
+        return None
+    return f"{requirement.name} {here} is installed"
