@@ -9,6 +9,9 @@ from typing import Any
 from datasets import Dataset, Features
 from PIL import Image
 
+from visionthink_pl.data import Columns, VQADataset, VQAStream
+from visionthink_pl.types import VQASample
+
 
 def png(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
     buffer = io.BytesIO()
@@ -31,3 +34,24 @@ def write_parquet(
 ) -> str:
     Dataset.from_list(list(rows), features=features and Features(features)).to_parquet(file)
     return str(file)
+
+
+def both(
+    path: str,
+    columns: Columns = Columns(),  # noqa: B008
+    kinds: Sequence[str] = ("vqa",),
+    **more: Any,
+) -> list[Any]:
+    """The rows as a table and as a stream, which must be the same."""
+    source = VQADataset(path, columns, **more)
+    found = [source[i] for i in range(len(source))]
+    streamed = list(VQAStream(path, list(kinds), columns, **more).read(None, 0, None))
+    told = [getattr(row, "reason", None) for row in found]
+    assert told == [getattr(row, "reason", None) for row, _ in streamed]
+    texts = [_texts(row) for row in found if isinstance(row, VQASample)]
+    assert texts == [_texts(row) for row, _ in streamed if isinstance(row, VQASample)]
+    return found
+
+
+def _texts(row: VQASample) -> tuple[str, ...]:
+    return row.id, row.question, row.answer, row.kind

@@ -14,6 +14,7 @@ ROOMS = (
     "ranks",
     "memory",
     "checkpoint",
+    "rgb",
     "images",
     "families",
     "visual_tools",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import stat
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,27 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from visionthink_pl.rgb import (
+    ImageDecodeError,
+    grey_of_16_bits,
+    refuse_32_bits,
+    scale_transparent,
+    to_rgb,
+)
 from visionthink_pl.types import ConfigError, VQASample
+
+__all__ = [
+    "FirstView",
+    "FullView",
+    "HalfView",
+    "ImageDecodeError",
+    "ImageSource",
+    "PixelLimits",
+    "Size",
+    "decode",
+    "half",
+    "look",
+]
 
 MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
 
@@ -21,10 +42,6 @@ JPEG_END = b"\xff\xd9"
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 ImageSource = Path | bytes | io.BufferedReader | Image.Image
-
-
-class ImageDecodeError(ValueError):
-    """An image that can't be decoded; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +59,21 @@ def decode(source: ImageSource) -> Image.Image:
     greyscale is scaled to 8 bits. Safe to call from several threads.
 
     Raises:
-        ImageDecodeError: the file is missing, is not an image, has more pixels than Pillow takes
-            for safe (89 million), has 32 bits of grey, or one side more than 50 times the other.
+        ImageDecodeError: the file is missing, can't be read or is not an image, has more pixels
+            than Pillow takes for safe (89 million), has 32 bits of grey, or one side more than 50
+            times the other.
     """
     try:
         image = source if isinstance(source, Image.Image) else _open(source)
+        refuse_32_bits(image)
+        scale_transparent(image)
+        grey = grey_of_16_bits(image)
         image.load()
-        upright = _to_rgb(ImageOps.exif_transpose(image))
+        upright = to_rgb(ImageOps.exif_transpose(image), grey)
     except ImageDecodeError:
         raise
     except Exception as error:  # a decoder fed with garbage may raise anything
-        raise ImageDecodeError(f"can't decode the image: {error}") from error
+        raise _undecoded(source, error) from error
     _refuse_narrow(Size(*upright.size))
     return upright
 
@@ -74,19 +95,19 @@ def look(source: ImageSource) -> Size:
     if isinstance(source, Image.Image):
         return Size(*decode(source).size)
     try:
+        if isinstance(source, Path):
+            check_file(source)
         with _file(source) as file:
             image = _open(file)
             if not _is_whole(image, file):
                 return Size(*decode(image).size)
-            _refuse_grey(image)
+            refuse_32_bits(image)
             # A PNG's own ``getexif`` decodes all of it, to find what stands behind the pixels.
             orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except ImageDecodeError:
         raise
-    except FileNotFoundError as error:
-        raise _missing(source) from error
     except Exception as error:  # as of ``decode``
-        raise ImageDecodeError(f"can't decode the image: {error}") from error
+        raise _undecoded(source, error) from error
     size = Size(*(reversed(image.size) if orientation in SIDEWAYS else image.size))
     _refuse_narrow(size)
     return size
@@ -119,17 +140,44 @@ def _refuse_narrow(size: Size) -> None:
         )
 
 
-def _missing(source: object) -> ImageDecodeError:
-    return ImageDecodeError(f"image file is missing: {source!s}")
+def check_file(path: Path) -> None:
+    """Refuse what is no file that could be read; a pipe would be waited for.
+
+    Raises:
+        ImageDecodeError: it is missing, another thing than a file, or can't be looked up.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageDecodeError(f"image file is missing: {path}") from error
+    except OSError as error:
+        raise _unread(path, error) from error
+    except ValueError as error:  # a null character, or what can't be encoded
+        raise ImageDecodeError(f"image is no path: {error}: {str(path)[-100:]!r}") from error
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise ImageDecodeError(f"image is no file: {path} is {what}")
+
+
+def _unread(path: Path, error: OSError) -> ImageDecodeError:
+    name = str(path)
+    shown = name if len(name) <= 300 else f"{name[:100]}... ({len(name)} characters)"
+    return ImageDecodeError(f"image file can't be read: {error.strerror}: {shown}")
+
+
+def _undecoded(source: ImageSource, error: Exception) -> ImageDecodeError:
+    if isinstance(source, Path) and isinstance(error, OSError) and error.errno is not None:
+        return _unread(source, error)
+    return ImageDecodeError(f"can't decode the image: {error}")
 
 
 def _open(source: Path | bytes | io.BufferedReader) -> Image.Image:
     """The image, of which only the header has been read."""
     most = Image.MAX_IMAGE_PIXELS
     try:
+        if isinstance(source, Path):
+            check_file(source)
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except FileNotFoundError as error:
-        raise _missing(source) from error
     except UnidentifiedImageError as error:
         raise ImageDecodeError("can't decode the image: not an image") from error
     except Image.DecompressionBombError as error:  # more than twice as many
@@ -139,21 +187,6 @@ def _open(source: Path | bytes | io.BufferedReader) -> Image.Image:
             f"too many pixels: {image.width} x {image.height}; at most {most} are decoded"
         )
     return image
-
-
-def _refuse_grey(image: Image.Image) -> None:
-    if image.mode in ("I", "F"):
-        raise ImageDecodeError("32-bit greyscale has no fixed white: save it with 8 or 16 bits")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    _refuse_grey(image)
-    if image.mode.startswith("I;16"):  # Pillow would clip at 255
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
 
 
 @dataclass(frozen=True)

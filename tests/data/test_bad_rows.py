@@ -19,6 +19,8 @@ def test_a_question_is_always_needed_and_an_answer_where_it_is_scored() -> None:
     assert usable(blank) == UnreadableSample("sample-0", "no answer")
     for needed in (True, False):
         assert usable(silent, needed) == UnreadableSample("sample-0", "empty question")
+    for blank in ("", " \t\n"):
+        assert usable(replace(GOOD, kind=blank)) == UnreadableSample("sample-0", "no kind")
     bad = UnreadableSample("a", "no image")
     assert usable(bad) is bad
 

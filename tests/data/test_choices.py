@@ -1,5 +1,8 @@
 """Multiple choice: what is asked, what is right, and that the rules agree."""
 
+from decimal import Decimal
+
+import numpy as np
 import pytest
 
 from visionthink_pl.data.bad_rows import BadRow
@@ -32,6 +35,34 @@ RIGHT = [
     (ANIMALS, -1, None, "no index counts from the end"),
     (ANIMALS, True, None, "a truth value is no index"),
     (ANIMALS, "a cow", None, "no option"),
+    (ANIMALS, ["B"], "B. a dog", "a list of one letter"),
+    (ANIMALS, ["a dog"], "B. a dog", "a list of one text"),
+    (ANIMALS, [1], "B. a dog", "a list of one index"),
+    (ANIMALS, ["B", "B"], "B. a dog", "the same letter twice"),
+    (ANIMALS, ["B", "a dog", 1, 1.0], "B. a dog", "four names of one option"),
+    (ANIMALS, ["B", None, " "], "B. a dog", "what is empty says nothing"),
+    (ANIMALS, [], "", "a list without an answer"),
+    (ANIMALS, [None, ""], "", "a list of nothing"),
+    (ANIMALS, ["B", "C"], None, "two options"),
+    (ANIMALS, ["B", "B", "C"], None, "two options, one of them more often"),
+    (ANIMALS, ["B", "a cow"], None, "an option and something that is none"),
+    (ANIMALS, ["a cow"], None, "a list of one that is none"),
+    (ANIMALS, [["B"]], None, "a list within a list"),
+    (["red", "red", "blue"], ["red"], None, "a list of one that could be two"),
+    (["red", "red", "blue"], ["red", "A"], None, "a second name does not undo that"),
+    (ANIMALS, 1.0, "B. a dog", "an index that a null made a float"),
+    (ANIMALS, Decimal("1"), "B. a dog", "a decimal index"),
+    (ANIMALS, Decimal("1.00"), "B. a dog", "a decimal index with digits behind the point"),
+    (ANIMALS, np.int64(1), "B. a dog", "numpy's int"),
+    (ANIMALS, np.float32(1), "B. a dog", "numpy's float"),
+    (["0.1", "0.2"], np.float32(0.1), "A. 0.1", "what has a fraction is no index"),
+    (["0.1", "0.2"], 0.2, "B. 0.2", "a float with a fraction"),
+    (["0.5", "0.50"], Decimal("0.50"), "B. 0.50", "a decimal by its digits"),
+    (["3", "4"], 3.0, None, "a whole float is an index, never an option"),
+    (["3.0", "4.0"], Decimal("3.0"), None, "a whole decimal likewise"),
+    (ANIMALS, float("nan"), None, "no number"),
+    (ANIMALS, float("inf"), None, "infinite"),
+    (ANIMALS, Decimal("1E+999999999"), None, "a number without end"),
     (ANIMALS, None, "", "no answer, as in prediction"),
     (ANIMALS, " ", "", "a blank one"),
     (["only"], 0, None, "one option is no choice"),

@@ -151,7 +151,9 @@ BAD = [
     ({"image": [stored("red"), None]}, "no image"),
     ({"image": {"bytes": None, "path": None}}, "no image"),
     ({"image": ""}, "no image"),
-    ({"image": 7}, "no image"),
+    ({"image": 7}, "no image: 7 is neither bytes nor a path"),
+    ({"image": {"url": "a"}}, "no image: a struct of url; of bytes and path is expected"),
+    ({"image": {}}, "no image"),
     (
         {"image": "nowhere.png"},
         f"image file is missing: {Path.cwd() / 'nowhere.png'} (looked up in image_folder)",

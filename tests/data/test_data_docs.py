@@ -60,6 +60,15 @@ CHOICE = {"options": ["cat", "dog"], "answer": "dog"}
 # What the table names, and a row that is it.
 BAD: dict[str, dict[str, Any]] = {
     "no image in the row": {"image": None},
+    "an image that is neither bytes nor a path": {"image": 7},
+    "a name of more than 255 bytes, links in a circle, no permission": {"image": "n" * 256},
+    "a folder, a pipe or a device in place of a file": {"image": "."},
+    "a null character in a path": {"image": "a\0"},
+    "a URL": {"image": "https://example.com/a.png"},
+    "a data URI": {"image": "data:image/png;base64,iVBORw0KGgo="},
+    "base64 text": {"image": "iVBORw0KGgo="},
+    "what Python's `str` makes of bytes": {"image": str(stored("red")["bytes"])},
+    "text in place of the bytes": {"image": {"bytes": "a", "path": None}},
     "missing image": {"image": {"bytes": None, "path": "nowhere.png"}},
     "not an image": {"image": {"bytes": b"text", "path": None}},
     "cut off in the middle": {"image": {"bytes": NOISE[:-1000], "path": None}},
@@ -73,20 +82,27 @@ BAD: dict[str, dict[str, Any]] = {
     "one option, or more than ten": CHOICE | {"options": ["cat"]},
     "an empty option before another": CHOICE | {"options": [None, "dog"]},
     "a question that is not text": {"question": 7},
-    "an answer that is neither text nor a number": {"answer": True},
+    "an answer that is neither text nor a finite number": {"answer": True},
     "an option that is not text": CHOICE | {"options": [1, 2]},
-    "a null in the column of kinds": {"kind": None},
+    "a null or blank kind": {"kind": " "},
+    "a kind that is a list or a struct": {"kind": ["k"]},
 }
-NO_JSON, TOO_LONG, OTHER_KIND = (
+NO_JSON, TOO_LONG, OTHER_KIND, NO_TEXT = (
     "in a streamed file, a line that is not JSON",
     "a prompt over `rollout.max_prompt_tokens`",
     "in a stream, a kind that was not given",
+    "half of a surrogate pair, or bytes that are not UTF-8",
 )
 
 
 def test_every_line_of_the_table_is_tried() -> None:
-    assert [what for what, _ in REASONS if what not in BAD] == [TOO_LONG, NO_JSON, OTHER_KIND]
-    assert len(REASONS) == len(BAD) + 3
+    assert [what for what, _ in REASONS if what not in BAD] == [
+        TOO_LONG,
+        NO_TEXT,
+        NO_JSON,
+        OTHER_KIND,
+    ]
+    assert len(REASONS) == len(BAD) + 4
 
 
 def reason_of(row: VQASample | UnreadableSample) -> str:
@@ -114,6 +130,14 @@ def test_a_line_that_is_not_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a.jsonl").write_text('{"question": "a", "image": "b", "answer": "c"}\n{]\n')
     _, (row, _) = VQAStream(str(tmp_path / "a.jsonl"), ["k"]).read(None, 0, None)
     assert isinstance(row, UnreadableSample) and row.reason.startswith(documented(NO_JSON))
+
+
+def test_a_text_that_is_none(tmp_path: Path) -> None:
+    row = '{"question": "\\ud800", "image": "a.png", "answer": "c"}\n'
+    (tmp_path / "a.jsonl").write_text(row)
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    source = VQADataset(str(tmp_path / "a.jsonl"), image_folder=str(tmp_path))
+    assert reason_of(source[0]).startswith(documented(NO_TEXT))
 
 
 def test_a_kind_that_was_not_given(tmp_path: Path) -> None:

@@ -125,7 +125,6 @@ REFUSED = [
     (ROW | {"image": "/etc/hostname"}, "'/etc/hostname' lies outside", "an absolute path"),
     (ROW | {"image": "link.png"}, "'link.png' lies outside", "a link that leads out"),
     ("{'image': 'a.png'}", "questions.jsonl:2: not JSON", "Python's quotes are not JSON's"),
-    (ROW | {"image": "a\x00.png"}, "questions.jsonl:2: 'image' is no path", "a null character"),
     ("[" * 100_000, "questions.jsonl:2: not JSON", "nested beyond measure"),
     ("[1, 2]", "an object with image, question, answer is expected", "a list"),
     ("null", "an object with image, question, answer is expected", "nothing"),

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, Json, List
+from datasets import ClassLabel, Dataset, Features, Json, LargeList, List, Value
 from datasets import Image as ImageFeature
 
-from table_helpers import png, stored, write_jsonl, write_parquet
+from table_helpers import both, png, stored, write_jsonl, write_parquet
 from visionthink_pl.data import Columns, SavedDataset, VQADataset, VQAStream
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -74,18 +74,6 @@ def mixed(folder: Path, options: list[Any], answers: list[Any], **more: Any) -> 
     (folder / "x.png").write_bytes(png("red"))
     row = {"image": str(folder / "x.png"), "question": "Which?", "options": options} | more
     return [row | {"answer": answer} for answer in answers]
-
-
-def both(path: str, columns: Columns = Columns(), **more: Any) -> list[Any]:  # noqa: B008
-    """The rows as a table and as a stream, which must be the same."""
-    source = VQADataset(path, columns, **more)
-    found = [source[i] for i in range(len(source))]
-    streamed = list(VQAStream(path, ["vqa"], columns, **more).read(None, 0, None))
-    told = [getattr(row, "reason", None) for row in found]
-    assert told == [getattr(row, "reason", None) for row, _ in streamed]
-    texts = [(row.id, row.question, row.answer) for row in found if isinstance(row, VQASample)]
-    assert texts == [(s.id, s.question, s.answer) for s, _ in streamed if isinstance(s, VQASample)]
-    return found
 
 
 @pytest.mark.parametrize("form", ["lines", "list", "folder"])
@@ -205,6 +193,88 @@ def test_class_labels_are_read_by_their_names(tmp_path: Path) -> None:
     assert [(row.answer, row.kind) for row, _ in streamed] == expected
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_list_of_class_labels_is_read_by_their_names(tmp_path: Path, large: bool) -> None:
+    labels = ClassLabel(names=["cat", "dog"])
+    answers: list[Any] = [[1, 1, 0], [1], [-1, 0], [-1], [], None, [None, 1]]
+    made = [row | {"answer": a} for row, a in zip(rows(7), answers, strict=True)]
+    kind = LargeList(labels) if large else List(labels)
+    features = Dataset.from_list(rows(1)).features | {"answer": kind}
+    path = write_parquet(tmp_path / "a.parquet", made, features)
+    assert [row.answer for row in both(path)] == ["dog", "dog", "cat", "", "", "", "dog"]
+
+
+def test_a_class_label_within_a_struct_and_beside_options(tmp_path: Path) -> None:
+    info = {"label": ClassLabel(names=["cat", "dog"])}
+    made = [
+        row | {"info": {"label": 1}, "options": ["dog", "cat"], "label": [1]} for row in rows(1)
+    ]
+    features = Dataset.from_list(rows(1)).features | {
+        "info": info,
+        "options": List(Value("string")),
+        "label": List(info["label"]),
+    }
+    path = write_parquet(tmp_path / "a.parquet", made, features)
+    assert both(path, Columns(answer="info.label"))[0].answer == "dog"
+    for column in ("info.label", "label"):  # a name, where an index would mean the cat
+        found = both(path, Columns(answer=column, choices="options"))
+        assert found[0].answer == "A. dog"
+
+
+def test_a_class_label_without_a_name_is_a_bad_row(tmp_path: Path) -> None:
+    made = Dataset.from_list([row | {"answer": 5, "topic": i} for i, row in enumerate(rows(2))])
+    info = made.info.copy()
+    path = str(tmp_path / "a.parquet")
+    labels = {"answer": ClassLabel(names=["cat", "dog"]), "topic": ClassLabel(names=["chart"])}
+    info.features = Features(made.features | labels)
+    Dataset(made.data, info=info).to_parquet(path)
+    reason = "class label without a name: "
+    answers = both(path)
+    assert [row.reason for row in answers] == [f"{reason}5; there are 2"] * 2
+    kinds = both(path, Columns(answer=None, kind="topic"), ["chart"])
+    assert kinds[0].kind == "chart"
+    assert kinds[1] == UnreadableSample("row 1", f"{reason}1; there are 1")
+    assert VQADataset(path, Columns(answer=None, kind="topic")).kinds == ("chart",)
+
+
+KINDS = [
+    (None, None, "null"),
+    ("", None, "empty"),
+    (" \n\u3000", None, "blank, a wide blank of Japanese among it"),
+    ("chart", "chart", "a text"),
+    (" chart", " chart", "blanks around a text are left as they are"),
+    (7, "7", "a number"),
+    (0, "0", "a number that is false as a truth value"),
+    (False, "False", "a truth value"),
+    (["chart"], None, "a list"),
+    ({"a": 1}, None, "a struct"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "why"), KINDS, ids=[row[2] for row in KINDS])
+def test_kinds(tmp_path: Path, kind: Any, text: str | None, why: str) -> None:
+    made = mixed(tmp_path, [], ["a"], topic=kind) + mixed(tmp_path, [], ["b"], topic="k")
+    path = write_jsonl(tmp_path / "q.jsonl", made)
+    first, second = both(path, Columns(kind="topic"), ["k", str(text)])
+    source = VQADataset(path, Columns(kind="topic"))
+    assert second.kind == "k"
+    if text is None:
+        assert first.reason.startswith(
+            "kind is no text" if isinstance(kind, list | dict) else "no kind"
+        ), why
+        assert source.kinds == ("k",)  # no metrics are made for a kind without a name
+    else:
+        assert first.kind == text and source.kinds == (text, "k"), why
+
+
+def test_a_kind_of_32_bits_has_its_own_digits(tmp_path: Path) -> None:
+    made = [row | {"topic": 0.1} for row in rows(1)]
+    features = Dataset.from_list(rows(1)).features | {"topic": Value("float32")}
+    path = write_parquet(tmp_path / "a.parquet", made, features)
+    assert both(path, Columns(kind="topic"), ["0.1"])[0].kind == "0.1"
+    assert VQADataset(path, Columns(kind="topic")).kinds == ("0.1",)
+
+
 def test_whole_numbers_that_a_null_made_floats(tmp_path: Path) -> None:
     answers = [
         row | {"answer": answer} for row, answer in zip(rows(), (1.0, None, 0.5), strict=True)
@@ -218,6 +288,12 @@ def test_ids_that_repeat_get_the_number_of_the_row(tmp_path: Path) -> None:
     columns = Columns(id="topic")
     assert [VQADataset(path, columns)[i].id for i in range(3)] == ["a#0", "b#1", "a#2"]
     assert [VQADataset(path, Columns(id="answer"))[i].id for i in range(3)] == ["0", "1", "2"]
+
+
+def test_rows_without_an_id_go_by_their_number(tmp_path: Path) -> None:
+    made = [row | {"name": name} for row, name in zip(rows(4), ("a", None, " ", "b"), strict=True)]
+    source = VQADataset(write_parquet(tmp_path / "a.parquet", made), Columns(id="name"))
+    assert [source[i].id for i in range(4)] == ["a", "row 1", "row 2", "b"]
 
 
 def test_the_hub_is_asked_for_what_was_named(monkeypatch: pytest.MonkeyPatch) -> None:

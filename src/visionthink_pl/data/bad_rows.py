@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from visionthink_pl.data.texts import not_unicode, printable
 from visionthink_pl.types import UnreadableSample, VQASample
 
 SHOWN = 20  # ids a reason
@@ -16,19 +17,42 @@ class BadRow(ValueError):
     """A row that is no sample; the message says why."""
 
 
+def bad_row(name: str, reason: str) -> UnreadableSample:
+    """A row that is left out, its id and the reason such that they can be written anywhere."""
+    return UnreadableSample(printable(name), printable(reason))
+
+
+def encodable(row: VQASample) -> VQASample | UnreadableSample:
+    """The row, or the bad row that it is for a text that can't be encoded."""
+    texts = {"id": (row.id,), "question": (row.question,), "answer": (row.answer,)}
+    kinds = {"kind": (row.kind, *row.extra_kinds)}
+    for role, values in (texts | kinds).items():
+        for value in values:
+            if (why := not_unicode(value)) is not None:
+                return bad_row(row.id, f"{role} can't be encoded: {why}")
+    return row
+
+
 def usable(
     row: VQASample | UnreadableSample, needs_answer: bool = True
 ) -> VQASample | UnreadableSample:
-    """The row, or the bad row that it is for want of a question, or of an answer.
+    """The row, or the bad row that it is: for want of a question, of a kind or of an answer, or
+    for a text that can't be encoded.
 
     Args:
         row: as its source gave it.
         needs_answer: whether it will be scored.
     """
     if isinstance(row, UnreadableSample):
+        told = bad_row(row.id, row.reason)
+        return row if told == row else told
+    row = encodable(row)
+    if isinstance(row, UnreadableSample):
         return row
     if not row.question.strip():
         return UnreadableSample(row.id, "empty question")
+    if not row.kind.strip():
+        return UnreadableSample(row.id, "no kind")
     if needs_answer and not row.answer.strip():
         return UnreadableSample(row.id, "no answer")
     return row

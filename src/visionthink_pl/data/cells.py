@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from datasets import ClassLabel
+import numpy as np
+from datasets import ClassLabel, LargeList, List, Value
 
 from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.numerals import is_number, numeral
+from visionthink_pl.data.texts import shown
 
 IMAGE_SLOT = "<image>"  # where an image stands in a question
 
@@ -44,27 +46,60 @@ def answer_text(value: Any) -> str:
     """An answer as text, empty where there is none.
 
     Raises:
-        BadRow: it is neither a text nor a number, nor a list of these.
+        BadRow: it is neither a text nor a finite number, nor a list of these.
     """
     if isinstance(value, list):
         given = Counter(text for one in value if (text := answer_text(one)).strip())
         return given.most_common(1)[0][0] if given else ""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return str(whole(value))
+    if is_number(value):
+        return numeral(value)
     return text_of(value, "answer")
 
 
-def whole(value: Any) -> Any:
-    """A float without a fraction as an int: a null makes floats of a whole column of ints."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def declared(feature: Any, value: Any) -> Any:
+    """A value as the type of its column has it.
+
+    Args:
+        feature: of ``datasets``; ``None`` where it is not known.
+        value: as it is stored; in lists each of their values.
+
+    Returns:
+        The name of a class label, ``None`` where it is unlabelled; a float of fewer than 64 bits
+        as one of those, since it has fewer digits; other values as they are.
+
+    Raises:
+        BadRow: a label that has no name.
+    """
+    if value is None:
+        return None
+    if isinstance(feature, List | LargeList):
+        return [declared(feature.feature, one) for one in value]
+    if isinstance(feature, ClassLabel):
+        return _label(feature, value)
+    if isinstance(feature, Value) and feature.dtype in ("float16", "float32"):
+        return np.dtype(feature.dtype).type(value)
+    return value
 
 
-def label_name(feature: Any, value: Any) -> Any:
-    """The name of a value of a ``ClassLabel``, ``None`` where it is unlabelled; other features'
-    values as they are."""
-    if not isinstance(feature, ClassLabel) or value is None:
-        return value
-    return None if value < 0 else feature.int2str(value)
+def _label(feature: ClassLabel, value: int) -> str | None:
+    if value < 0:
+        return None
+    if value >= len(feature.names):
+        raise BadRow(f"class label without a name: {value}; there are {len(feature.names)}")
+    return str(feature.names[value])
+
+
+def kind_of(value: Any) -> str:
+    """A kind as text.
+
+    Raises:
+        BadRow: there is none, or it is neither a text, a number nor a truth value.
+    """
+    if empty(value):
+        raise BadRow("no kind")
+    if not isinstance(value, str | bool) and not is_number(value):
+        raise BadRow(f"kind is no text: {shown(value)}")
+    return str(value)
 
 
 def text_of(value: Any, role: str) -> str:
@@ -74,7 +109,7 @@ def text_of(value: Any, role: str) -> str:
         BadRow: it is something else; ``role`` says what it was to be.
     """
     if value is not None and not isinstance(value, str):
-        raise BadRow(f"{role} is no text: {value!r}")
+        raise BadRow(f"{role} is no text: {shown(value)}")
     return value or ""
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.cells import empty
+from visionthink_pl.data.numerals import is_number, numeral
+from visionthink_pl.data.texts import shown
 
 LETTERS = "ABCDEFGHIJ"  # the letters that the rule for choices knows
 
@@ -21,7 +24,8 @@ def right_option(options: Sequence[str], answer: object) -> str:
     Args:
         options: their texts, in order.
         answer: an index counted from 0, an option's text, or its letter (``B``, ``b``, ``(B)``);
-            ``None`` or blank where there is none.
+            ``None`` or blank where there is none; a list of one of these, or of several that mean
+            the same option.
 
     Raises:
         BadRow: too few options or too many, an empty one, or the answer names none of them, or
@@ -32,22 +36,28 @@ def right_option(options: Sequence[str], answer: object) -> str:
     for letter, option in zip(LETTERS, options, strict=False):
         if not option.strip():
             raise BadRow(f"option {letter} is empty")
-    if answer is None or (isinstance(answer, str) and not answer.strip()):
+    given = [one for one in (answer if isinstance(answer, list) else [answer]) if not empty(one)]
+    if not given:
         return ""
-    named = _named(options, answer)
-    if len(named) != 1:
-        found = "two options" if named else "no option"
-        raise BadRow(f"answer names {found}: {answer!r} of {', '.join(map(repr, options))}")
+    meant = [_named(options, one) for one in given]
+    named = set().union(*meant)
+    if len(named) != 1 or not all(meant):
+        found = "no option" if not all(meant) else "two options"
+        raise BadRow(f"answer names {found}: {shown(answer)} of {', '.join(map(repr, options))}")
     (index,) = named
     return f"{LETTERS[index]}. {options[index]}"
 
 
 def _named(options: Sequence[str], answer: object) -> set[int]:
     """Indices of the options that an answer may mean."""
-    if isinstance(answer, int) and not isinstance(answer, bool):
-        return {answer} & set(range(len(options)))
+    indices = range(len(options))
+    if is_number(answer):
+        by_index = {index for index in indices if index == answer}
+        answer = numeral(answer)
+        if by_index or not answer.partition(".")[2].strip("0"):  # what is whole is an index
+            return by_index
     text = str(answer).strip()
-    by_text = {index for index, option in enumerate(options) if option.strip() == text}
+    by_text = {index for index in indices if options[index].strip() == text}
     letter = text.strip("().:").upper()
     by_letter = {LETTERS.index(letter)} if len(letter) == 1 and letter in LETTERS else set()
-    return by_text | (by_letter & set(range(len(options))))
+    return by_text | (by_letter & set(indices))

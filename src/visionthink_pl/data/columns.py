@@ -12,19 +12,21 @@ from typing import Any
 from datasets import Json, LargeList, List, Value
 from PIL import Image
 
-from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import (
     answer_text,
+    declared,
     empty,
-    label_name,
+    kind_of,
     number_slots,
     text_of,
     value_of,
     values_of,
-    whole,
     without_end,
 )
 from visionthink_pl.data.choices import right_option, with_options
+from visionthink_pl.data.image_files import URL, image_file, not_text
+from visionthink_pl.data.texts import shown
 from visionthink_pl.images import ImageDecodeError, ImageSource, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -100,13 +102,20 @@ class RowReader:
         columns: which column holds what.
         kind: of rows, where no column holds it.
         image_folder: what relative paths of images are relative to.
-        features: by column, as of ``datasets``, where they are known: kinds and answers that are
-            class labels are read by their names.
+        features: by column, as of ``datasets``, where they are known: kinds and answers are read
+            as of their types.
+
+    Raises:
+        ConfigError: ``image_folder`` is a URL.
     """
 
     def __init__(
         self, columns: Columns, kind: str, image_folder: str, features: Mapping[str, Any]
     ) -> None:
+        if URL.match(image_folder):
+            raise ConfigError(
+                f"image_folder: a folder on this machine, not {image_folder!r}: no image is fetched"
+            )
         self._columns, self._kind = columns, kind
         self._folder = Path(os.path.expanduser(image_folder)).absolute()
         self._features = features
@@ -122,9 +131,9 @@ class RowReader:
             see: what makes its images.
         """
         try:
-            return self._sample(name, row, see)
+            return encodable(self._sample(name, row, see))
         except (BadRow, ImageDecodeError) as error:
-            return UnreadableSample(name, str(error))
+            return bad_row(name, str(error))
 
     def _sample(
         self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any]
@@ -134,7 +143,7 @@ class RowReader:
         question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
         if not question:
             raise BadRow("empty question")
-        answer = None if columns.answer is None else whole(self._named(row, columns.answer))
+        answer = None if columns.answer is None else self._declared(row, columns.answer)
         cells = without_end(values_of(row, columns.choices))
         options = [text_of(value, "option") for value in cells]
         if options:
@@ -152,13 +161,10 @@ class RowReader:
     def _kind_of(self, row: Mapping[str, Any]) -> str:
         if self._columns.kind is None:
             return self._kind
-        kind = self._named(row, self._columns.kind)
-        if kind is None:
-            raise BadRow("no kind")
-        return str(kind)
+        return kind_of(self._declared(row, self._columns.kind))
 
-    def _named(self, row: Mapping[str, Any], column: str) -> Any:
-        return label_name(value_of(self._features, column), value_of(row, column))
+    def _declared(self, row: Mapping[str, Any], column: str) -> Any:
+        return declared(value_of(self._features, column), value_of(row, column))
 
     def _images(self, row: Mapping[str, Any]) -> Iterator[ImageSource]:
         values = values_of(row, self._columns.images)
@@ -171,19 +177,25 @@ class RowReader:
     def _file(self, value: object) -> ImageSource:
         """What can be decoded: the bytes, or where they are."""
         if isinstance(value, Mapping):
-            value = value.get("path") if value.get("bytes") is None else value["bytes"]
-        if isinstance(value, str) and value:
-            return self._there(value)
+            value = _stored(value)
+        if empty(value):
+            raise BadRow("no image")
+        if isinstance(value, str):
+            return image_file(value, self._folder, " (looked up in image_folder)")
         if isinstance(value, bytes | BufferedReader | Image.Image):
             return value
-        raise BadRow("no image")
+        raise BadRow(f"no image: {shown(value)} is neither bytes nor a path")
 
-    def _there(self, name: str) -> Path:
-        path = self._folder / name
-        if not path.exists():
-            where = "" if Path(name).is_absolute() else " (looked up in image_folder)"
-            raise BadRow(f"image file is missing: {path}{where}")
-        return path
+
+def _stored(image: Mapping[str, Any]) -> Any:
+    """What an image is stored as: its bytes, or else its path."""
+    if image and not image.keys() & {"bytes", "path"}:
+        fields = ", ".join(map(str, image))
+        raise BadRow(f"no image: a struct of {fields}; of bytes and path is expected")
+    data = image.get("bytes")
+    if isinstance(data, str):
+        raise not_text(data)
+    return image.get("path") if data is None else data
 
 
 def _lacking(features: Mapping[str, Any], column: str) -> str | None:

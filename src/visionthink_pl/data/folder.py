@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_text
+from visionthink_pl.data.image_files import image_file
+from visionthink_pl.data.json_rows import loads
 from visionthink_pl.data.source import Look, Origin, Source, stamp
+from visionthink_pl.data.texts import not_unicode, shown
 from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -23,7 +25,7 @@ OPTIONAL = ("id", "kind")
 @dataclass(frozen=True)
 class _Row:
     id: str
-    image: Path | None
+    image: str
     question: str
     answer: str
     kind: str
@@ -75,7 +77,8 @@ class ImageFolder(Source):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(row.kind for row in self._rows))
+        kinds = dict.fromkeys(row.kind for row in self._rows)
+        return tuple(kind for kind in kinds if not_unicode(kind) is None)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -85,7 +88,7 @@ class ImageFolder(Source):
 
     def look(self, index: int) -> Look:
         row = self._rows[index]
-        files = [] if row.image is None else [stamp(row.image)]
+        files = [stamp(self._root / row.image)] if row.image else []
         return Look.of(self._sample(row, look), files)
 
     @property
@@ -94,42 +97,40 @@ class ImageFolder(Source):
         return Origin(options, (self._file,), self._root)
 
     def _sample(self, row: _Row, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
-        if row.image is None:
-            return UnreadableSample(row.id, "no image")
+        if not row.image:
+            return bad_row(row.id, "no image")
         try:
-            image = see(row.image)
-        except ImageDecodeError as error:
-            return UnreadableSample(row.id, str(error))
-        return VQASample(row.id, row.question, row.answer, (image,), row.kind)
+            image = see(image_file(row.image, self._root))
+        except (BadRow, ImageDecodeError) as error:
+            return bad_row(row.id, str(error))
+        return encodable(VQASample(row.id, row.question, row.answer, (image,), row.kind))
 
     def _read(self, line: str, name: str, where: str) -> _Row:
         try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+            record = loads(line)
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
+        self._check_inside(values["image"], where)
         return _Row(
             id=values.get("id", name),
-            image=self._path(values["image"], where) if values["image"] else None,
+            image=values["image"],
             question=values["question"],
             answer=values["answer"],
             kind=values.get("kind", self._root.name),
         )
 
-    def _path(self, name: str, where: str) -> Path:
+    def _check_inside(self, name: str, where: str) -> None:
         try:
             path = self._real(name)
-        except ValueError as error:  # a null character
-            raise ConfigError(f"{where}: 'image' is no path: {error}") from error
-        if not path.startswith(os.path.join(self._root, "")):
-            raise ConfigError(f"{where}: the image {name!r} lies outside the folder")
-        return Path(path)
+        except (OSError, ValueError):  # no path: a bad row
+            return
+        if path != str(self._root) and not path.startswith(os.path.join(self._root, "")):
+            raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
 
     def _real(self, name: str) -> str:
         """Where a path within the folder leads to; that of each folder is followed once, since
         there may be 100,000 images in one."""
-        if "\0" in name:
-            raise ValueError("embedded null character")
         folder, file = os.path.split(os.path.join(self._root, name))
         if folder not in self._real_folders:
             self._real_folders[folder] = os.path.realpath(folder)

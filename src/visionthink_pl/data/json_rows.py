@@ -4,7 +4,9 @@ mixed, the text "1" and the number 1 end up alike."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.types import ConfigError
 
 BLANK = "\ufeff \t\r\n"  # a mark that editors on Windows put first, and what JSON calls white space
+BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")  # elements of a list
 LINE = "line"
 TEXTS = Features({LINE: Value("string")})
 
@@ -57,12 +60,31 @@ def row_of(text: str) -> dict[str, Any]:
         BadRow: it is no JSON object.
     """
     try:
-        row = json.loads(text.strip(BLANK))
+        row = loads(text.strip(BLANK))
     except (ValueError, RecursionError) as error:
         raise BadRow(f"not JSON: {error}") from error
     if not isinstance(row, dict):
         raise BadRow(f"no JSON object: {text[:40]!r}")
     return row
+
+
+def loads(text: str) -> Any:
+    """What JSON holds, its numbers as they are written.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return json.loads(text, parse_float=_as_written)
+
+
+def _as_written(number: str) -> float | Decimal:
+    """A float, or a ``Decimal`` where no float has these digits."""
+    nearest = float(number)
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # an exponent beyond measure
+        return nearest
+    return nearest if Decimal(repr(nearest)) == exact else exact
 
 
 def fields_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -135,5 +157,21 @@ def _holds_something(text: str) -> bool:
 
 def _elements(documents: list[str]) -> dict[str, list[str]]:
     """The elements of lists, each as JSON."""
-    rows = chain.from_iterable(json.loads(text.strip(BLANK)) for text in documents)
-    return {LINE: [json.dumps(row) for row in rows]}
+    return {LINE: list(chain.from_iterable(map(_as_texts, documents)))}
+
+
+def _as_texts(document: str) -> Iterator[str]:
+    """The elements of a list, each as it is written."""
+    document = document.strip(BLANK)
+    json.loads(document)  # below it must be a list without a mistake
+    decoder, place = json.JSONDecoder(), _behind_comma(document, 1)
+    while document[place] != "]":
+        _, end = decoder.raw_decode(document, place)
+        yield document[place:end]
+        place = _behind_comma(document, end)
+
+
+def _behind_comma(document: str, place: int) -> int:
+    between = BETWEEN.match(document, place)
+    assert between is not None  # it matches nothing, too
+    return between.end()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import load_dataset, load_dataset_builder
+from datasets import IterableDataset, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
 
+from visionthink_pl.data.arrow import ArrowStream
 from visionthink_pl.data.json_rows import load_json
+from visionthink_pl.data.parquet import features_of
 from visionthink_pl.types import ConfigError
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
@@ -23,7 +25,7 @@ class Table:
     """A table as it was loaded.
 
     Attributes:
-        rows: a ``Dataset``, or an ``IterableDataset`` where it is streamed.
+        rows: a ``Dataset``; where it is streamed an ``IterableDataset`` or ``ArrowStream``.
         is_json: each row is one text, of JSON.
     """
 
@@ -53,12 +55,14 @@ def load_table(
             return _of_hub_or_folder(path, split, config, revision, streaming, source)
         if builder == "json":
             return Table(load_json(path, source, split, streaming), is_json=True)
-        rows = load_dataset(builder, data_files=path, split=split, streaming=streaming)
-        return Table(rows, is_json=False)
+        files = load_dataset_builder(builder, data_files=path).config.data_files
+        features = features_of(files, f"{source}.path")
+        named = {"data_files": path, "split": split, "streaming": streaming, "features": features}
+        return _of_arrow(load_dataset(builder, **named))
     except ConfigError:
         raise
     except (OSError, ValueError, DatasetsError) as error:
-        raise ConfigError(f"{source}.path: can't load {path!r}: {error}") from error
+        raise ConfigError(f"{source}.path: can't load {path!r}: {_cause(error)}") from error
 
 
 def _builder_of_files(path: str, option: str) -> str | None:
@@ -104,5 +108,20 @@ def _of_hub_or_folder(
     if guessed and builder.name == "json":
         files = builder.config.data_files
         return Table(load_json(files, source, split, streaming), is_json=True)
-    rows = load_dataset(path, name=config, split=split, revision=revision, streaming=streaming)
-    return Table(rows, is_json=False)
+    named = {"name": config, "split": split, "revision": revision, "streaming": streaming}
+    if builder.name == "parquet" and Path(path).is_dir():
+        features = features_of(builder.config.data_files, f"{source}.path")
+        named |= {"features": features} if guessed else {}
+    rows = load_dataset(path, **named)
+    return _of_arrow(rows) if builder.name == "parquet" else Table(rows, is_json=False)
+
+
+def _of_arrow(rows: Any) -> Table:
+    return Table(ArrowStream(rows) if isinstance(rows, IterableDataset) else rows, is_json=False)
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong at first, in one line: ``datasets`` says of much that loading failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
-from datasets import Dataset, Features, Image, LargeList, List
+from datasets import Dataset, Features
 
-from visionthink_pl.data.cells import label_name, value_of
+from visionthink_pl.data.arrow import row_of, undecoded, values
+from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.cells import declared, empty, kind_of, value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import JsonRows
 from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Look, Origin, Source, Stamp, stamp
+from visionthink_pl.data.texts import not_unicode
 from visionthink_pl.images import ImageSource, Size, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
-
-
-def undecoded(feature: Any) -> Any:
-    """The same feature, its images as they are stored."""
-    if isinstance(feature, Image):
-        return Image(decode=False)
-    if isinstance(feature, List):
-        return List(undecoded(feature.feature), length=feature.length)
-    if isinstance(feature, LargeList):
-        return LargeList(undecoded(feature.feature))
-    if isinstance(feature, dict):
-        return {name: undecoded(part) for name, part in feature.items()}
-    return feature
 
 
 class ArrowRows:
@@ -50,14 +38,11 @@ class ArrowRows:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        (row,) = self._raw[index].to_pylist()
-        return self._stored.decode_example(row)
+        return row_of(self._raw[index], self._stored)
 
     def lazily(self, index: int) -> dict[str, Any]:
         """The same row, its bytes as files in which nothing has been read yet."""
-        table = self._raw[index]
-        row = {name: _lazy(table.column(name)[0]) for name in table.column_names}
-        return self._stored.decode_example(row)
+        return row_of(self._raw[index], self._stored, lazily=True)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -66,43 +51,7 @@ class ArrowRows:
 
     def column(self, name: str) -> list[Any]:
         """All values of a column."""
-        return list(self._rows[name][:])
-
-
-class _File(io.RawIOBase):
-    """Bytes as a file, without a copy of them: what is not read stays on the disk. (Arrow's own
-    refuses to seek beyond its end, which Pillow does as it looks for the format.)"""
-
-    def __init__(self, content: memoryview) -> None:
-        self._content, self._at = content, 0
-
-    def readable(self) -> bool:
-        return True
-
-    seekable = readable
-
-    def readinto(self, into: Any) -> int:
-        part = self._content[self._at : self._at + len(into)]
-        into[: len(part)] = part
-        self._at += len(part)
-        return len(part)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = (0, self._at, len(self._content))[whence] + offset
-        return self._at
-
-
-def _lazy(value: pa.Scalar) -> Any:
-    """A cell's value, bytes as files: of an image's the first few say enough."""
-    if not value.is_valid:
-        return None
-    if pa.types.is_binary(value.type) or pa.types.is_large_binary(value.type):
-        return io.BufferedReader(_File(memoryview(value.as_buffer()).cast("B")))
-    if pa.types.is_struct(value.type):
-        return {field.name: _lazy(value[field.name]) for field in value.type}
-    if pa.types.is_list(value.type) or pa.types.is_large_list(value.type):
-        return [_lazy(one) for one in value.values]
-    return value.as_py()
+        return values(self._raw[name][:])
 
 
 class TableSource(Source):
@@ -143,8 +92,13 @@ class TableSource(Source):
         if self._columns.kind is None:
             return (self._kind,)
         feature = value_of(self._rows.features, self._columns.kind)
-        kinds = [label_name(feature, kind) for kind in self._column(self._columns.kind)]
-        return tuple(dict.fromkeys(str(kind) for kind in kinds if kind is not None))
+        found: dict[str, None] = {}
+        for value in self._column(self._columns.kind):
+            try:
+                found[kind_of(declared(feature, value))] = None
+            except BadRow:
+                continue  # so is its row
+        return tuple(kind for kind in found if not_unicode(kind) is None)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -197,7 +151,7 @@ class VQADataset(TableSource):
         kind: of all rows, where ``columns.kind`` names no column.
 
     Raises:
-        ConfigError: it can't be loaded, lacks a column, or has no row.
+        ConfigError: it can't be loaded, lacks a column, has no row, or ``kind`` is blank.
     """
 
     def __init__(
@@ -210,6 +164,8 @@ class VQADataset(TableSource):
         image_folder: str = ".",
         kind: str = "vqa",
     ) -> None:
+        if columns.kind is None and (not kind.strip() or not_unicode(kind)):
+            raise ConfigError(f"VQADataset.kind: a text that is not blank, not {kind!r}")
         table = load_table(path, split, config, revision, streaming=False, source="VQADataset")
         if not len(table.rows):
             raise ConfigError(f"VQADataset.path: {path!r} holds no row")
@@ -222,7 +178,7 @@ class VQADataset(TableSource):
 
 
 def unique(names: Sequence[Any]) -> list[str]:
-    """Ids as text; where any repeat, as some published ones do, the row's number stands behind
-    each."""
-    ids = [str(name) for name in names]
+    """Ids as text, of a row without one its number; where any repeat, as some published ones do,
+    the row's number stands behind each."""
+    ids = [f"row {i}" if empty(name) else str(name) for i, name in enumerate(names)]
     return [f"{name}#{i}" for i, name in enumerate(ids)] if len(set(ids)) < len(ids) else ids

@@ -1,0 +1,41 @@
+"""Numbers as texts: their exact value, without an exponent, as the rule for numbers reads it."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.texts import shown
+
+MOST_DIGITS = 1000  # a float of 64 bits has 341 at most
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; a truth value is none."""
+    numbers = int | float | Decimal | np.integer | np.floating
+    return isinstance(value, numbers) and not isinstance(value, bool)
+
+
+def numeral(value: Any) -> str:
+    """A number in plain digits.
+
+    Of a float they are the fewest that tell it from the other floats of its type: 0.1 stays 0.1
+    in 16, 32 and 64 bits. A ``Decimal`` keeps all that it has: 1.50 stays 1.50.
+
+    Raises:
+        BadRow: it is infinite or none, or has more than 1000 digits.
+    """
+    if isinstance(value, float | np.floating):
+        if not math.isfinite(value):
+            raise BadRow(f"answer is no text: {value}")
+        return np.format_float_positional(value + 0, trim="-")  # + 0: there is no -0 in a text
+    exact = value if isinstance(value, Decimal) else Decimal(int(value))
+    if not exact.is_finite():
+        raise BadRow(f"answer is no text: {value}")
+    if max(len(exact.as_tuple().digits), abs(exact.adjusted())) > MOST_DIGITS:
+        raise BadRow(f"answer has too many digits: {shown(exact)}; at most {MOST_DIGITS}")
+    return format(exact, "f")

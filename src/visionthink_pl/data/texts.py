@@ -1,0 +1,31 @@
+"""Texts that can't be written down, and how values are shown in reasons."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+SHOWN = 100  # characters of a value
+
+
+def not_unicode(text: str) -> str | None:
+    """Why a text can't be encoded, ``None`` where it can. Such a text would be read, sampled and
+    trained on, and fail where it is tokenized or written to a log."""
+    if (found := SURROGATE.search(text)) is None:
+        return None
+    return (
+        f"character {found.start()} is {found[0]!r}, half of a surrogate pair or a byte that is "
+        "not UTF-8"
+    )
+
+
+def printable(text: str) -> str:
+    """The text, with escapes for what can't be encoded."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown(value: Any) -> str:
+    """The value as Python writes it, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
