@@ -9,6 +9,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = "visionthink_pl"
 ROOMS = (
+    "versions",
+    "internals",
     "types",
     "errors",
     "ranks",
