@@ -233,7 +233,7 @@ def test_of_bytes_in_a_table_only_the_ends_are_read(
             read.append(len(found))
             return found
 
-    monkeypatch.setattr("visionthink_pl.data.table.io.BufferedReader", Counted)
+    monkeypatch.setattr("visionthink_pl.data.arrow.io.BufferedReader", Counted)
     assert seen(read_parquet(tmp_path, data).look(0)) == [(2000, 1500)]
     assert 0 < sum(read) < len(data) / 10
 
