@@ -64,7 +64,7 @@ def take_steps(folder: str, settings: dict) -> None:
     module.trainer = trainer
     module.configure_model()
     module.policy.never_sampled_V[module.family.end_of_turn_id] = True
-    optimizer, _ = module.adamw.build([p for p in module.parameters() if p.requires_grad], 10)
+    optimizer = module.configure_optimizers()
     take_step(module, rollout, 1, 0, optimizer)
     take_step(module, rollout, rollout.group_size, 1, optimizer)
 

@@ -1,9 +1,14 @@
 """Advantages against values worked out by hand."""
 
+import math
+from typing import get_args
+
 import pytest
 import torch
 
-from visionthink_pl.advantages import EPSILON, group_advantages, has_signal
+from visionthink_pl.advantages import EPSILON, Normalisation, group_advantages, has_signal
+
+VALUES = (0.1, 1 / 3, 0.3, 1e-8, 1.1, 1.5, 123.456, 1e6 / 7, 0.0)  # few of which are binary
 
 
 def test_hand_computed_with_the_unbiased_std() -> None:
@@ -38,6 +43,39 @@ def test_advantages_sum_to_zero_and_do_not_move_with_the_rewards_offset() -> Non
     advantages_G = group_advantages(rewards_G)
     assert advantages_G.sum().item() == pytest.approx(0, abs=1e-9)
     torch.testing.assert_close(group_advantages(rewards_G + 3), advantages_G)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("normalisation", get_args(Normalisation))
+def test_equal_rewards_have_no_advantage(normalisation: Normalisation, dtype: torch.dtype) -> None:
+    """Nor have those that were summed in another order: one unit in the last place apart."""
+    for value in [sign * value for value in VALUES for sign in (1, -1)]:
+        for size in range(2, 17):
+            rewards_G = torch.full((size,), value, dtype=dtype)
+            assert not group_advantages(rewards_G, normalisation).any(), (value, size)
+            rewards_G[0] = torch.nextafter(rewards_G[0], rewards_G[0] + 1)
+            assert not group_advantages(rewards_G, normalisation).any(), (value, size, "rounded")
+
+
+def test_equal_rewards_have_no_advantage_on_random_values() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for value in (10 ** (4 * torch.rand(300, generator=generator) - 2)).tolist():
+        rewards_G = torch.full((8,), value)
+        for normalisation in get_args(Normalisation):
+            assert not group_advantages(rewards_G, normalisation).any(), value
+
+
+@pytest.mark.parametrize("difference", [1e-5, 1e-3, 0.1])
+def test_negative_control_a_small_difference_is_one(difference: float) -> None:
+    rewards_G = torch.tensor([0.1 + difference, 0.1, 0.1, 0.1])
+    for normalisation in get_args(Normalisation):
+        advantages_G = group_advantages(rewards_G, normalisation)
+        assert advantages_G[0] > 0 > advantages_G[1], normalisation
+    assert advantages_G.dtype == torch.float32
+
+
+def test_what_is_no_number_does_not_pass_for_equal() -> None:
+    assert group_advantages(torch.tensor([math.nan, 1.0])).isnan().any()
 
 
 @pytest.mark.parametrize("shape", [(1,), (0,), (2, 2)])

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning import Trainer
+from lightning.pytorch.accelerators import MPSAccelerator
 
 from visionthink_pl.cli import main
+from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
 CONFIG = """\
@@ -86,7 +89,11 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.max_epoch=1", "trainer.max_epoch; did you mean trainer.max_epochs?"),
     ("--ckpt_pth=a.ckpt", "ckpt_pth; did you mean ckpt_path?"),
     ("--confg=a.yaml", "confg; did you mean config?"),
-    ("--model.loss.kl=0", "unknown key model.loss.init_args.kl of GRPOLoss; its keys: clip_low, "),
+    (
+        "--model.loss.kl=0",
+        "unknown key model.loss.init_args.kl of GRPOLoss; did you mean "
+        "model.loss.init_args.kl_coefficient?",
+    ),
     ("--data.train.folder=x", "data.train.init_args.folder of LookCloser; its keys: length, split"),
     (
         "--rollout.rewards=[{class_path: HybridAccuracy, init_args: {judge: {class_path: "
@@ -191,6 +198,15 @@ ON_THE_COMMAND_LINE = [
     ("--trainer.use_distributed_sampler=true", "trainer.use_distributed_sampler: must be false"),
     ("--model.lora.quantization=nf5", "model.lora.quantization: Expected one of 'nf4'"),
     ("--trainer.strategy=fsdp", "trainer.strategy: auto on one device, ddp on several, not fsdp"),
+    ("--trainer.strategy=ddp_spawn", "trainer.strategy: auto on one device, ddp on several, not"),
+    ("--trainer.strategy=ddp_fork", "ddp on several, not ddp_fork"),
+    ("--trainer.strategy=ddp_notebook", "ddp on several, not ddp_notebook"),
+    ("--trainer.strategy=ddp_spawn_find_unused_parameters_true", "ddp on several, not ddp_spawn_"),
+    ("--trainer.strategy=DDP_Spawn", "ddp on several, not DDP_Spawn"),  # Lightning takes any case
+    ("--trainer.accelerator=mps", "trainer.accelerator: auto, cpu, gpu or cuda, not mps"),
+    ("--trainer.accelerator=tpu", "trainer.accelerator: auto, cpu, gpu or cuda, not tpu"),
+    ("--trainer.overfit_batches=2", "trainer.overfit_batches: set trainer.limit_train_batches"),
+    ("--trainer.overfit_batches=0.5", "trainer.overfit_batches: set trainer.limit_train_batches"),
     ("--trainer.devices=999", "data.prompts_per_step: at least as many as processes (999), not"),
     # what isn't there
     ("--config=nowhere.yaml", "config: File does not exist: "),
@@ -211,6 +227,60 @@ def test_mistake_on_the_command_line(
     config: Path, capsys: pytest.CaptureFixture[str], added: str, phrase: str
 ) -> None:
     assert phrase in one_line(capsys, "fit", "--config", str(config), added)
+
+
+# Objects in place of a strategy's name; the second and those behind it derive from DDPStrategy.
+STRATEGIES = [
+    ("{class_path: %sDDPStrategy, init_args: {start_method: spawn}}", "is popen, not spawn; in a"),
+    ("{class_path: %sDDPStrategy, init_args: {start_method: fork}}", "is popen, not fork; in a"),
+    ("{class_path: %sDeepSpeedStrategy}", "ddp on several, not lightning.pytorch.strategies.Deep"),
+    ("{class_path: %sXLAStrategy}", "ddp on several, not lightning.pytorch.strategies.XLAStrategy"),
+    ("{class_path: %sFSDPStrategy}", "ddp on several, not lightning.pytorch.strategies.FSDPStra"),
+]
+
+
+@pytest.mark.parametrize(("written", "phrase"), STRATEGIES)
+def test_an_object_as_strategy(
+    config: Path, capsys: pytest.CaptureFixture[str], written: str, phrase: str
+) -> None:
+    strategy = written % "lightning.pytorch.strategies."
+    config.write_text(CONFIG.replace("trainer:\n", f"trainer:\n  strategy: {strategy}\n"))
+    line = one_line(capsys, "fit", "--config", str(config), "--trainer.devices=2")
+    assert line.startswith("trainer.strategy: ") and phrase in line
+
+
+STRATEGIES_THAT_WORK = ["ddp_find_unused_parameters_true", "{class_path: %sDDPStrategy}"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES_THAT_WORK)
+def test_negative_control_strategies_that_work(config: Path, strategy: str) -> None:
+    strategy = strategy.replace("%s", "lightning.pytorch.strategies.")
+    config.write_text(CONFIG.replace("trainer:\n", f"trainer:\n  strategy: {strategy}\n"))
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config)])
+
+
+def test_auto_takes_the_cpu_of_a_mac(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
+    config.write_text(CONFIG.replace("accelerator: cpu", "accelerator: auto"))
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config)])
+
+
+@pytest.mark.parametrize(("own", "every"), [([], 1), (["--trainer.log_every_n_steps=5"], 5)])
+def test_each_batch_has_its_row_of_metrics(
+    config: Path, monkeypatch: pytest.MonkeyPatch, own: list[str], every: int
+) -> None:
+    seen: list[Trainer] = []
+
+    def look(module: VisionThinkModule, trainer: Trainer) -> None:
+        seen.append(trainer)
+        raise AboutToLoad
+
+    monkeypatch.setattr(VisionThinkModule, "check", look)
+    with pytest.raises(AboutToLoad):
+        main(["fit", "--config", str(config), *own])
+    assert [trainer.log_every_n_steps for trainer in seen] == [every]
 
 
 # What is written in the YAML, what instead, and what the one line must say.

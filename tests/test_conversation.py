@@ -210,6 +210,27 @@ def test_response_tells_what_was_wrong(family: Family, conversation: Conversatio
     assert "<tool_response>\nNot like that.\n</tool_response>" in text
 
 
+@pytest.mark.parametrize("name", ["<|im_end|>", "<|image_pad|>", "</tool_response>"])
+def test_what_a_tool_says_is_no_markup(
+    family: Family, conversation: Conversation, name: str
+) -> None:
+    opening = conversation.open(make_sample())
+    text = f"It reads: {name} 7."
+    ids = conversation.response_ids(opening.messages, ToolResult(text, opening.high))
+    plain = conversation.response_ids(opening.messages, ToolResult("It reads: 7.", opening.high))
+    assert f"<tool_response>\n{text}<|vision_start|>" in family.decode(ids)
+    for token in family.tokenizer.added_tokens_decoder:
+        assert ids.count(token) == plain.count(token)
+
+
+def test_how_to_call_is_told_in_the_tokens_of_a_call(
+    family: Family, conversation: Conversation
+) -> None:
+    result = ToolResult("Write exactly one <tool_call>...</tool_call>.")
+    ids = conversation.response_ids(conversation.open(make_sample()).messages, result)
+    assert [ids.count(family.token_id(tag)) for tag in TAGS] == [1, 1]
+
+
 def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversation) -> None:
     # Prompt, a turn and the response, joined id by id, against the template over all of it.
     opening = conversation.open(make_sample())
@@ -225,7 +246,7 @@ def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversat
 
 
 def test_control_tokens_in_a_question_are_words(family: Family, conversation: Conversation) -> None:
-    question = "Is this <|image_pad|> or <|im_end|>?"
+    question = "Is this <|image_pad|> or <|im_end|>, <tool_call> or </think>?"
     image = Image.new("RGB", (112, 112))
     opening = conversation.open(VQASample("a", question, "7", (image,), "digit"))
     ids = opening.trajectory.prompt_ids
@@ -234,6 +255,15 @@ def test_control_tokens_in_a_question_are_words(family: Family, conversation: Co
     plain = conversation.open(VQASample("b", "Is this it?", "7", (image,), "digit"))
     ends = [i.count(family.end_of_turn_id) for i in (ids, plain.trajectory.prompt_ids)]
     assert ends == [2, 2]  # the system's and the user's
+    calls = [i.count(family.token_id(TAGS[0])) for i in (ids, plain.trajectory.prompt_ids)]
+    assert calls[0] == calls[1]  # the system's
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_embedded_model_reads_the_ids_that_it_was_trained_on(family: Family, kind: str) -> None:
+    question = QUESTIONS[kind]
+    expected = family.tokenizer.encode(question, split_special_tokens=True)
+    assert family.encode_words(question) == expected
 
 
 def test_call_of_a_turn(conversation: Conversation) -> None:

@@ -11,8 +11,9 @@ PACKAGE = "visionthink_pl"
 ROOMS = (
     "versions",
     "internals",
+    "late",
     "types",
-    "errors",
+    "command_line",
     "ranks",
     "memory",
     "checkpoint",
@@ -34,6 +35,7 @@ ROOMS = (
     "evaluated",
     "module",
     "callbacks",
+    "run_checks",
     "evaluation",
     "commands",
     "cli",

@@ -108,7 +108,7 @@ def measure(case: Case) -> dict[str, Any]:
         module.configure_model()
     module.to(device)
     never_end(module.policy)
-    optimizer, _ = module.adamw.build([p for p in module.parameters() if p.requires_grad], 10)
+    optimizer = module.configure_optimizers()
     for draw in range(2):
         reset_peak(device)
         take_step(module, rollout, case, draw, optimizer)

@@ -4,6 +4,10 @@ import logging
 import sys
 import warnings
 
+from visionthink_pl.command_line.front import answered
+from visionthink_pl.commands import COMMANDS
+from visionthink_pl.commands.ending import exit_code
+
 # Said at every start, or about what is meant to be so; nothing to act on.
 NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
 
@@ -26,17 +30,24 @@ def quieten() -> None:
 
 
 def main() -> int:
-    """Run the command line: a verb of ``commands/``, or else one of the Trainer's. The packages
-    are loaded late, so that they start quietly."""
+    """Run the command line: say what can be said at once, then load what the verb needs, late, so
+    that it starts quietly."""
+    done: list[bool] = []
+    code = exit_code(lambda: done.append(answered(sys.argv[1:])))
+    return code if code or done[0] else run(sys.argv[1:])
+
+
+def run(args: list[str]) -> int:
+    """Run a verb of ``commands/``, or else one of the Trainer's."""
     quieten()
     from transformers.utils.logging import disable_progress_bar
 
-    from visionthink_pl.cli import main as fit_and_the_like
-    from visionthink_pl.commands import COMMANDS
-
     disable_progress_bar()
-    verb, *args = sys.argv[1:] or [""]
-    return COMMANDS[verb](args) if verb in COMMANDS else fit_and_the_like()
+    if args[0] in COMMANDS:
+        return COMMANDS[args[0]](args[1:])
+    from visionthink_pl.cli import main as fit_and_the_like
+
+    return fit_and_the_like()
 
 
 if __name__ == "__main__":

@@ -91,3 +91,9 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
     if batch["is_last_batch"]:
         batch["is_last_batch"] = False
         batch["current"] = dict.fromkeys(batch["current"], 0)
+
+
+def forget_loader(checkpoint: dict[str, Any]) -> None:
+    """Leave the training loader's place to the datamodule, in place: Lightning keeps one too, which
+    in a checkpoint that was written within a batch lies behind that batch."""
+    checkpoint["loops"]["fit_loop"]["state_dict"].pop("combined_loader", None)

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pydoc import locate
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.checkpoint import read_checkpoint
-from visionthink_pl.commands import COMMANDS
+from visionthink_pl.command_line.early import load_named
+from visionthink_pl.command_line.errors import config_error, explain, with_key
+from visionthink_pl.command_line.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain, with_key
-from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.ranks import gathered
+from visionthink_pl.run_checks import (
+    check_callbacks,
+    check_folders,
+    check_monitored,
+    figures_of,
+    missing_package,
+)
 from visionthink_pl.types import ConfigError
 
-LINKS = (
-    ("rollout.temperature", "model.temperature"),
-    ("seed_everything", "rollout.seed"),
-    ("seed_everything", "data.seed"),
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
 )
 
 STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
@@ -39,6 +52,9 @@ STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
 }
 
 
+CLASSES = (VisionThinkModule, PromptDataModule, RolloutCallback, PhaseProgressBar, Trainer)
+
+
 class VisionThinkCLI(LightningCLI):
     """The trainer, the module, the data, and ``rollout``: the callback that samples."""
 
@@ -46,8 +62,7 @@ class VisionThinkCLI(LightningCLI):
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            verbs = [*LightningCLI.subcommands(), *COMMANDS]
-            raise ConfigError(_plain(explain(str(error), self._keys(), verbs))) from error
+            raise ConfigError(_plain(explain(str(error), self._keys(), list(VERBS)))) from error
         seed = self.config[self.config.subcommand].seed_everything
         if isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")
@@ -57,10 +72,14 @@ class VisionThinkCLI(LightningCLI):
         """Every key that a config may have; the verbs share them."""
         return list(self._verb_parser.get_defaults(skip_validation=True).keys())
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Ours first, then the trainer's."""
         self._verb_parser = parser
-        parser.add_lightning_class_args(PhaseProgressBar, "progress")
-        parser.add_lightning_class_args(RolloutCallback, "rollout")
+        for section, of in zip(SECTIONS, CLASSES, strict=True):
+            parser.add_lightning_class_args(of, section)
+        parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for source, target in LINKS:
             compute = int if source == "seed_everything" else None
             parser.link_arguments(source, target, compute_fn=compute)
@@ -78,11 +97,7 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(
                 "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
             )
-        strategy = config.trainer.strategy
-        if isinstance(strategy, str) and strategy != "auto" and not strategy.startswith("ddp"):
-            raise ConfigError(
-                f"trainer.strategy: auto on one device, ddp on several, not {strategy}"
-            )
+        _refuse_unsupported(config.trainer)
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
@@ -96,6 +111,8 @@ class VisionThinkCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         """Refuse here what would else come out after loading, or in a second process."""
+        check_folders(self.trainer)
+        check_callbacks(self.trainer)
         self.model.check(self.trainer)
         self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
 
@@ -103,11 +120,11 @@ class VisionThinkCLI(LightningCLI):
         """Build all classes; where one refuses its options, say where in the config it stands."""
         try:
             super().instantiate_classes()
-        except ValueError as error:
-            mistake = config_error(error)
+        except (ValueError, ImportError) as error:
+            config = self.config[str(self.subcommand)].as_dict()
+            mistake = config_error(error) or missing_package(error, config)
             if mistake is None:
                 raise
-            config = self.config[str(self.subcommand)].as_dict()
             raise ConfigError(with_key(str(mistake), config)) from error
 
     def before_fit(self) -> None:
@@ -118,6 +135,10 @@ class VisionThinkCLI(LightningCLI):
         if not self.datamodule.validates:
             self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
         self._refuse_long_interval()
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        parts = [reward.name for reward in self._rollout().rewards]
+        validates = bool(self.datamodule.validates and self.trainer.limit_val_batches)
+        check_monitored(callbacks, figures_of(self.model, parts, validates))
         self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
@@ -177,6 +198,24 @@ def _plain(text: str) -> str:
     return text.replace("model.lora.init_args.", "model.lora.")
 
 
+def _refuse_unsupported(trainer: Namespace) -> None:
+    """Devices and ways to start processes that can't work; what is set of a strategy's class is
+    looked at once it is there. ``auto`` would take a Mac's GPU."""
+    strategy, accelerator = trainer.strategy, trainer.accelerator
+    if isinstance(strategy, Namespace):  # another one may not even be built
+        known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
+        strategy = strategy.class_path
+    else:
+        known = not isinstance(strategy, str) or strategy.lower() in STRATEGIES
+    if not known:
+        raise ConfigError(f"trainer.strategy: auto on one device, ddp on several, not {strategy}")
+    if isinstance(accelerator, str) and accelerator not in ACCELERATORS:
+        raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
+    if accelerator == "auto" and MPSAccelerator.is_available():
+        trainer.accelerator = "cpu"
+        rank_zero_info("trainer.accelerator: auto takes the CPU here; MPS has no fp64.")
+
+
 def _refuse_replaced(trainer: Namespace) -> None:
     """Lightning refuses these too, but after the validation before training."""
     if trainer.gradient_clip_val:
@@ -208,22 +247,16 @@ def _refuse_bad_checkpoint(path: str | None) -> None:
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
     """Parse ``args`` (the command line by default), and run the verb they name."""
     parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
-    others = f"Verbs without a trainer, each with its own --help: {', '.join(COMMANDS)}."
     return VisionThinkCLI(
         VisionThinkModule,
         PromptDataModule,
         trainer_class=Trainer,
-        trainer_defaults={
-            "callbacks": [ComparisonTable()],
-            "inference_mode": False,
-            "num_sanity_val_steps": 0,
-            "use_distributed_sampler": False,
-        },
+        trainer_defaults={"callbacks": [ComparisonTable()], **TRAINER_DEFAULTS},
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
         auto_configure_optimizers=False,
         parser_kwargs=parser_kwargs
-        | {"epilog": others}
+        | {"prog": PROGRAM}
         | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
         args=args,
     )
@@ -236,6 +269,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(args: Sequence[str] | None) -> None:
+    load_named(sys.argv[1:] if args is None else args)
     try:
         build_cli(None if args is None else list(args))
     except MisconfigurationException as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ TOOLS_SLOT = "{tools}"
 # What stands for a text while the chat template is rendered around it.
 QUESTION = "\x00question\x00"  # the user's words, which are no markup
 TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
+RESULT = "\x00result\x00"  # a tool's words, which are no markup either
 
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 BOXED = re.compile(r"\\boxed\s*\{")
@@ -221,7 +222,13 @@ class Conversation:
 
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
         """The ids given after a turn that called."""
-        return self._family.encode(self.response_text(messages, result), result.images)
+        family, text = self._family, result.text
+        if not family.holds_markup(text):
+            return family.encode(self.response_text(messages, result), result.images)
+        whole = self.response_text(messages, replace(result, text=RESULT))
+        before, after = whole.split(RESULT)
+        words = family.encode_words(text)
+        return family.encode(before, []) + words + family.encode(after, result.images)
 
     def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
         """What is given after a turn that called: the template's delta, from behind the

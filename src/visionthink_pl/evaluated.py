@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule
 
 from visionthink_pl.metrics import Tally, evaluation_names, tally_evaluation
-from visionthink_pl.policy import Policy
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import PromptBatch, RolloutBatch
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
 
 class EvaluatedModule(LightningModule):

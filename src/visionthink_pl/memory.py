@@ -7,23 +7,24 @@ from contextlib import contextmanager
 
 import torch
 
-from visionthink_pl.types import Trajectory
+from visionthink_pl.types import OutOfMemory, Trajectory
 
 CPU_SIGN = "can't allocate memory"  # torch raises a plain RuntimeError there
-
-
-class OutOfMemory(RuntimeError):
-    """Memory ran out: the message says in which phase, with what sizes, and what to change."""
+IN_TRAINING = "The last checkpoint stands; `python -m visionthink_pl plan` says what fits"
+JUDGE_REMEDY = "lower a LocalJudge's batch_size, or set its four_bit or offload"
 
 
 @contextmanager
-def memory_for(phase: str, sizes: str, remedies: Sequence[str]) -> Iterator[None]:
+def memory_for(
+    phase: str, sizes: str, remedies: Sequence[str], stands: str = IN_TRAINING
+) -> Iterator[None]:
     """Word what may happen within.
 
     Args:
         phase: what is being done.
         sizes: of what it is done with.
         remedies: changes to the config that would need less, the cheapest first.
+        stands: what has not been lost, and how to go on.
 
     Raises:
         OutOfMemory: memory ran out.
@@ -36,8 +37,7 @@ def memory_for(phase: str, sizes: str, remedies: Sequence[str]) -> Iterator[None
             raise
         reason = " ".join(str(error).split(". ")[0].split())
         raise OutOfMemory(
-            f"out of memory in {phase}, with {sizes} ({reason}); {', or '.join(remedies)}. "
-            "The last checkpoint stands; `python -m visionthink_pl plan` says what fits"
+            f"out of memory in {phase}, with {sizes} ({reason}); {', or '.join(remedies)}. {stands}"
         ) from error
 
 

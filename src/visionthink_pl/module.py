@@ -14,19 +14,19 @@ from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDeviceStrategy
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from visionthink_pl.advantages import Normalisation
-from visionthink_pl.checkpoint import check_fits, reopen_epoch
+from visionthink_pl.checkpoint import check_fits, forget_loader, reopen_epoch
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.memory import memory_for, sizes_of
 from visionthink_pl.metrics import Tally, tally_rollouts, train_names
-from visionthink_pl.optimizer import AdamW
+from visionthink_pl.optimizer import AdamW, Length
 from visionthink_pl.policy import Full, Lora, check_loadable, load_policy
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
@@ -40,6 +40,7 @@ from visionthink_pl.update import (
     split,
 )
 
+SUPPORTED_STRATEGIES = (SingleDeviceStrategy, DDPStrategy)  # what is derived does other things
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
@@ -123,8 +124,8 @@ class VisionThinkModule(EvaluatedModule):
         """Refuse, before any weights are loaded, a trainer that would train something else.
 
         Raises:
-            ConfigError: its precision, its devices, kernels that are not there, or a schedule
-                without an end.
+            ConfigError: its precision, its devices or how it starts their processes, kernels that
+                are not there, batches of its own choice, or a schedule without an end.
         """
         if trainer.precision not in BASE_DTYPES:
             raise ConfigError(
@@ -145,10 +146,25 @@ class VisionThinkModule(EvaluatedModule):
                 "trainer.deterministic: warn, not true; ids are picked by a running sum, of which "
                 "a GPU has no deterministic kernel"
             )
-        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        if not isinstance(trainer.accelerator, CPUAccelerator | CUDAAccelerator):
+            raise ConfigError(
+                f"trainer.accelerator: cpu or cuda, not {type(trainer.accelerator).__name__}, "
+                "which has no fp64 for picking ids"
+            )
+        if type(trainer.strategy) not in SUPPORTED_STRATEGIES:
             raise ConfigError(
                 f"trainer.strategy: {type(trainer.strategy).__name__} is not supported; take auto "
                 "on one device and ddp on several"
+            )
+        if isinstance(trainer.strategy, DDPStrategy) and trainer.strategy._start_method != "popen":
+            raise ConfigError(
+                f"trainer.strategy: ddp, whose start method is popen, not "
+                f"{trainer.strategy._start_method}; in a notebook set trainer.devices to 1"
+            )
+        if trainer.overfit_batches:  # type: ignore[attr-defined]
+            raise ConfigError(
+                "trainer.overfit_batches: set trainer.limit_train_batches to the number of "
+                "batches, and data.shuffle to false, so that each epoch draws the same prompts"
             )
         if self.adamw.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
             raise ConfigError(
@@ -178,14 +194,8 @@ class VisionThinkModule(EvaluatedModule):
                     {"use_reentrant": False}, every_n_layers=int(self.gradient_checkpointing)
                 )
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        # Lightning's estimate takes one step a batch, and is capped by max_steps already.
-        total_steps = self.trainer.estimated_stepping_batches * self.updates_per_batch
-        if self.trainer.max_steps != -1:
-            total_steps = min(total_steps, self.trainer.max_steps)
-        optimizer, schedule = self.adamw.build(trainable, total_steps)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+    def configure_optimizers(self) -> Optimizer:
+        return self.adamw.build([p for p in self.parameters() if p.requires_grad])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained, and the adapter it started from; the base is loaded from where
@@ -194,31 +204,42 @@ class VisionThinkModule(EvaluatedModule):
         checkpoint["state_dict"] = {
             name: value for name, value in checkpoint["state_dict"].items() if name in kept
         }
-        checkpoint["tuning"] = self.tuning.record()
+        checkpoint["tuning"], checkpoint["optimizer"] = self.tuning.record(), self.adamw.record()
 
     def _kept(self) -> set[str]:
         return {name for name, p in self.named_parameters() if p.requires_grad or "lora_" in name}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
+        Of the optimizer's settings those of the config hold; say which are others.
 
         Raises:
             ConfigError: the checkpoint's weights are not those that this run trains, or would not
-                mean the same.
+                mean the same; or its optimizer's state is of no use to this run's.
         """
         kept, parameters = self._kept(), self.named_parameters()
         shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
         check_fits(checkpoint, self.tuning.record(), shapes)
         reopen_epoch(checkpoint)
+        forget_loader(checkpoint)
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return  # nothing needs an optimizer
+        if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
+            rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
+
+    def on_train_start(self) -> None:
+        """Behind the restoring of a checkpoint."""
+        self.adamw.apply(self._optimizer().param_groups)
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
         """Take the optimizer steps on the groups that were kept; without any, take none."""
         rollouts = rollouts_of(batch)
         started = time.perf_counter()
-        figures = self._update(rollouts) if rollouts.kept_total else {}
+        figures = self._update(rollouts, batch_idx) if rollouts.kept_total else {}
+        self._set_rate(batch_idx + 1)  # for whoever looks at it, and the end of all
         figures["time/update_s"] = time.perf_counter() - started
         figures["time/rollout_s"] = rollouts.rollout_s
         figures["rollout_step"] = rollouts.draw
@@ -244,7 +265,29 @@ class VisionThinkModule(EvaluatedModule):
                 logger.log_metrics({"epoch": self.current_epoch, **figures}, step=draw)
                 logger.save()
 
-    def _update(self, rollouts: RolloutBatch) -> dict[str, float]:
+    def _optimizer(self) -> Optimizer | LightningOptimizer:
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, Optimizer | LightningOptimizer)
+        return optimizer
+
+    def _set_rate(self, batches: float) -> None:
+        """Set the learning rate of the next optimizer step.
+
+        Args:
+            batches: of this epoch that are done with.
+        """
+        trainer, steps = self.trainer, self.global_step
+        length = Length(
+            trainer.num_training_batches,
+            trainer.max_epochs or -1,
+            trainer.max_steps,
+            self.updates_per_batch,
+        )
+        done = length.done(self.current_epoch + batches / length.batches, steps)
+        for group in self._optimizer().param_groups:
+            group["lr"] = self.adamw.rate(steps, done, length.steps)
+
+    def _update(self, rollouts: RolloutBatch, batch_idx: int) -> dict[str, float]:
         """One optimizer step on each part of the groups; figures are means over the steps."""
         groups, places, total = rollouts.kept, rollouts.places, rollouts.kept_total
         parts = [
@@ -255,7 +298,10 @@ class VisionThinkModule(EvaluatedModule):
         parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
         most = self.trainer.max_steps
         left = len(parts) if most == -1 else most - self.global_step  # looked at between batches
-        steps = [self._step(part) for part in parts[:left]]
+        steps = []
+        for place, part in enumerate(parts[:left]):
+            self._set_rate(batch_idx + place / len(parts))
+            steps.append(self._step(part))
         means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
         # After the first step the policy has moved: only before it is a difference numerical.
         return means | {name: steps[0][name] for name in means if "difference" in name}
@@ -281,9 +327,7 @@ class VisionThinkModule(EvaluatedModule):
         return out
 
     def _step(self, credited: Sequence[Credited]) -> dict[str, float]:
-        optimizer, schedule = self.optimizers(), self.lr_schedulers()
-        assert isinstance(optimizer, Optimizer | LightningOptimizer)
-        assert isinstance(schedule, LRScheduler)
+        optimizer = self._optimizer()
         optimizer.zero_grad()
         figures = self.accumulate(credited)
         trainable = [p for p in self.parameters() if p.requires_grad]
@@ -292,7 +336,6 @@ class VisionThinkModule(EvaluatedModule):
             figures["lr"] = optimizer.param_groups[0]["lr"]
             figures["loss/grad_norm"] = nn.utils.clip_grad_norm_(trainable, limit).item()
             optimizer.step()
-        schedule.step()
         return figures
 
     def _memory_for_weights(self, phase: str) -> AbstractContextManager[None]:

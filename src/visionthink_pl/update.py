@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import torch
 from lightning import Trainer
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from visionthink_pl.advantages import Normalisation, group_advantages
 from visionthink_pl.losses import Loss, LossInputs
-from visionthink_pl.policy import Policy
 from visionthink_pl.ranks import gathered
 from visionthink_pl.types import Group, Trajectory
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def credit(
     out = []
     for group in groups:
         trajectories, rewards = group.scored()
-        advantages_G = group_advantages(torch.tensor(rewards), normalisation, std_floor)
+        rewards_G = torch.tensor(rewards, dtype=torch.float64)
+        advantages_G = group_advantages(rewards_G, normalisation, std_floor)
         pairs = zip(trajectories, advantages_G.tolist(), strict=True)
         out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
     return out

@@ -119,6 +119,28 @@ def test_what_is_removed_goes_with_its_folder(
     assert names(tmp_path) == left, why
 
 
+def test_the_hub_is_not_asked(
+    tmp_path: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEFT would ask for the config of a base that is no folder."""
+    asked: list[str] = []
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr("peft.utils.other.file_exists", lambda *args, **_: asked.append(args[0]))
+    module, saves = make_module(), AdapterCheckpoint(tmp_path, save_last=True)
+    trainer = make_trainer(tmp_path, make_rollout(), saves, enable_checkpointing=True)
+    trainer.strategy.connect(module)
+    module.trainer, module.policy = trainer, trained.policy
+    model = trained.policy.model
+    assert isinstance(model, PeftModel)
+    config = model.peft_config["default"]
+    monkeypatch.setattr(config, "base_model_name_or_path", "some/model")
+    saves._save_checkpoint(trainer, str(tmp_path / "mine.ckpt"))
+    saved = PeftConfig.from_pretrained(tmp_path / "mine")
+    assert saved.base_model_name_or_path == "some/model" and not asked
+    model.save_pretrained(str(tmp_path / "plain"))  # negative control: this is what would ask
+    assert asked == ["some/model"]
+
+
 class OneGroupAtFirst(ByPlace):
     """In the first batch one group alone has signal: it takes one step, and the others two."""
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,17 @@ def test_the_families_are_those_that_are_there() -> None:
         assert f"| `{model_type}` | `{family.__name__}` |" in PAGE
 
 
+def test_the_family_that_may_write_boxes() -> None:
+    _, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    masks = [load_family("embedded", family) for family in (None, names["WithBoxes"])]
+    plain_V, boxes_V = (family.never_sampled(576) for family in masks)
+    allowed = (plain_V & ~boxes_V).nonzero()[:, 0].tolist()
+    assert masks[0].decode(allowed) == "<|box_start|><|box_end|>"
+    assert not (boxes_V & ~plain_V).any()
+
+
 @pytest.fixture
 def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkpoint that is a Qwen2.5-VL in all but name, which comes with code."""
@@ -77,7 +89,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_family_of_the_page_works_from_a_file_outside_the_package(
     stranger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (config,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     module, name = yaml.safe_load(config)["model"]["family"].split(".")
     (tmp_path / f"{module}.py").write_text(code)

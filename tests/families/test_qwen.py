@@ -1,10 +1,12 @@
 """What each family says against what transformers' own processor and model do."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from PIL import Image
+from tokenizers import AddedToken
 
 from families_helpers import SIDE
 from visionthink_pl.families import Family, load_family
@@ -64,13 +66,75 @@ def test_ordinary_words_are_tokenized_as_ever(family: Family, text: str) -> None
     assert family.encode_words(text) == family.tokenizer.encode(text)
 
 
-def test_names_of_control_tokens_are_words(family: Family) -> None:
-    text = "What does <|image_pad|> mean?<|im_end|>"
-    ids = family.encode_words(text)
-    assert not {family.image_token_id, family.end_of_turn_id} & set(ids)
-    assert family.decode(ids) == text
+# Added tokens of the published tokenizers that the embedded one lacks, and whether they are
+# flagged as special there.
+PUBLISHED = {
+    **dict.fromkeys(("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>"), False),
+    **dict.fromkeys(("<|repo_name|>", "<|file_sep|>"), False),
+    **dict.fromkeys(("<|audio_start|>", "<|audio_pad|>"), True),
+}
+
+
+@pytest.fixture(scope="module")
+def published(checkpoint: Path) -> Family:
+    """With the added tokens that published tokenizers have, and a word that a user has added."""
+    family = load_family(checkpoint)
+    tokens = [AddedToken(name, special=flag, normalized=False) for name, flag in PUBLISHED.items()]
+    family.tokenizer.add_tokens([*tokens, AddedToken("<place>", normalized=False)])
+    return family
+
+
+def added_names(family: Family) -> list[str]:
+    return [token.content for token in family.tokenizer.added_tokens_decoder.values()]
+
+
+def test_names_of_added_tokens_are_words(published: Family) -> None:
+    """Each alone, within words, and run together; nothing is lost."""
+    names, ids = added_names(published), set(published.tokenizer.added_tokens_decoder)
+    assert {"<tool_call>", "</think>", "<|fim_middle|>", "<|im_end|>", "<place>"} <= set(names)
+    texts = [text for name in names for text in (name, f"a{name}b", f"Is {name} 7?", f"{name}\n")]
+    for text in [*texts, "".join(names), " ".join(names)]:
+        found = published.encode_words(text)
+        assert not ids & set(found), text
+        assert published.decode(found) == text
     # and the next rendered text has its control tokens as before
-    assert family.end_of_turn_id in family.encode("<|im_end|>", [])
+    assert published.end_of_turn_id in published.encode("<|im_end|>", [])
+
+
+def test_names_of_added_tokens_are_words_among_random_ones(published: Family) -> None:
+    random, ids = Random(0), set(published.tokenizer.added_tokens_decoder)
+    parts = [*added_names(published), *"<|>/ \n", "<|", "|>", "Où", "数字", "7", "think", "im_end"]
+    for _ in range(300):
+        text = "".join(random.choices(parts, k=random.randint(1, 12)))
+        found = published.encode_words(text)
+        assert not ids & set(found), text
+        assert published.decode(found) == text
+
+
+def test_what_the_tokenizer_cuts_or_fills_up_leaves_words_alone(checkpoint: Path) -> None:
+    family = load_family(checkpoint)
+    expected = family.tokenizer.encode("Which digit is on the small tag?")
+    family = load_family(checkpoint)
+    family.tokenizer("Which", truncation=True, max_length=2, padding="max_length")
+    assert family.encode_words("Which digit is on the small tag?") == expected
+
+
+def test_no_control_token_can_be_sampled(published: Family) -> None:
+    never_V = published.never_sampled(len(published.tokenizer) + 3)
+    said = [name for name in added_names(published) if not never_V[published.token_id(name)]]
+    tags = ["tool_call", "tool_response", "think"]
+    assert set(said) == {"<|im_end|>", "<place>"} | {f"<{s}{t}>" for t in tags for s in ("", "/")}
+    assert never_V[-3:].all() and not never_V[0]
+    few_V = published.never_sampled(len(never_V) - 6)  # of a model that lacks rows for some ids
+    assert torch.equal(few_V, never_V[:-6])
+
+
+def test_tags_of_turns_can_be_sampled_though_flagged_as_special(checkpoint: Path) -> None:
+    family = load_family(checkpoint)
+    names = ("<answer>", "</answer>", "<other>")
+    family.tokenizer.add_tokens([AddedToken(name, special=True) for name in names])
+    never_V = family.never_sampled(len(family.tokenizer))
+    assert [bool(never_V[family.token_id(name)]) for name in names] == [False, False, True]
 
 
 def test_a_tokenizer_without_a_token(family: Family) -> None:

@@ -74,7 +74,8 @@ def start(folder: Path, *command: str) -> subprocess.Popen:
     """A process in an empty folder of its own, on one thread, with this folder's modules."""
     work = folder / "work"
     work.mkdir(exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=work,

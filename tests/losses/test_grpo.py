@@ -70,10 +70,21 @@ def test_aggregation(aggregation: str, expected: float, why: str) -> None:
 
 def test_the_entropy_bonus_is_taken_off_with_its_coefficient() -> None:
     loss = GRPOLoss(kl_coefficient=0, entropy_coefficient=0.1)
-    value, figures = loss(inputs([1, 1, 1], [0, 0, 0], [2, 2, 1], entropies=[0.2, 0.4, 1.0]))
-    assert figures["entropy"].item() == pytest.approx((0.3 + 1.0) / 2)
+    value, _ = loss(inputs([1, 1, 1], [0, 0, 0], [2, 2, 1], entropies=[0.2, 0.4, 1.0]))
     assert value.item() == pytest.approx(-0.1 * (0.3 + 1.0) / 2)
     assert "entropy" not in GRPOLoss()(inputs([1], [0], [1]))[1]
+
+
+@pytest.mark.parametrize("aggregation", ["trajectory", "token", "constant"])
+def test_kl_and_entropy_are_logged_in_nats_a_token(aggregation: str) -> None:
+    """Three tokens of one trajectory and one of another: neither the mean of the trajectories'
+    means (0.65 of the entropies) nor any other weights of the loss's."""
+    settings = {"aggregation": aggregation, "constant_tokens": 1000}
+    loss = GRPOLoss(kl_coefficient=0.1, entropy_coefficient=0.1, **settings)
+    gaps, entropies = [math.log(2), 0, 0, 0], [0.2, 0.3, 0.4, 1.0]
+    _, figures = loss(inputs([1] * 4, [0] * 4, [3, 3, 3, 1], gaps, entropies=entropies))
+    assert figures["kl"].item() == pytest.approx((2 - math.log(2) - 1) / 4)
+    assert figures["entropy"].item() == pytest.approx((0.2 + 0.3 + 0.4 + 1.0) / 4)
 
 
 def test_clip_fraction_counts_tokens_whose_gain_was_cut() -> None:

@@ -6,7 +6,7 @@ from helpers import make_group, make_trajectory
 from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
 from visionthink_pl.rewards.base import Reward
 from visionthink_pl.rewards.resize_penalty import count
-from visionthink_pl.types import StopReason
+from visionthink_pl.types import ConfigError, StopReason
 
 MEASURES = (RuleAccuracy, RelaxedAccuracy, ANLS)
 
@@ -49,6 +49,14 @@ def test_a_blank_answer_is_wrong_whatever_the_truth(measure: type[Reward]) -> No
 def test_a_similar_answer_does_not_count_as_correct() -> None:
     group = make_group([make_trajectory("hello"), make_trajectory("hallo")], truth="hello")
     assert count(group, ANLS().score(group, {})).correct_direct == 1
+
+
+def test_units_may_be_strict() -> None:
+    group = make_group([make_trajectory("28"), make_trajectory("28%")], truth="28")
+    assert RuleAccuracy().score(group, {}) == [1.0, 1.0]
+    assert RuleAccuracy(units="strict").score(group, {}) == [1.0, 0.0]
+    with pytest.raises(ConfigError, match="RuleAccuracy.units: 'optional' or 'strict', not 'lax'"):
+        RuleAccuracy(units="lax")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("measure", MEASURES)

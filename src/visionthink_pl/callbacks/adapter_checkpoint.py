@@ -9,7 +9,6 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from peft import PeftModel
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.module import VisionThinkModule
@@ -85,13 +84,18 @@ class AdapterCheckpoint(ModelCheckpoint):
         return super()._should_skip_saving_checkpoint(trainer) or _waiting(trainer)
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        from peft import PeftModel  # loaded with the policy, seconds after this module
+
         super()._save_checkpoint(trainer, filepath)
         module = trainer.lightning_module
         assert isinstance(module, VisionThinkModule) and module.policy is not None
         model = module.policy.model
         if trainer.is_global_zero and isinstance(model, PeftModel):
             folder = Path(filepath).with_suffix("")
-            model.save_pretrained(str(folder), selected_adapters=["default"])
+            # Embeddings are not trained; without a word PEFT asks the hub whether they have grown.
+            model.save_pretrained(
+                str(folder), selected_adapters=["default"], save_embedding_layers=False
+            )
             (folder / "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
             # Others may read the weights if they may read the config: safetensors forbids it.
             mode = (folder / ADAPTER_FILE).stat().st_mode

@@ -20,7 +20,7 @@ from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
 from visionthink_pl.images import FirstView, HalfView, PixelLimits
-from visionthink_pl.memory import memory_for
+from visionthink_pl.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.ranks import gathered
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_groups
@@ -147,8 +147,9 @@ class RolloutCallback(Callback):
             )
         self._gathering = Gathering(self.max_draws)  # nothing of a run before this one
         if stage != "predict":
-            for reward in self.rewards:
-                reward.setup()
+            with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
+                for reward in self.rewards:
+                    reward.setup()
         data = trainer.datamodule  # type: ignore[attr-defined]
         if (stage == "fit" or self._fit_follows) and isinstance(data, PromptDataModule):
             self.screening.check(data, self.conversation(pl_module), trainer)
@@ -252,8 +253,7 @@ class RolloutCallback(Callback):
             self.screening.leave_out(batch, self.conversation(pl_module), trainer)
             with self._interruption.harmless():
                 groups = self._sample(trainer, pl_module, batch, group_size, rewards)
-                judge = "lower a LocalJudge's batch_size, or set its four_bit or offload"
-                with memory_for("scoring", f"{len(groups)} groups", [judge]):
+                with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
                     score_groups(groups, rewards)
         except RunStopped as error:
             stopped = error

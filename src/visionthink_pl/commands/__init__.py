@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from visionthink_pl.commands.export.cli import main as export
-from visionthink_pl.commands.plan.cli import main as plan
-from visionthink_pl.commands.prepare.cli import main as prepare
+from visionthink_pl.command_line.verbs import OTHERS
 
-COMMANDS: dict[str, Callable[[Sequence[str] | None], int]] = {
-    "prepare": prepare,
-    "plan": plan,
-    "export": export,
-}
+
+def _late(verb: str) -> Callable[[Sequence[str] | None], int]:
+    """A verb's command line, loaded when it is called."""
+
+    def main(args: Sequence[str] | None = None) -> int:
+        return int(import_module(f"{__name__}.{verb}.cli").main(args))
+
+    return main
+
+
+COMMANDS = {verb: _late(verb) for verb in OTHERS}
 
 __all__ = ["COMMANDS"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from visionthink_pl.errors import config_error, one_line
-from visionthink_pl.memory import OutOfMemory
-from visionthink_pl.types import RunStopped
+from visionthink_pl.command_line.errors import config_error, one_line
+from visionthink_pl.types import OutOfMemory, RunStopped
 
 
 def exit_code(run: Callable[[], None]) -> int:

@@ -1,15 +1,20 @@
 """Where prompts come from."""
 
+from typing import TYPE_CHECKING
+
 from visionthink_pl.data.bad_rows import BadRows, usable
-from visionthink_pl.data.check import look_at
-from visionthink_pl.data.columns import Columns
-from visionthink_pl.data.datamodule import PromptDataModule
-from visionthink_pl.data.folder import ImageFolder
-from visionthink_pl.data.lookcloser import LookCloser
-from visionthink_pl.data.saved import SavedDataset
 from visionthink_pl.data.source import Source, Stream
-from visionthink_pl.data.stream import VQAStream
-from visionthink_pl.data.table import VQADataset
+from visionthink_pl.late import late
+
+if TYPE_CHECKING:
+    from visionthink_pl.data.check import look_at
+    from visionthink_pl.data.columns import Columns
+    from visionthink_pl.data.datamodule import PromptDataModule
+    from visionthink_pl.data.folder import ImageFolder
+    from visionthink_pl.data.lookcloser import LookCloser
+    from visionthink_pl.data.saved import SavedDataset
+    from visionthink_pl.data.stream import VQAStream
+    from visionthink_pl.data.table import VQADataset
 
 __all__ = [
     "BadRows",
@@ -25,3 +30,18 @@ __all__ = [
     "look_at",
     "usable",
 ]
+
+# ``datasets`` takes a second to load, and those that read it are not always in use.
+__getattr__ = late(
+    __name__,
+    {
+        "look_at": "check",
+        "Columns": "columns",
+        "PromptDataModule": "datamodule",
+        "ImageFolder": "folder",
+        "LookCloser": "lookcloser",
+        "SavedDataset": "saved",
+        "VQAStream": "stream",
+        "VQADataset": "table",
+    },
+)

@@ -109,8 +109,8 @@ class PromptDataModule(LightningDataModule):
         self._under_way = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Comes before the loader is made. Lightning restores loaders too, but after the
-        optimizer's schedule has asked for the loader's length, and then no longer does it."""
+        """Comes before the loader is made. What Lightning itself keeps of a loader's place is
+        dropped from checkpoints (``checkpoint.forget_loader``)."""
         self._restored = state_dict.get("train")
 
     def source(self, stage: Stage) -> PromptSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from PIL import Image
+from tokenizers import AddedToken, Tokenizer
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -28,6 +30,8 @@ from visionthink_pl.images import Size
 from visionthink_pl.types import ConfigError
 
 Message = dict[str, Any]
+
+UNCHANGED_LENGTH = {"truncation": None, "padding": None}  # of a tokenizer's own settings
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Family(ABC):
         pad: the token that fills up a row of a batch.
         placeholder: the token that stands for an image, once for each visual token.
         vision_tokens: tokens that only a user's turn may hold: they are never sampled.
+        turn_tokens: control tokens that a turn may hold besides ``end_of_turn`` and
+            ``call_tags``, such as those of boxes where a model is to name places.
         call_tags: between which a turn writes a tool call, as JSON.
         response_tags: between which it is given what the tool returned.
         lora_targets: regular expression (full match on module names) of the linear layers of
@@ -93,6 +99,7 @@ class Family(ABC):
     pad: ClassVar[str]
     placeholder: ClassVar[str]
     vision_tokens: ClassVar[tuple[str, ...]]
+    turn_tokens: ClassVar[tuple[str, ...]] = ("<think>", "</think>", "<answer>", "</answer>")
     call_tags: ClassVar[tuple[str, str]]
     response_tags: ClassVar[tuple[str, str]]
     lora_targets: ClassVar[str]
@@ -185,12 +192,22 @@ class Family(ABC):
     def never_sampled(self, vocab_size: int) -> Tensor:
         """Mask of shape (V,): ids that are given probability 0 wherever a distribution is formed.
 
-        Vision and padding tokens, and ids that the tokenizer lacks.
+        Vision and padding tokens, all further control tokens that no turn may hold, and ids that
+        the tokenizer lacks.
         """
         mask_V = torch.zeros(vocab_size, dtype=torch.bool)
         mask_V[len(self.tokenizer) :] = True
         mask_V[[self.token_id(token) for token in (*self.vision_tokens, self.pad)]] = True
+        said = {self.end_of_turn, *self.call_tags, *self.turn_tokens}
+        for i, token in self.tokenizer.added_tokens_decoder.items():
+            if i < vocab_size and self.is_control(token) and token.content not in said:
+                mask_V[i] = True
         return mask_V
+
+    def is_control(self, token: AddedToken) -> bool:
+        """Whether an added token gives structure, rather than being a word of the text: by default
+        those that the tokenizer flags as special."""
+        return bool(token.special)
 
     def render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """Apply the chat template; each image is one placeholder in the text."""
@@ -227,8 +244,21 @@ class Family(ABC):
         ]
 
     def encode_words(self, text: str) -> list[int]:
-        """Tokenize what a user wrote: the names of control tokens are words like any others."""
-        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        """Tokenize what a user wrote: the names of added tokens, whether flagged as special or not,
+        are words like any others."""
+        return self._words.encode(text, add_special_tokens=False).ids
+
+    def holds_markup(self, text: str) -> bool:
+        """Whether the name of an added token stands in ``text``, other than those that a call is
+        written between: a model may be told of these as it is to write them."""
+        names = {token.content for token in self.tokenizer.added_tokens_decoder.values()}
+        return any(name in text for name in names - {*self.call_tags})
+
+    @cached_property
+    def _words(self) -> Tokenizer:
+        """The tokenizer without its added tokens."""
+        plain = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return Tokenizer.from_str(json.dumps(plain | {"added_tokens": []} | UNCHANGED_LENGTH))
 
     @abstractmethod
     def lift_limits(self) -> None:

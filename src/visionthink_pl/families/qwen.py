@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
+from tokenizers import AddedToken
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -35,6 +36,12 @@ class Qwen(Family):
     response_tags = ("<tool_response>", "</tool_response>")
     lora_targets = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
     vision_tower = "model.visual"
+
+    def is_control(self, token: AddedToken) -> bool:
+        """Also ``<|fim_prefix|>`` and the like, which are not flagged as special: what is not
+        structure, such as ``<tool_call>``, is named without bars."""
+        name = token.content
+        return super().is_control(token) or (name.startswith("<|") and name.endswith("|>"))
 
     @property
     def side(self) -> int:

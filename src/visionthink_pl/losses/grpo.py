@@ -70,11 +70,12 @@ class GRPOLoss(Loss):
         share_K = (clipped_gain_K < gain_K) / (inputs.lengths_K * inputs.trajectories)
         figures = {"policy": loss.detach(), "clip_fraction": share_K.sum()}
         if inputs.reference_logprobs_K is not None:
-            kl = (weight_K * kl_k3(inputs.logprobs_K, inputs.reference_logprobs_K)).sum()
-            loss, figures["kl"] = loss + self.kl_coefficient * kl, kl.detach()
+            kl_K = kl_k3(inputs.logprobs_K, inputs.reference_logprobs_K)
+            loss = loss + self.kl_coefficient * (weight_K * kl_K).sum()
+            figures["kl"] = token_mean(kl_K, inputs)
         if inputs.entropies_K is not None:
-            entropy = (weight_K * inputs.entropies_K).sum()
-            loss, figures["entropy"] = loss - self.entropy_coefficient * entropy, entropy.detach()
+            loss = loss - self.entropy_coefficient * (weight_K * inputs.entropies_K).sum()
+            figures["entropy"] = token_mean(inputs.entropies_K, inputs)
         return loss, figures
 
     def _weights(self, inputs: LossInputs) -> Tensor:
@@ -86,6 +87,14 @@ class GRPOLoss(Loss):
         else:
             share = 1 / (self.constant_tokens * inputs.trajectories)
         return torch.full_like(inputs.logprobs_K.detach(), share)
+
+
+def token_mean(values_K: Tensor, inputs: LossInputs) -> Tensor:
+    """This micro-batch's share of the mean over all tokens of the optimizer step, for the log.
+
+    The unit stays that of a token however the loss weighs it.
+    """
+    return values_K.detach().sum() / inputs.tokens
 
 
 def kl_k3(logprobs_K: Tensor, reference_logprobs_K: Tensor) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from bitsandbytes.nn.modules import Linear4bit
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from visionthink_pl.families import Family, resolve
-from visionthink_pl.policy.adapter import add_adapter, check_targets, start_from
 from visionthink_pl.policy.attention import SHARED_PREFIX
-from visionthink_pl.policy.policy import Policy
 from visionthink_pl.policy.tuning import Full, Lora, Tuning
 from visionthink_pl.types import ConfigError
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy.policy import Policy  # with peft, which takes seconds to load
 
 
 def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
@@ -39,6 +41,8 @@ def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
             "all see the whole prompt, as in the published models (use_sliding_window: false)"
         )
     if isinstance(tuning, Lora):
+        from visionthink_pl.policy.adapter import check_targets
+
         check_targets(skeleton, tuning, family)
 
 
@@ -62,12 +66,16 @@ def load_policy(
         reference: whether the policy as training starts will be asked for. Adapters that start
             at zero need no copy of it.
     """
+    from visionthink_pl.policy.adapter import add_adapter, start_from
+    from visionthink_pl.policy.policy import Policy
+
     path = resolve(pretrained)
     if isinstance(tuning, Full):
         return _all_weights(path, family, tuning, temperature, reference)
     quantization = nf4(dtype, family) if tuning.quantization == "nf4" else None
     model = family.load_model(path, dtype, SHARED_PREFIX, quantization)
-    keep_backward(model)
+    if quantization is not None:
+        keep_backward(model)
     if tuning.adapter is None:
         adapted = add_adapter(model, tuning, family)
     else:
@@ -79,6 +87,8 @@ def load_policy(
 def _all_weights(
     path: str, family: Family, tuning: Full, temperature: float, reference: bool
 ) -> Policy:
+    from visionthink_pl.policy.policy import Policy
+
     def load() -> PreTrainedModel:
         return family.load_model(path, torch.float32, SHARED_PREFIX)
 
@@ -104,6 +114,8 @@ def nf4(dtype: torch.dtype, family: Family) -> BitsAndBytesConfig:
 def keep_backward(model: PreTrainedModel) -> None:
     """Without gradients bitsandbytes repacks weights for CPUs with AVX512-BF16, for good, into a
     layout that has no backward: the first rollout would end the training."""
+    from bitsandbytes.nn.modules import Linear4bit
+
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False

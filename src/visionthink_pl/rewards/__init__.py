@@ -1,11 +1,16 @@
 """What a group is scored by."""
 
+from typing import TYPE_CHECKING
+
+from visionthink_pl.late import late
 from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
 from visionthink_pl.rewards.base import Reward, score_group, score_groups
 from visionthink_pl.rewards.format import FormatReward
-from visionthink_pl.rewards.judge import APIJudge, HybridAccuracy, JudgeAccuracy, LocalJudge
 from visionthink_pl.rewards.overlong import OverlongPenalty
 from visionthink_pl.rewards.resize_penalty import ResizePenalty
+
+if TYPE_CHECKING:
+    from visionthink_pl.rewards.judge import APIJudge, HybridAccuracy, JudgeAccuracy, LocalJudge
 
 __all__ = [
     "ANLS",
@@ -22,3 +27,14 @@ __all__ = [
     "score_group",
     "score_groups",
 ]
+
+# A judge's client takes a second to load.
+__getattr__ = late(
+    __name__,
+    {
+        "APIJudge": "judge",
+        "HybridAccuracy": "judge",
+        "JudgeAccuracy": "judge",
+        "LocalJudge": "judge",
+    },
+)

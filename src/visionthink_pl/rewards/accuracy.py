@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal, get_args
 
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.rules.anls import similarity
@@ -10,11 +12,12 @@ from visionthink_pl.rewards.rules.chartqa import relaxed_match
 from visionthink_pl.rewards.rules.choice import same_choice
 from visionthink_pl.rewards.rules.lists import same_list
 from visionthink_pl.rewards.rules.mathematics import same_expression
-from visionthink_pl.rewards.rules.numbers import same_quantity
-from visionthink_pl.rewards.rules.text import same_text, unwrap
-from visionthink_pl.types import Group
+from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
+from visionthink_pl.rewards.rules.text import plain, same_text
+from visionthink_pl.rewards.rules.times import same_time
+from visionthink_pl.types import ConfigError, Group
 
-RULES = (same_text, same_quantity, same_choice, same_list, same_expression)  # cheapest first
+Units = Literal["optional", "strict"]
 
 
 class RuleAccuracy(Reward):
@@ -22,12 +25,22 @@ class RuleAccuracy(Reward):
 
     No answer, or one of nothing but white space, scores 0: nothing else that the model wrote is
     looked at.
+
+    Args:
+        weight: factor of this part in the sum.
+        units: ``optional``: a unit that one side lacks says nothing, as the question mostly fixes
+            it. ``strict``: the answer may lack it, but not the ground truth. Two units that differ
+            never match.
     """
 
     name = "accuracy"
 
+    def __init__(self, weight: float = 1.0, units: Units = "optional") -> None:
+        super().__init__(weight)
+        self._units = checked(units, type(self).__name__)
+
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
-        return _grade(group, matches)
+        return _grade(group, partial(matches, units=self._units))
 
 
 class RelaxedAccuracy(Reward):
@@ -56,14 +69,41 @@ class ANLS(Reward):
         return _grade(group, similarity)
 
 
-def matches(answer: str, truth: str) -> bool:
+def checked(units: Units, name: str) -> Units:
+    """``units`` as it is.
+
+    Args:
+        units: see ``RuleAccuracy``.
+        name: of the class that it is an argument of, for the error.
+
+    Raises:
+        ConfigError: there is no such way.
+    """
+    if units not in get_args(Units):
+        raise ConfigError(f"{name}.units: 'optional' or 'strict', not {units!r}")
+    return units
+
+
+def matches(answer: str, truth: str, units: Units = "optional") -> bool:
     """Whether an answer is right, by the first rule that says so; a blank one never is.
+
+    Args:
+        units: see ``RuleAccuracy``.
 
     Raises:
         RuntimeError: the process of the mathematical rule could not be started.
     """
-    answer, truth = unwrap(answer), unwrap(truth)
-    return bool(answer.strip()) and any(rule(answer, truth) for rule in RULES)
+    answer, truth, strict = plain(answer), plain(truth), units == "strict"
+    if not answer.strip() or differ_in_unit(answer, truth):
+        return False
+    return (  # cheapest first
+        same_text(answer, truth)
+        or same_quantity(answer, truth, strict)
+        or same_time(answer, truth)
+        or same_choice(answer, truth)
+        or same_list(answer, truth, strict)
+        or same_expression(answer, truth, strict)
+    )
 
 
 def _grade(group: Group, rule: Callable[[str, str], float]) -> Scores:

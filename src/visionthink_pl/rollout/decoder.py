@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from visionthink_pl.policy import Policy
 from visionthink_pl.rollout.cache import RaggedCache
 from visionthink_pl.rollout.rows import Rows
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
 BUCKET = 64  # attention looks at a multiple of this many places, so that shapes rarely change
 READ = 8192  # tokens that are read at once: more would take more memory, and no less time

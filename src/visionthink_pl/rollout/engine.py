@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from visionthink_pl.conversation import Conversation, InvalidCall, Opening, extract_answer
-from visionthink_pl.policy import Policy
 from visionthink_pl.rollout.decoder import Decoder, Generated, Given
 from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
 CHECK_EVERY = 8  # tokens between two looks, on an accelerator, at which rows have ended
 JOIN = 0.25  # rows that asked join the others once they are this share of those that decode

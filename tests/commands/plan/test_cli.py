@@ -91,10 +91,15 @@ def test_what_does_not_fit_exits_3_and_says_which_single_change_would_do(
 
 
 MISTAKES = [
-    (["--gpu", "big"], "--gpu: a card's memory, such as 24GB, not 'big'"),
-    (["--gpu", "-5GB"], "error: --gpu: a card's memory, such as 24GB\n"),
-    (["--gpu"], "error: --gpu: a card's memory, such as 24GB\n"),
-    (["--gpu", "0.5GB"], "--gpu: a card's memory, such as 24GB, not '0.5GB'"),
+    (
+        ["--gpu", "big"],
+        "--gpu: a card's memory, such as 24GB, or its name, such as 4090, not 'big'",
+    ),
+    (["--gpu", "-5GB"], "error: --gpu: a card's memory, such as 24GB, or its name, such as 4090\n"),
+    (["--gpu"], "error: --gpu: a card's memory, such as 24GB, or its name, such as 4090\n"),
+    (["--gpu", "0.5GB"], "or its name, such as 4090, not '0.5GB'"),
+    (["--gpu", "4095"], "or its name, such as 4090, not '4095'"),
+    (["--gpu", "A100"], "--gpu: A100 has 40 or 80 GB; write 'A100 80GB', or the memory alone"),
     (["--ask-rate", "1.5"], "--ask-rate: from 0 to 1, not 1.5"),
     (["--model.micro_batch_sise", "2"], "did you mean model.micro_batch_size?"),
     (["--rollout.group_size", "1"], "rollout.group_size: at least 2"),

@@ -155,6 +155,15 @@ def test_other_errors_are_not_taken_for_failures() -> None:
         JudgeAccuracy(Broken()).score(group_of("crimson"), {})
 
 
+def test_units_that_the_truth_lacks_are_for_the_judge_where_they_are_strict() -> None:
+    judge = Listed(**{"28%": 0})
+    group = group_of("28%", truth="28")
+    assert HybridAccuracy(judge).score(group, {}) == [1.0]
+    assert judge.asked == []
+    assert HybridAccuracy(judge, units="strict").score(group, {}) == [0.0]
+    assert [case.answer for case in judge.asked] == ["28%"]
+
+
 @pytest.mark.parametrize("kind", [JudgeAccuracy, HybridAccuracy])
 def test_a_rate_is_a_share(kind: type[JudgeAccuracy]) -> None:
     with pytest.raises(ConfigError, match=rf"{kind.__name__}.max_failure_rate: between 0 and 1"):

@@ -52,6 +52,20 @@ def test_the_cache_goes_by_content(tmp_path: Path) -> None:
             ({"model": "other"}, RED, 5, "another judge"),
             ({"prompt": str(prompt)}, RED, 5 + 1, "another prompt"),
             ({}, RED, 6, "still known"),
+            ({"request": {"temperature": 0, "max_tokens": 256}}, RED, 6, "what is the default"),
+            ({"request": {"max_tokens": 256, "temperature": 0}}, RED, 6, "in another order"),
+            ({"request": {"temperature": 1, "max_tokens": 256}}, RED, 7, "temperature"),
+            ({"request": {"temperature": 0, "max_tokens": 9}}, RED, 8, "length of a reply"),
+            ({"request": {}}, RED, 9, "the endpoint's own defaults"),
+            ({"request": {"top_p": 0.5}}, RED, 10, "nucleus"),
+            ({"request": {"seed": 1}}, RED, 11, "seed"),
+            ({"request": {"reasoning_effort": "low"}}, RED, 12, "reasoning"),
+            ({"request": {"reasoning_effort": "high"}}, RED, 13, "more of it"),
+            ({"request": {"extra_body": {"top_k": 1, "min_p": 0}}}, RED, 14, "of a server's own"),
+            ({"request": {"extra_body": {"min_p": 0, "top_k": 1}}}, RED, 14, "in another order"),
+            ({"request": {"extra_body": {"top_k": 2, "min_p": 0}}}, RED, 15, "nested"),
+            ({"max_characters": 9}, RED, 16, "what is cut"),
+            ({"max_retries": 1, "timeout": 1.0, "max_concurrency": 1}, RED, 16, "patience alone"),
         ):
             assert ask(make_judge(server.url, cache=cache, **options), case) == 1
             assert len(server.requests) == asked, why
@@ -88,7 +102,7 @@ def test_several_processes_share_a_cache(tmp_path: Path) -> None:
 
 def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     def open_and_write(index: int) -> None:
-        cache = VerdictCache(str(tmp_path / "new.sqlite"), "made", "1")
+        cache = VerdictCache(str(tmp_path / "new.sqlite"), "1", {"model": "made"})
         cache.put(Case("?", "a", str(index)), 1)
         assert cache.get(Case("?", "a", str(index))) == 1
 
@@ -98,7 +112,7 @@ def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 def test_a_cache_that_fails_later_stops_the_run(tmp_path: Path) -> None:
     file = tmp_path / "verdicts.sqlite"
-    cache = VerdictCache(str(file), "made", "1")
+    cache = VerdictCache(str(file), "1", {"model": "made"})
     cache._file.execute("DROP TABLE verdicts")
     with pytest.raises(RunStopped, match="cache of verdicts can't be used: no such table"):
         cache.get(RED)

@@ -1,4 +1,4 @@
-"""Similarities by hand: 1 - edits / longer length, and 0 from a half on."""
+"""Similarities by hand: 1 - edits / longer length, and 0 where that is below a half."""
 
 import pytest
 
@@ -8,13 +8,17 @@ SIMILAR = [
     ("coca cola", "coca cola", 1.0, "no edit"),
     ("Coca Cola", "coca cola", 1.0, "case"),
     (" coca cola ", "coca cola", 1.0, "white space around"),
-    ("coca  cola", "coca cola", 1 - 1 / 10, "one space too many, of 10"),
+    ("coca  cola", "coca cola", 1.0, "white space within is one blank"),
+    ("coca\ncola", "coca \tcola", 1.0, "of whatever kind"),
+    ("cocacola", "coca cola", 1 - 1 / 9, "no white space is not one blank"),
     ("hallo", "hello", 1 - 1 / 5, "one of 5"),
     ("kitten", "sitting", 1 - 3 / 7, "three of 7: 0.43"),
     ("sitting", "kitten", 1 - 3 / 7, "the same the other way round"),
-    ("ab", "ac", 0.0, "one of 2: a half is too much"),
+    ("ab", "ac", 0.5, "one of 2: a half is enough"),
     ("abc", "abd", 1 - 1 / 3, "one of 3"),
-    ("abcd", "abef", 0.0, "two of 4"),
+    ("abcd", "abef", 0.5, "two of 4"),
+    ("abcde", "abfgh", 0.0, "three of 5"),
+    ("a  b", "c  d", 0.0, "two of 3: the second blank does not count"),
     ("abcde", "abcfg", 1 - 2 / 5, "two of 5"),
     ("abcde", "abc", 1 - 2 / 5, "two missing, over the longer"),
     ("red or blue", "red", 0.0, "eight of 11"),

@@ -32,6 +32,13 @@ RELAXED = [
     ("%", "%", True, "a sign without a number is a text"),
     ("nan", "100", False, "nan is close to nothing"),
     ("inf", "100", False, "infinity is close to nothing"),
+    ("100", "inf", False, "nothing is close to infinity"),
+    ("Infinity", "Infinity", True, "the same string"),
+    ("infinity", "Infinity", True, "case"),
+    ("-Infinity", "Infinity", False, "the sign"),
+    ("inf", "Infinity", False, "two texts"),
+    ("1e999", "1e998", False, "two numbers that are too large for a float are texts"),
+    ("NaN", "nan", True, "the same string, which as a number equals nothing"),
 ]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
+from visionthink_pl.command_line.early import load_named
+from visionthink_pl.command_line.errors import explain
+from visionthink_pl.command_line.verbs import OTHERS, PROGRAM
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.export.export import Options, export
-from visionthink_pl.errors import explain
 from visionthink_pl.types import ConfigError
 
 
@@ -22,8 +25,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def build_parser() -> ArgumentParser:
     """The options: those of ``Options``; ``--merge`` takes no value."""
     parser = ArgumentParser(
-        prog="visionthink_pl export",
-        description="Write a trained policy as plain transformers and PEFT load it.",
+        prog=f"{PROGRAM} export",
+        description=OTHERS["export"],
         exit_on_error=False,
         allow_abbrev=False,
     )
@@ -40,9 +43,11 @@ def parse(args: Sequence[str] | None) -> Options:
     Raises:
         ConfigError: with that line.
     """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["export", *given])
     parser, names = build_parser(), [field.name for field in fields(Options)]
     try:
-        parsed = parser.parse_args(None if args is None else list(args))
+        parsed = parser.parse_args(given)
     except ArgumentError as error:
         raise ConfigError(explain(str(error), names)) from error
     return Options(**{name: parsed[name] for name in names})

@@ -8,7 +8,6 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.commands.plan.cards import GIB, Card
-from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.module import VisionThinkModule
 
@@ -27,6 +26,8 @@ def warn_if_too_large(
     card = Card.here() if isinstance(trainer.accelerator, CUDAAccelerator) else None
     if card is None or not trainer.is_global_zero:
         return
+    from visionthink_pl.commands.plan.estimate import estimate  # with peft, after the weights' own
+
     try:
         setup = Setup.of(module, rollout, prompts, str(trainer.precision), Demand(), gpu=True)
         found = estimate(setup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,20 +12,21 @@ from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
+from visionthink_pl.command_line.early import load_named
+from visionthink_pl.command_line.errors import config_error, explain, with_key
+from visionthink_pl.command_line.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.advice import Advice, advise
-from visionthink_pl.commands.plan.cards import SIZE_EXPECTED, Card
+from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
-from visionthink_pl.commands.plan.setup import PROMPT_TOKENS, Demand, Setup
+from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.commands.precision import full_name
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
 DOES_NOT_FIT = 3  # exit code
-STDOUT = "-"
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -40,8 +42,10 @@ def run(args: Sequence[str] | None) -> Report:
     Raises:
         ConfigError: something in the config can't work.
     """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["plan", *given])
     parser = build_parser()
-    config = parse(parser, args)
+    config = parse(parser, given)
     card = Card.here() if config.gpu is None else Card.parse(config.gpu)
     demand = Demand(config.prompt_tokens, config.ask_rate)
     module, rollout = build(config)
@@ -69,14 +73,18 @@ def run(args: Sequence[str] | None) -> Report:
 def build_parser() -> LightningArgumentParser:
     """The options of ``fit``, and those of the plan itself."""
     parser = LightningArgumentParser(
-        prog="visionthink_pl plan",
-        description="Say what training by a config needs, before any weights are loaded.",
+        prog=f"{PROGRAM} plan",
+        description=OTHERS["plan"],
         parser_mode="omegaconf",
         exit_on_error=False,
         allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="YAML file, as for fit.")
-    parser.add_argument("--gpu", type=str | None, help="Memory of a card, such as 24GB.")
+    parser.add_argument(
+        "--gpu",
+        type=str | None,
+        help="A card: its memory, such as 24GB, or its name, such as 4090.",
+    )
     parser.add_argument(
         "--prompt-tokens",
         type=int | None,
@@ -91,10 +99,10 @@ def build_parser() -> LightningArgumentParser:
     )
     parser.add_argument("--seed_everything", type=bool | int, default=0)
     parser.add_argument("--ckpt_path", type=str | None)
-    parser.add_lightning_class_args(Trainer, "trainer")
-    parser.add_lightning_class_args(PhaseProgressBar, "progress")
     _add_built(parser)
     parser.add_lightning_class_args(PromptDataModule, "data")
+    parser.add_lightning_class_args(PhaseProgressBar, "progress")
+    parser.add_lightning_class_args(Trainer, "trainer")
     return parser
 
 
@@ -113,7 +121,7 @@ def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namesp
         config = parser.parse_args(None if args is None else list(args))
     except ArgumentError as error:
         if "--gpu: expected one argument" in str(error):  # nothing, or -5GB
-            raise ConfigError(f"--gpu: {SIZE_EXPECTED}") from error
+            raise ConfigError(f"--gpu: {CARD_EXPECTED}") from error
         keys = list(parser.get_defaults(skip_validation=True).keys())
         raise ConfigError(explain(str(error), keys)) from error
     if config.prompt_tokens is not None and config.prompt_tokens < 0:

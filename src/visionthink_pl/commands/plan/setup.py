@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 
 from visionthink_pl.callbacks import RolloutCallback
+from visionthink_pl.command_line.verbs import PROMPT_TOKENS
 from visionthink_pl.conversation import Conversation
 from visionthink_pl.families import Family, resolve
 from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
-
-PROMPT_TOKENS = 512  # text tokens of a prompt, where nothing limits them
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -9,10 +10,12 @@ from datasets import disable_progress_bars
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.console import Console
 
+from visionthink_pl.command_line.early import load_named
+from visionthink_pl.command_line.errors import config_error, explain, with_key
+from visionthink_pl.command_line.verbs import OTHERS, PROGRAM
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.commands.prepare.settings import Settings
-from visionthink_pl.errors import config_error, explain, with_key
 from visionthink_pl.types import ConfigError
 
 # Checks shared with training name a setting as training does.
@@ -22,7 +25,6 @@ STOPPED_BY_USER = 130  # the exit code of a shell command that was interrupted
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line (that of the process by default); return the exit code."""
-    disable_progress_bars()  # those of the library, which writes at the end
     try:
         return exit_code(lambda: run(args))
     except KeyboardInterrupt:
@@ -37,8 +39,11 @@ def run(args: Sequence[str] | None) -> None:
         ConfigError: something in the config can't work.
         RunStopped: too little could be scored.
     """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["prepare", *given])
     parser = build_parser()
-    config = parse(parser, args)
+    config = parse(parser, given)
+    disable_progress_bars()  # those of the library, which writes at the end
     try:
         prepare(build(parser, config), config.as_dict(), Console())
     except ConfigError as error:
@@ -48,8 +53,8 @@ def run(args: Sequence[str] | None) -> None:
 def build_parser() -> ArgumentParser:
     """The options: those of ``Settings``."""
     parser = ArgumentParser(
-        prog="visionthink_pl prepare",
-        description="Find out which samples need the full image, and write them as a data set.",
+        prog=f"{PROGRAM} prepare",
+        description=OTHERS["prepare"],
         parser_mode="omegaconf",
         exit_on_error=False,
         allow_abbrev=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,11 +14,13 @@ from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.conversation import Conversation
 from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, FullView, HalfView, half
+from visionthink_pl.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.types import Group, VQASample
 
+KEPT = "What was counted is kept: the same command goes on from there"
 LOW, HIGH = 0, 1  # index of the draw: the two resolutions get random numbers of their own
 
 Counts = tuple[int | None, int | None]  # correct at low and at high resolution
@@ -48,11 +51,12 @@ class Counter:
             return []
         reward, rollouts = self._settings.accuracy, self._settings.rollouts
         halved = [sample for sample in samples if self._saves(sample)]
-        with self._settings.policy.context(self._policy):
+        with self._memory(len(samples)), self._settings.policy.context(self._policy):
             low = self._low.rollout(halved, rollouts, LOW, ended=reward.begin)
             high = self._high.rollout(samples, rollouts, HIGH, ended=reward.begin)
         self._policy.features.clear()
-        score_groups(low + high, [reward])
+        with memory_for("scoring", f"{len(low + high)} groups", [JUDGE_REMEDY], KEPT):
+            score_groups(low + high, [reward])
         lows = {id(group.sample): correct(group, reward) for group in low}
         highs = [correct(group, reward) for group in high]
         return [
@@ -66,6 +70,20 @@ class Counter:
         (image,) = sample.images
         family, high = self._policy.family, self._settings.limits.apply(image)
         return family.visual_tokens(half(high)) < family.visual_tokens(high)
+
+    def _memory(self, samples: int) -> AbstractContextManager[None]:
+        settings = self._settings
+        group, at_once = settings.rollouts, min(settings.rows, samples * settings.rollouts)
+        sizes = (
+            f"{at_once} answers at once of up to {settings.max_new_tokens} tokens, to {samples} "
+            f"samples with images of up to {settings.limits.max_pixels:,} pixels"
+        )
+        remedies = ["lower limits.max_pixels or max_new_tokens, with another out"]
+        if samples > 1:
+            remedies.insert(0, f"lower prompts_per_batch to {samples // 2}")
+        if at_once > group:
+            remedies.insert(0, f"lower rows to {max(at_once // 2, group)}")
+        return memory_for("rolling out", sizes, remedies, KEPT)
 
     def _engine(self, view: FirstView) -> RolloutEngine:
         settings, prompt = self._settings, self._settings.prompt_text

@@ -1,9 +1,14 @@
 """Accuracy by a language model that reads question, ground truth and answer, and no image."""
 
-from visionthink_pl.rewards.judge.accuracy import HybridAccuracy, JudgeAccuracy
-from visionthink_pl.rewards.judge.api import APIJudge
+from typing import TYPE_CHECKING
+
+from visionthink_pl.late import late
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
-from visionthink_pl.rewards.judge.local import LocalJudge
+
+if TYPE_CHECKING:
+    from visionthink_pl.rewards.judge.accuracy import HybridAccuracy, JudgeAccuracy
+    from visionthink_pl.rewards.judge.api import APIJudge
+    from visionthink_pl.rewards.judge.local import LocalJudge
 
 __all__ = [
     "APIJudge",
@@ -14,3 +19,14 @@ __all__ = [
     "JudgeFailure",
     "LocalJudge",
 ]
+
+# A judge's client takes a second to load.
+__getattr__ = late(
+    __name__,
+    {
+        "HybridAccuracy": "accuracy",
+        "JudgeAccuracy": "accuracy",
+        "APIJudge": "api",
+        "LocalJudge": "local",
+    },
+)

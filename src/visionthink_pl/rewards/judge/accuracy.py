@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from visionthink_pl.rewards.accuracy import matches
+from visionthink_pl.rewards.accuracy import Units, checked, matches
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.rules.text import normalise
@@ -108,10 +108,21 @@ class HybridAccuracy(JudgeAccuracy):
         max_failure_rate: share of a batch's trajectories, rounded up to a whole one, that may be
             left without a verdict; with more the run stops.
         weight: factor of this part in the sum.
+        units: as of ``RuleAccuracy``: what the rules say where one side lacks a unit.
     """
+
+    def __init__(
+        self,
+        judge: Judge,
+        max_failure_rate: float = 0.1,
+        weight: float = 1.0,
+        units: Units = "optional",
+    ) -> None:
+        super().__init__(judge, max_failure_rate, weight)
+        self._units = checked(units, type(self).__name__)
 
     def known(self, sample: VQASample, answer: str) -> int | None:
         known = super().known(sample, answer)
-        if known is None and matches(answer, sample.answer):
+        if known is None and matches(answer, sample.answer, self._units):
             return 1
         return known

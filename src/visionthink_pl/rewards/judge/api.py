@@ -42,7 +42,8 @@ class APIJudge(Judge):
             endpoint is up.
         max_retries: attempts after the first, while the endpoint is up.
         max_outage: seconds to wait for an endpoint that can't be reached.
-        cache: file to keep verdicts in; ``null`` keeps them for this run only.
+        cache: file to keep verdicts in; ``null`` keeps them for this run only. Another model,
+            prompt or ``request`` asks anew.
         request: further arguments of the request, such as ``temperature``, ``max_tokens`` and
             ``extra_body``.
 
@@ -78,7 +79,7 @@ class APIJudge(Judge):
                 raise ConfigError(f"APIJudge.{name}: at least {least}, not {count}")
         check_address(base_url)
         check_request(request or {})
-        self._url, self._model, self._key_variable = base_url, model, api_key_env
+        self._url, self._key_variable = base_url, api_key_env
         self._prompt = JudgePrompt(prompt, max_characters, "APIJudge")
         self._patience = Patience(timeout, deadline, max_retries, max_outage)
         self._max_concurrency, self._cache_path = max_concurrency, cache
@@ -95,7 +96,7 @@ class APIJudge(Judge):
         if self._loop is not None:
             return
         key = read_key(self._key_variable)
-        self._cache = VerdictCache(self._cache_path, self._model, self._prompt.version)
+        self._cache = VerdictCache(self._cache_path, self._prompt.version, self._request)
         client = AsyncOpenAI(
             base_url=self._url,
             api_key=key or "none",

@@ -6,7 +6,9 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from visionthink_pl.rewards.judge.base import Case
 from visionthink_pl.types import ConfigError, RunStopped
@@ -15,23 +17,24 @@ BUSY_S = 30.0  # how long to wait for another process that writes
 
 
 class VerdictCache:
-    """Verdicts by content: who judged, by which prompt, and the case.
+    """Verdicts by content: who judged, by which prompt, asked how, and the case.
 
     Kept are a digest of these and the verdict, nothing that was written. An SQLite file may be
     shared by several processes on one machine.
 
     Args:
         path: of the file; ``None`` keeps verdicts in memory.
-        judge: the judge's model.
         prompt_version: of the prompt.
+        request: arguments of the request but for its messages: the model, and whatever else is
+            set, all of which may change the reply.
 
     Raises:
         ConfigError: the file can't be opened, or is something else.
         RunStopped: later, when it can't be read or written.
     """
 
-    def __init__(self, path: str | None, judge: str, prompt_version: str) -> None:
-        self._judge, self._prompt_version = judge, prompt_version
+    def __init__(self, path: str | None, prompt_version: str, request: Mapping[str, Any]) -> None:
+        self._key = [prompt_version, json.dumps(request, sort_keys=True)]
         self._lock = threading.Lock()
         try:
             if path is not None:
@@ -66,5 +69,5 @@ class VerdictCache:
             raise RunStopped(f"the cache of verdicts can't be used: {error}") from error
 
     def _digest(self, case: Case) -> str:
-        content = [self._judge, self._prompt_version, case.question, case.truth, case.answer]
+        content = [*self._key, case.question, case.truth, case.answer]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

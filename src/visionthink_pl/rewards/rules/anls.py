@@ -6,16 +6,19 @@ is taken by whoever logs it. The paper takes the best of several ground truths; 
 
 from __future__ import annotations
 
-THRESHOLD = 0.5  # normalised distance from which an answer is wrong, not misread
+THRESHOLD = 0.5  # similarity below which an answer is wrong, not misread
 
 
 def similarity(answer: str, truth: str) -> float:
-    """1 - d, with d the edit distance over the longer length, or 0 where d >= 0.5; no case."""
-    answer, truth = answer.strip().lower(), truth.strip().lower()
+    """1 - d, with d the edit distance over the longer length, or 0 where that is below 0.5.
+
+    Case and the amount of white space play no part.
+    """
+    answer, truth = " ".join(answer.lower().split()), " ".join(truth.lower().split())
     if answer == truth:
         return 1.0
-    distance = edit_distance(answer, truth) / max(len(answer), len(truth))
-    return 1 - distance if distance < THRESHOLD else 0.0
+    similar = 1 - edit_distance(answer, truth) / max(len(answer), len(truth))
+    return similar if similar >= THRESHOLD else 0.0
 
 
 def edit_distance(one: str, other: str) -> int:

@@ -8,6 +8,8 @@ is 0.5, "1,000" is a text, and so is everything under a truth of 0, of which 5% 
 
 from __future__ import annotations
 
+import math
+
 TOLERANCE = 0.05  # share of the ground truth, inclusive
 
 
@@ -20,8 +22,10 @@ def relaxed_match(answer: str, truth: str) -> bool:
 
 
 def _number(text: str) -> float | None:
+    """A finite number: infinity and nan are within 5% of nothing, but each is the text it is."""
     text = text.strip()
     try:
-        return float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
+        number = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

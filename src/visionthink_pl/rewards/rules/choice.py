@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from visionthink_pl.rewards.rules.numbers import quantity
+from visionthink_pl.rewards.rules.numbers import differ_in_unit, quantity
 from visionthink_pl.rewards.rules.text import same_text, unwrap
 
 LETTER = re.compile(r"\(?([a-j])[).:]*", re.IGNORECASE)  # B, (B), B), B. or B:
@@ -18,6 +18,9 @@ OPTION = re.compile(r"\(?([a-j])[).:]+\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 SECOND = re.compile(
     r"((or|and|not)\s+)?\(?[a-j]\W*|(.*\s)?\(?[a-j][).:]+\s.*", re.IGNORECASE | re.DOTALL
 )
+
+
+A_WORD = re.compile(r"a\s", re.IGNORECASE)  # the article, or option A without its mark
 
 
 class Choice(NamedTuple):
@@ -38,7 +41,8 @@ def same_choice(answer: str, truth: str) -> bool:
     if right is None:
         return False
     if chosen is None:
-        return bool(right.text) and _same_option(answer, right.text)
+        stray = A_WORD.match(answer) and not A_WORD.match(right.text)
+        return bool(right.text) and not stray and _same_option(answer, right.text)
     if chosen.letter != right.letter:
         return False
     if not right.text or not chosen.text:
@@ -59,5 +63,7 @@ def choice(text: str) -> Choice | None:
 
 def _same_option(answer: str, truth: str) -> bool:
     """Here no unit may be left out: it may be all that tells two options apart."""
+    if differ_in_unit(answer, truth):
+        return False
     given = quantity(answer)
     return same_text(answer, truth) or (given is not None and given == quantity(truth))

@@ -1,9 +1,9 @@
-"""Mathematical equality, by ``math-verify`` in a process of its own.
+"""Mathematical equality: read by ``math-verify``, proved by ``sympy``, in a process of its own.
 
 ``math-verify`` looks for an expression in what a model said, and takes the last one that it can
-read: "3, 2, 1" is a set to it, "4=3" is 3, and "3 4" is 3 + 4. So it is asked only where the
-whole of both texts is one expression, without words, of the commands listed here. A decimal is
-the number it says: 0.333333 is not a third.
+read: "3, 2, 1" is a set to it, "4=3" is 3, "3 4" is 3 + 4, and "11_2" is 11. So it is asked only
+where the whole of both texts is one expression, without words. A decimal is the number it says:
+0.333333 is not a third.
 """
 
 from __future__ import annotations
@@ -11,105 +11,66 @@ from __future__ import annotations
 import atexit
 import re
 
+from visionthink_pl.rewards.rules.expressions import clean, is_expression, split_unit
 from visionthink_pl.rewards.rules.math_process import MathProcess
-from visionthink_pl.rewards.rules.numbers import is_measured
-from visionthink_pl.rewards.rules.text import FINAL
+from visionthink_pl.rewards.rules.numbers import is_measured, same_quantity
+from visionthink_pl.rewards.rules.units import agree
 
 LONGEST = 200  # characters; what a truth needs, with room
-COMMANDS = (
-    "frac|dfrac|tfrac|sqrt|pi|theta|alpha|beta|infty|emptyset|cup|cap|pm|cdot|times|div|"
-    "lt|gt|le|leq|ge|geq|sin|cos|tan|log|ln"
+NAME = re.compile(  # the "x =" of x = 3, the "f(x) =" of f(x) = 2x, the "(x,y) =" of (x,y) = (1,2)
+    r"^((?:[a-zA-Z]|\\(?:theta|alpha|beta)\b)\s*(?:_\w)?(?:\([a-z]\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\))"
+    r"\s*(=|\\in(?![a-zA-Z]))\s*"
 )
-SYMBOLS = {
-    "−": "-",
-    "–": "-",
-    "×": r"\times ",
-    "·": r"\cdot ",
-    "÷": r"\div ",
-    "π": r"\pi ",
-    "∞": r"\infty ",
-    "±": r"\pm ",
-    "≤": r"\le ",
-    "≥": r"\ge ",
-    "<=": r"\le ",
-    ">=": r"\ge ",
-    "²": "^2",
-    "³": "^3",
-}
-SPACING = re.compile(r"\\(?:left|right)(?![a-zA-Z])|\\[,;:! ]")
-ROOT = re.compile(r"(?:√|\\?sqrt)\s*\(([^()]*)\)|√\s*(\d+(?:\.\d+)?|[a-zA-Z])")
-EXPRESSION = re.compile(
-    rf"(?:\\(?:{COMMANDS})(?![a-zA-Z])|\\[{{}}]"
-    r"|(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])|[-+*/^_=<>()\[\]{}|,.\d\s])+"
-)
-# Two numbers side by side, 1.2.3, braces around no argument, a root of 12 that is one of 1, two
-# equations in a row, and collections in a row, which have no order to math-verify.
-MISREAD = re.compile(
-    r"(?<!_)\d\s+[\d.]|\.\d*\.|(?<![a-zA-Z}\]^_\\])\{|\\sqrt\s*\d\d"
-    r"|=.*=|[)\]}]\s*,\s*([(\[]|\\\{)",
-    re.DOTALL,
-)
-OPERATOR = re.compile(r"[-+*/^=<>]|\\[a-z]")
-# Dates, spans of years, scores, sizes: 2019-2020 is not -1, and 3 x 4 not 12.
-JOINED = re.compile(r"[-+]?[\d.,]+(\s*([-/*]|\\times|\\cdot)\s*[\d.,]+)+")
-FRACTION = re.compile(r"[-+]?\d+\s*/\s*\d+")
-NAME = re.compile(r"^[a-zA-Z](_\d)?\s*=\s*")  # the "x =" of x = 3
+RELATION = re.compile(r"=|\\in(?![a-zA-Z])")
 COLLECTION = re.compile(r"(\\\{|[(\[]).*,.*(\\\}|[)\]])", re.DOTALL)  # with its outer brackets
 
 PROCESS = MathProcess()
 atexit.register(PROCESS.stop)
 
 
-def same_expression(answer: str, truth: str) -> bool:
+def same_expression(answer: str, truth: str, strict: bool = False) -> bool:
     """Whether both are mathematical expressions of the same value or meaning.
 
-    Numbers alone are not looked at: they are another rule's, and exact. A pair that takes longer
-    than its time limit is no match.
+    Numbers alone are another rule's, and exact. A pair that takes longer than its time limit is no
+    match.
+
+    Args:
+        strict: a unit may be missing in the answer alone; else on either side.
 
     Raises:
         RuntimeError: the process that compares could not be started.
     """
-    if max(len(answer), len(truth)) > LONGEST or (is_measured(answer) and is_measured(truth)):
+    if max(len(answer), len(truth)) > LONGEST:
         return False
-    answer, truth = _clean(answer), _clean(truth)
-    if ("=" in answer) != ("=" in truth):
-        answer, truth = NAME.sub("", answer), NAME.sub("", truth)
+    answer, truth = _without_name(clean(answer), clean(truth))
+    if is_measured(answer) and is_measured(truth):
+        return same_quantity(answer, truth, strict)
+    answer, given = split_unit(answer)
+    truth, right = split_unit(truth)
+    if not agree(given, right, strict):
+        return False
+    if answer.strip() and answer.split() == truth.split():
+        return True
     if not (is_expression(answer) and is_expression(truth) and _same_shape(answer, truth)):
         return False
-    if "".join(answer.split()) == "".join(truth.split()):
-        return True
-    # Of two such fractions either may be a date or a score: 6/12 is then not 1/2.
-    if FRACTION.fullmatch(answer) and FRACTION.fullmatch(truth):
-        return False
-    return PROCESS.equal(answer, truth)
+    return "".join(answer.split()) == "".join(truth.split()) or PROCESS.equal(answer, truth)
 
 
-def is_expression(text: str) -> bool:
-    """Whether a whole text, without its wrappers, is one expression and can't be read as another.
-
-    A letter needs an operator beside it: B2 is a gate, H2O no product.
-    """
-    if not EXPRESSION.fullmatch(text) or MISREAD.search(text):
-        return False
-    if JOINED.fullmatch(text) and not FRACTION.fullmatch(text):
-        return False
-    return OPERATOR.search(text) is not None or not re.search(r"[a-zA-Z]", text)
-
-
-def _clean(text: str) -> str:
-    text = text.strip().rstrip(FINAL)
-    for symbol, latex in SYMBOLS.items():
-        text = text.replace(symbol, latex)
-    text = SPACING.sub(" ", text)
-    return ROOT.sub(lambda root: rf"\sqrt{{{root[1] or root[2]}}}", text).strip()
+def _without_name(answer: str, truth: str) -> tuple[str, str]:
+    """Without the name of what was asked for, where one side lacks it or both have the same."""
+    given, right = NAME.match(answer), NAME.match(truth)
+    same = given is not None and right is not None and given.groups() == right.groups()
+    if same or (RELATION.search(answer) is None) != (RELATION.search(truth) is None):
+        return NAME.sub("", answer), NAME.sub("", truth)
+    return answer, truth
 
 
 def _same_shape(answer: str, truth: str) -> bool:
-    """Both or neither an equation, and both or neither a collection, then in the same brackets.
+    """The same relations, and both or neither a collection, then in the same brackets.
 
     To ``math-verify`` {1, 2} and (1, 2) are the same, and a comma outside of brackets makes a set.
     """
-    if ("=" in answer) != ("=" in truth):
+    if RELATION.findall(answer) != RELATION.findall(truth):
         return False
     if "," not in answer + truth:
         return True

@@ -1,72 +1,104 @@
-"""Numbers with their units: thousands, percent, money, spelled-out small numbers.
+"""Numbers with their units: thousands, percent, money, fractions, numbers in words.
 
-An answer may leave out a unit that the truth spells out, as the question mostly fixes it. It may
-not add one: whether "50%" is right where the truth is "50" nobody can tell from the two texts.
-So a bare "0.5" under a truth of "50%" is read as 0.5%, and wrong. Values are exact.
+Values are exact, and nothing is converted: 0.5 is not 50%. A number that begins with a 0 is a code,
+and 10/5 or 6/12 a score or a date: none of these is a number here. A fraction in lowest terms is.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
-from visionthink_pl.rewards.rules.text import FINAL
-from visionthink_pl.rewards.rules.units import MAY_BE_LEFT_OUT, UNITS, canonical
+from visionthink_pl.rewards.rules.text import strip_final
+from visionthink_pl.rewards.rules.units import agree, canonical, is_unit
+from visionthink_pl.rewards.rules.words import to_digits
 
-SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 POWERS = {"": 0, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 QUANTITY = re.compile(
     r"(?P<money>[$€£¥₹]?)\s*(?P<sign>[+-]?)\s*"
-    r"(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
-    rf"(?:\s*(?P<power>{'|'.join(filter(None, POWERS))})\b)?"
-    r"(?:\s*(?P<unit>[a-z%°$€£¥₹].*))?",
-    re.ASCII | re.IGNORECASE | re.DOTALL,
+    r"(?:(?:(?P<whole>[1-9][0-9]{0,8})(?:\s+(?=[1-9])|\s*(?=\\)))?"
+    r"(?:(?P<above>[1-9][0-9]{0,8})/(?P<below>[1-9][0-9]{0,8})"
+    r"|\\frac\{(?P<over>[0-9]{1,9})\}\{(?P<under>[1-9][0-9]{0,8})\})"
+    r"|(?P<number>(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+))"
+    rf"(?![0-9])(?:\s*(?P<power>{'|'.join(filter(None, POWERS))})\b)?"
+    r"(?:(?P<gap>\s*)(?P<unit>(?:[^\W\d_]|[%°$€£¥₹¢]|/\s*[^\W\d_]).*))?",
+    re.IGNORECASE | re.DOTALL,
 )
 MINUS_MONEY = re.compile(r"^([+-])\s*([$€£¥₹])")
-LATEX = {r"\%": "%", r"\$": "$", r"^{\circ}": "°", r"^\circ": "°", r"\,": " ", r"\ ": " ", "−": "-"}
-LATEX_TEXT = re.compile(r"\\(?:text|mathrm)\{([^{}]*)\}")
+# 7A may be a seat and 1960s a decade; with a space they are amperes and seconds.
+AMBIGUOUS = re.compile(r"[A-KMs]")
 
 
 class Quantity(NamedTuple):
-    """A value and its unit, in the spelling of ``units``; empty where there is none."""
+    """A value and its unit, in the spelling of ``units``; empty where there is none.
 
-    value: Decimal
+    ``measured``: the number is of a known unit, or of none.
+    """
+
+    value: Decimal | Fraction
     unit: str
+    measured: bool = True
 
 
-def same_quantity(answer: str, truth: str) -> bool:
-    """Whether both are the same number of the same unit; the answer may leave out a known one."""
+def same_quantity(answer: str, truth: str, strict: bool = False) -> bool:
+    """Whether both are the same number of the same unit.
+
+    Args:
+        strict: a unit may be missing in the answer alone; else on either side.
+    """
     given, right = quantity(answer), quantity(truth)
     if given is None or right is None or given.value != right.value:
         return False
-    return given.unit == right.unit or (given.unit == "" and right.unit in MAY_BE_LEFT_OUT)
+    if given.unit == right.unit:
+        return True
+    return given.measured and right.measured and agree(given.unit, right.unit, strict)
+
+
+def differ_in_unit(answer: str, truth: str) -> bool:
+    """Whether both are numbers of two units, of which one is known or the case says which it is.
+
+    Texts that differ in case alone are then not the same: 5 mW and 5 MW, 5 mT and 5 MT.
+    """
+    given, right = quantity(answer), quantity(truth)
+    if given is None or right is None:
+        return False
+    units = {given.unit, right.unit} - {""}
+    prefixes = {unit[0] for unit in units if len(unit) == 2} == {"m", "M"}
+    return len(units) == 2 and (prefixes or any(map(is_unit, units)))
 
 
 def is_measured(text: str) -> bool:
-    """Whether a text is a number alone, or with a unit of the table."""
+    """Whether a text is a number alone, or with a known unit."""
     read = quantity(text)
-    return read is not None and (read.unit == "" or read.unit in UNITS)
+    return read is not None and (read.unit == "" or is_unit(read.unit))
 
 
 def quantity(text: str) -> Quantity | None:
     """A text that is a number and at most a unit, any words; ``None`` for every other text."""
-    match = QUANTITY.fullmatch(MINUS_MONEY.sub(r"\2\1", _digits(_plain(text))))
-    if match is None:
+    text = to_digits(strip_final(" ".join(text.split())))
+    match = QUANTITY.fullmatch(MINUS_MONEY.sub(r"\2\1", text))
+    value = None if match is None else _value(match)
+    if match is None or value is None:
         return None
+    money, written = match["money"], match["unit"] or ""
+    unit = canonical(written)
+    if money and unit != money:  # $5 dollars are $5
+        unit = canonical(f"{money} {written}")
+    glued = match["gap"] == "" and AMBIGUOUS.fullmatch(written) is not None
+    return Quantity(value, unit, not glued and (unit == "" or is_unit(unit)))
+
+
+def _value(match: re.Match[str]) -> Decimal | Fraction | None:
     power = POWERS[(match["power"] or "").lower()]
-    value = Decimal(f"{match['sign']}{match['number'].replace(',', '')}e{power}")
-    return Quantity(value, canonical(f"{match['money']} {match['unit'] or ''}"))
-
-
-def _plain(text: str) -> str:
-    """Without the LaTeX of units, and without final punctuation."""
-    for latex, plain in LATEX.items():
-        text = text.replace(latex, plain)
-    return LATEX_TEXT.sub(r" \1", text).strip().rstrip(FINAL)
-
-
-def _digits(text: str) -> str:
-    """A small number that leads as a word, in digits."""
-    first, space, rest = text.partition(" ")
-    return f"{SMALL.index(first.lower())}{space}{rest}" if first.lower() in SMALL else text
+    if match["number"]:
+        return Decimal(f"{match['sign']}{match['number'].replace(',', '')}e{power}")
+    above, below = int(match["above"] or match["over"]), int(match["below"] or match["under"])
+    if match["above"] and (below == 1 or math.gcd(above, below) > 1):
+        return None
+    value = int(match["whole"] or 0) + Fraction(above, below)
+    if match["whole"] and above >= below:
+        return None
+    return (-value if match["sign"] == "-" else value) * 10**power

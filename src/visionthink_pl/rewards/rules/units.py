@@ -1,4 +1,4 @@
-"""Units of measure that a bare number may leave out, each with the other ways it is written.
+"""Units of measure and of money, each with the other ways it is written.
 
 Nothing is converted: 5 m and 500 cm are the same length, but a question that asks for
 centimetres has one right answer. A pound may be weight or money, so it stands for neither.
@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 
 # The unit, then its other names. A plural s is dropped first, so only odd plurals stand here.
+# Squares, cubes and what stands above and below a slash are put together from these.
 _TABLE = """
-%     | percent | per cent | pct
+%     | percent | per cent | pct | percentage
 °     | deg | degree
-°C    | degree celsius | degree c | celsius
-°F    | degree fahrenheit | degree f | fahrenheit
-$     | dollar
+°C    | degree celsius | degree c | deg c | celsius | degree centigrade
+°F    | degree fahrenheit | degree f | deg f | fahrenheit
+K     | kelvin
+$     | dollar | usd | us dollar
 €     | euro | eur
 £     | gbp
 ¥     | yen
 ₹     | rupee
 pound |
-cent  |
+cent  | ¢
+nm    | nanometer | nanometre
+μm    | micron | micrometer | micrometre | um
 mm    | millimeter | millimetre
 cm    | centimeter | centimetre
 m     | meter | metre
@@ -29,53 +33,101 @@ in    | inch | inches
 ft    | foot | feet
 yd    | yard
 mi    | mile
-mm^2  | mm2 | square millimeter | square millimetre
-cm^2  | cm2 | square centimeter | square centimetre | sq cm
-m^2   | m2 | square meter | square metre | sq m
-km^2  | km2 | square kilometer | square kilometre | sq km
-ft^2  | ft2 | square foot | square feet | sq ft
-cm^3  | cm3 | cubic centimeter | cubic centimetre
-m^3   | m3 | cubic meter | cubic metre
+m^2   | sqm
+ft^2  | sqft
+cm^3  | cc | ccm
+acre  |
+ha    | hectare
 ml    | milliliter | millilitre
-l     | liter | litre
+cl    | centiliter | centilitre
+l     | L | liter | litre
+gal   | gallon
+cup   |
 mg    | milligram
 g     | gram
-kg    | kilogram
+kg    | kilogram | kilo
 t     | ton | tonne
 oz    | ounce
+tbsp  | tablespoon
+tsp   | teaspoon
 lb    |
 ms    | millisecond
 s     | sec | second
 min   | minute
 h     | hr | hour
 day   |
-week  |
+week  | wk
 month |
-year  |
-km/h  | kph | kmh | kilometer per hour | kilometre per hour
-mph   | mile per hour
-m/s   | meter per second | metre per second
+year  | yr | year old
+km/h  | kph | kmh | kmph
+mi/h  | mph
 Hz    | hertz
+kHz   | kilohertz
+mHz   | millihertz
+MHz   | mhz | megahertz
+GHz   | gigahertz
 mV    | millivolt
 V     | volt
-mA    | milliampere
+kV    | kilovolt
+MV    | megavolt
+mA    | milliampere | milliamp
 A     | amp | ampere
+MA    | megaampere
+Ω     | ohm
 mW    | milliwatt
 W     | watt
 kW    | kilowatt
 MW    | megawatt
 GW    | gigawatt
 kWh   | kilowatt hour
-KB    | kilobyte
-MB    | megabyte
-GB    | gigabyte
-TB    | terabyte
+J     | joule
+mJ    | millijoule
+kJ    | kilojoule
+MJ    | megajoule
+cal   | calorie
+kcal  | kilocalorie
+N     | newton
+kN    | kilonewton
+Pa    | pascal
+kPa   | kilopascal
+mPa   | millipascal
+MPa   | megapascal
+Nm    | newton meter | newton metre
+mol   | mole
+dB    | decibel
+rpm   |
+bpm   |
+KB    | kB | kb | kilobyte
+MB    | mb | megabyte
+GB    | gb | gigabyte
+TB    | tb | terabyte
+Kb    | kilobit
+Mb    | megabit
+Gb    | gigabit
 """
 _ROWS = [[name.strip() for name in row.split("|")] for row in _TABLE.strip().splitlines()]
 UNITS = {unit for unit, *_ in _ROWS}
-# 7A may be a seat as well as a current, so a bare 7 would be a guess.
-MAY_BE_LEFT_OUT = {unit for unit in UNITS if not (len(unit) == 1 and unit.isupper())}
 _ALIASES = {alias: unit for unit, *aliases in _ROWS for alias in (unit, *aliases) if alias}
+_FOLDED: dict[str, set[str]] = {}  # by names without case, of which mw and mv say two things
+for _alias, _unit in _ALIASES.items():
+    _FOLDED.setdefault(_alias.casefold(), set()).add(_unit)
+SPELLINGS = [
+    (re.compile(pattern), written)
+    for pattern, written in (
+        ("²", "^2"),
+        ("³", "^3"),
+        (r"\^\{(\d)\}", r"^\1"),
+        (r"\.(?=\s|$)", ""),  # sq. ft.
+        (r"°\s+(?=[CF]\b)", "°"),
+        (r"(?:^|\s+)per\s+(?!cent\b)|\s*/\s*", "/"),
+    )
+]
+POWER = re.compile(
+    r"(?:(?P<word>square|sq|cubic|cu) )?(?P<base>.*?\S)"
+    r"(?:\^?(?P<digit>[23])| (?P<behind>squared|cubed))?",
+    re.IGNORECASE,
+)
+EXPONENTS = {"square": "2", "sq": "2", "squared": "2", "cubic": "3", "cu": "3", "cubed": "3"}
 
 
 def canonical(text: str) -> str:
@@ -84,13 +136,43 @@ def canonical(text: str) -> str:
     Symbols go by their case first, so that mW and MW are two units, and one letter by its case
     alone: 3M and 5G measure nothing.
     """
-    text = re.sub(r"\^\{(\d)\}", r"^\1", text.replace("²", "^2").replace("³", "^3"))
-    text = " ".join(text.split())
+    for pattern, written in SPELLINGS:
+        text = pattern.sub(written, text)
+    return "/".join(_power(" ".join(part.split())) for part in text.split("/"))
+
+
+def is_unit(name: str) -> bool:
+    """Whether a canonical name is of the table, or put together from it."""
+    return all(re.sub(r"\^[23]$", "", part) in UNITS for part in name.split("/"))
+
+
+def agree(given: str, right: str, strict: bool) -> bool:
+    """Whether two canonical units may be the same; none is ``""``.
+
+    A unit that one side lacks says nothing, as the question mostly fixes it; where ``strict``, only
+    the answer may lack it. A unit that isn't known is no unit: "7 Eleven" is not 7.
+    """
+    if given == right:
+        return True
+    return (given == "" and is_unit(right)) or (right == "" and is_unit(given) and not strict)
+
+
+def _power(text: str) -> str:
+    """A unit and its square or cube."""
+    match = POWER.fullmatch(text)
+    if match is None or text in _ALIASES:
+        return _name(text)
+    said = (match["word"] or match["behind"] or "").lower()
+    exponent = match["digit"] or EXPONENTS.get(said, "")
+    return f"{_name(match['base'])}^{exponent}" if exponent else _name(text)
+
+
+def _name(text: str) -> str:
+    if len(text) == 1 or text in _ALIASES:
+        return _ALIASES.get(text, text)
     lower = text.casefold()
-    if len(text) == 1:
-        return text
     singular = re.sub(r"(?<=[a-z])(?<!u)s\b", "", lower)  # the s of Celsius is its own
-    for name in (text, lower, singular):
-        if name in _ALIASES:
-            return _ALIASES[name]
-    return lower
+    for name in (lower, singular):
+        if len(found := _FOLDED.get(name, ())) == 1:
+            return next(iter(found))
+    return text if len(text) == 2 and lower[0] == "m" else lower  # mT and MT

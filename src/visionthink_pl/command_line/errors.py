@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from visionthink_pl.types import ConfigError
@@ -33,7 +33,11 @@ NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't nul
 NONE_NAMED = re.compile(r'expected "subcommand" to be one of')
 NO_VERB = re.compile(r"argument subcommand: invalid choice: '(?P<verb>[^']*)'")
 CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
-ALIKE = 0.4  # of 1: how near the name of an option must be
+ALIKE = 0.4  # of 1: how near the name of an option must be to those of its class
+NEAR = 0.6  # of 1: how near a key must be to all others
+SAID = 0.6  # of 1: how near a key is of which those words are said among many others
+FEW = 0.25  # of 1: what those words must at least make up
+ELSEWHERE = 0.15  # of 1: how much nearer the name of a key in another section must be
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
@@ -45,19 +49,20 @@ def config_error(error: BaseException | None) -> ConfigError | None:
     return error
 
 
-def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str:
+def explain(
+    message: str, keys: Mapping[str, str] | Iterable[str], verbs: Sequence[str] = ()
+) -> str:
     """Turn a parser's message into one line.
 
     Args:
         message: what jsonargparse, or one of our own checks, says.
-        keys: every key that a config may have, dotted.
+        keys: every key that a config may have, dotted; as a mapping, with what is said of it.
         verbs: every verb that there is.
     """
     if NONE_NAMED.search(message):
-        return f"a verb comes first: {', '.join(verbs)}"
+        return no_such_verb("", verbs)
     if verb := NO_VERB.search(message):
-        hint = _hint(verb["verb"], verbs)
-        return f"there is no verb {verb['verb']!r}{hint} (verbs: {', '.join(verbs)})"
+        return no_such_verb(verb["verb"], verbs)
     where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
     if where and problem:
         why = problem["why"].strip()
@@ -67,10 +72,17 @@ def explain(message: str, keys: Iterable[str], verbs: Sequence[str] = ()) -> str
         return _class_problem(where["key"], problem["path"], why)
     for pattern in UNKNOWN_KEY:
         if match := pattern.search(message):
-            return _unknown_key(match["key"], keys)
+            return unknown_key(match["key"], keys)
     if where:
         return f"{where['key']}: {_wrong_value(where['why'])}"
     return one_line(message)
+
+
+def no_such_verb(name: str, verbs: Sequence[str]) -> str:
+    """Say that there is no such verb, or that none is named."""
+    if not name:
+        return f"a verb comes first: {', '.join(verbs)}"
+    return f"there is no verb {name!r}{_hint(name, verbs)} (verbs: {', '.join(verbs)})"
 
 
 def _wrong_value(why: str) -> str:
@@ -86,16 +98,81 @@ def _own_classes() -> set[str]:
     return {name for module in modules for name in vars(module) if name[0].isupper()}
 
 
-def _unknown_key(key: str, keys: Iterable[str]) -> str:
-    return f"unknown key {key}{_hint(key, keys)}"
+def unknown_key(key: str, keys: Mapping[str, str] | Iterable[str]) -> str:
+    """Say that there is no such key, and which is nearest.
+
+    Args:
+        key: dotted.
+        keys: every key that there is; as a mapping, with what is said of it.
+    """
+    found = nearest(key, keys if isinstance(keys, Mapping) else dict.fromkeys(keys, ""))
+    return f"unknown key {key}" + (f"; did you mean {found}?" if found else "")
+
+
+def unknown_option(place: str, option: str, of: str, options: Mapping[str, str]) -> str:
+    """Say that a class has no such option, and which is nearest.
+
+    Args:
+        place: dotted key under which its options stand.
+        option: the name.
+        of: the class.
+        options: those that it has, with what is said of them.
+    """
+    found = nearest(option, options, ALIKE)
+    hint = f"did you mean {place}.{found}?" if found else f"its keys: {', '.join(options)}"
+    return f"unknown key {place}.{option} of {of}; {hint}"
+
+
+def nearest(key: str, keys: Mapping[str, str], least: float = NEAR) -> str | None:
+    """The key that somebody may have meant: by its own name, or by what is said of it.
+
+    The last parts of keys are compared, and the words of ``key``'s with the first sentence that
+    explains the other: ``learning_rate`` is what is said of ``lr``.
+
+    Args:
+        key: dotted.
+        keys: every key that there is, with what is said of it.
+        least: of 1, how near names must be.
+    """
+    scores = {known: _likeness(key, known, words, least) for known, words in keys.items()}
+    best = max(scores, key=lambda known: scores[known], default=None)
+    return best if best is not None and scores[best] > 0 else None
+
+
+def _likeness(key: str, known: str, words: str, least: float) -> float:
+    """From 0, not alike, to about 1; keys of one section are a little more alike."""
+    (section, _, name), (its_section, _, its_name) = key.rpartition("."), known.rpartition(".")
+    within = section and its_section.startswith(f"{section}.")
+    beside, by_name = 1.0 if within else _ratio(section, its_section), _ratio(name, its_name)
+    wanted, first_sentence = _words(name), re.split(r"[.:;(]", words)[0]
+    shares = [_share(wanted, _words(its_name)), _share(wanted, _words(first_sentence))]
+    if section and beside < NEAR and len(wanted) == 1:
+        shares = []  # one word that two sections have in common says little
+    by_words = max(shares, default=0)
+    likeness = max(
+        by_name if by_name >= least + (0 if beside >= NEAR or not section else ELSEWHERE) else 0,
+        SAID + (1 - SAID) * by_words if by_words >= FEW else 0,
+    )
+    return likeness + 0.1 * beside + 0.3 * by_name if likeness else 0
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio() if one != other else 1.0
+
+
+def _share(wanted: set[str], said: set[str]) -> float:
+    """What the wanted words make up of those said, if all of them are said."""
+    return len(wanted) / len(said) if wanted and wanted <= said else 0.0
+
+
+def _words(text: str) -> set[str]:
+    """Words of a text, without the s of a plural."""
+    return {word.rstrip("s") for word in re.findall(r"[a-z]{2,}", text.lower())}
 
 
 def _unknown_option(place: str, option: str, of: Any) -> str:
-    """Names alone are compared: all that a class has stand at the same place."""
-    options = list(inspect.signature(of).parameters)
-    nearest = difflib.get_close_matches(option, options, n=1, cutoff=ALIKE)
-    hint = f"did you mean {place}.{nearest[0]}?" if nearest else f"its keys: {', '.join(options)}"
-    return f"unknown key {place}.{option} of {of.__name__}; {hint}"
+    options = dict.fromkeys(inspect.signature(of).parameters, "")
+    return unknown_option(place, option, of.__name__, options)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from visionthink_pl.errors import config_error, explain, one_line, with_key
+from visionthink_pl.command_line.errors import config_error, explain, one_line, with_key
 from visionthink_pl.types import ConfigError
 
 CONFIG = {

@@ -1,0 +1,124 @@
+"""Config files, read before anything is loaded: what can't be read is refused in one line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import (
+    InterpolationKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+)
+
+from visionthink_pl.types import ConfigError
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the marks that such files begin with
+NO_VARIABLE = re.compile(r"Environment variable '(?P<name>.*)' not found")
+RAISED = re.compile(r"^\w+ raised while resolving interpolation: ")
+
+
+def read_config(path: str, key: str = "config") -> dict[str, Any]:
+    """The settings that a file holds, interpolations resolved.
+
+    Args:
+        path: of the file.
+        key: of the option that names it.
+
+    Raises:
+        ConfigError: it can't be read, holds no settings, or an interpolation fails.
+    """
+    text = _text(path, key)
+    try:
+        values = yaml.safe_load(text)
+        if not values:
+            raise ConfigError(f"{key}: {path!r} holds no settings; see configs/quickstart.yaml")
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise ConfigError(
+                f"{key}: {path!r} is no mapping of names to values, as 'trainer: ...' is"
+            )
+        loaded = OmegaConf.create(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{key}: Problems parsing config {path!r}: {error}") from error
+    except OmegaConfBaseException as error:
+        said = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{_where(error)}{said} (in {path!r})") from error
+    return resolved(loaded, path)
+
+
+def resolved(config: Any, place: str) -> dict[str, Any]:
+    """The values of a config.
+
+    Raises:
+        ConfigError: an interpolation fails.
+    """
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{_where(error)}{_why(error, config)} (in {place!r})") from error
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
+
+
+def _text(path: str, key: str) -> str:
+    file = Path(os.path.expanduser(path))
+    if not path or file.is_dir():
+        raise ConfigError(f"{key}: Path is not a file: {path!r}")
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        beside = [str(f) for f in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
+        nearest = difflib.get_close_matches(str(file), beside, n=1, cutoff=0.8)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ConfigError(f"{key}: File does not exist: {path!r}{hint}") from error
+    except OSError as error:
+        raise ConfigError(f"{key}: can't read {path!r}: {error.strerror}") from error
+    if content.startswith(UTF_16) or b"\0" in content:
+        raise ConfigError(f"{key}: {path!r} is not UTF-8 (it looks like UTF-16); save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = content[: error.start].count(b"\n") + 1, content[error.start]
+        raise ConfigError(
+            f"{key}: {path!r} is not UTF-8 (byte {byte:#x} in line {line}); save it as UTF-8"
+        ) from error
+
+
+def _where(error: OmegaConfBaseException) -> str:
+    return f"{error.full_key}: " if error.full_key else ""
+
+
+def _why(error: OmegaConfBaseException, config: Any) -> str:
+    """What failed, as one can mend it."""
+    written = _written(config, str(error.full_key or ""))
+    said = str(error.msg or error).splitlines()[0]
+    if isinstance(error, MissingMandatoryValue):
+        return "??? stands where a value must be given"
+    if variable := NO_VARIABLE.search(said):
+        name = variable["name"]
+        return (
+            f"the environment variable {name!r} is not set; set it, or write a default: "
+            f"${{oc.env:{name},value}}"
+        )
+    if isinstance(error, UnsupportedInterpolationType):
+        return f"{written} names a resolver that is not there; oc.env and the like are"
+    if isinstance(error, InterpolationKeyError):
+        return f"{written} stands for a key that this file does not have"
+    return f"{written} can't be resolved: {RAISED.sub('', said)}"
+
+
+def _written(config: Any, key: str) -> str:
+    """A value as it stands in the file."""
+    value: Any = OmegaConf.to_container(config, resolve=False)
+    for part in re.findall(r"[^.\[\]]+", key):
+        try:
+            value = value[int(part) if isinstance(value, list) else part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return "an interpolation"
+    return repr(value) if isinstance(value, str) else "an interpolation"

@@ -1,0 +1,228 @@
+"""The options that classes take, read from their source: nothing is imported.
+
+torch and Lightning take many seconds to load. What can be said of an option's name, its plain
+type and its words needs neither of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from docstring_parser import DocstringStyle, parse
+
+NO_DEFAULT = object()
+# What a class may be derived from without taking options from it.
+WITHOUT_OPTIONS = ("ABC", "object", "Protocol", "Generic")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a class.
+
+    Attributes:
+        name: of the argument.
+        annotation: its type, as it is written, in ``module``.
+        default: ``NO_DEFAULT`` where one must be given.
+        words: what the class says of it.
+        module: where it is written.
+    """
+
+    name: str
+    annotation: ast.expr | None
+    default: ast.expr | object
+    words: str
+    module: Module
+
+    @property
+    def written(self) -> str:
+        """Its type, as it is written."""
+        return ast.unparse(self.annotation) if self.annotation else "Any"
+
+
+class Module:
+    """The text of a module, and the names that stand in it.
+
+    Attributes:
+        name: dotted.
+        places: for each name that is imported, the module and the name that it has there.
+        nodes: for each name that is defined, its definition.
+    """
+
+    def __init__(self, name: str, file: Path) -> None:
+        self.name, self._is_package = name, file.stem == "__init__"
+        self.places: dict[str, tuple[str, str]] = {}
+        self.nodes: dict[str, ast.ClassDef | ast.FunctionDef | ast.expr] = {}
+        self.tree = ast.parse(file.read_text(encoding="utf-8"))
+        self._add(self.tree.body)
+
+    def _add(self, body: list[ast.stmt]) -> None:
+        for node in body:
+            if isinstance(node, ast.ImportFrom):
+                home = self._home(node)
+                self.places |= {n.asname or n.name: (home, n.name) for n in node.names}
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+                self.nodes[node.name] = node
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self.nodes[node.targets[0].id] = node.value
+            elif isinstance(node, ast.If | ast.Try):
+                self._add(node.body)
+
+    def _home(self, node: ast.ImportFrom) -> str:
+        """The module that is imported from, a relative one too."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        above = parts[: len(parts) - node.level + self._is_package]
+        return ".".join([*above, *([node.module] if node.module else [])])
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether all of its names are known here: none is made when it is asked for."""
+        return "__getattr__" not in self.nodes and "*" not in self.places
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A class as it stands in its source.
+
+    Attributes:
+        path: dotted, of the module that defines it.
+        node: the definition.
+        module: where it is.
+    """
+
+    path: str
+    node: ast.ClassDef
+    module: Module
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def is_dataclass(self) -> bool:
+        return any("dataclass" in ast.unparse(d) for d in self.node.decorator_list)
+
+    def bases(self) -> Iterator[Outline | None]:
+        """The classes that it is derived from; ``None`` for one that can't be found."""
+        for base in self.node.bases:
+            base = base.value if isinstance(base, ast.Subscript) else base
+            if ast.unparse(base) not in WITHOUT_OPTIONS:
+                yield find(f"{self.module.name}.{ast.unparse(base)}")
+
+    def derives_from(self, path: str) -> bool:
+        """Whether it is that class, or derived from it."""
+        return self.path == path or any(
+            b is not None and b.derives_from(path) for b in self.bases()
+        )
+
+    @cached_property
+    def options(self) -> dict[str, Option] | None:
+        """By name; ``None`` where the source alone does not tell all of them."""
+        if init := _method(self.node, "__init__"):
+            return None if init.args.kwarg else _of_function(init, self, _words(self.node, init))
+        inherited = [base.options if base else None for base in self.bases()]
+        if None in inherited:
+            return None
+        found = {name: option for options in inherited for name, option in (options or {}).items()}
+        return found | _of_fields(self) if self.is_dataclass else found
+
+    def method(self, name: str) -> dict[str, Option]:
+        """Options of one of its methods."""
+        function = _method(self.node, name)
+        assert function is not None, f"{self.path} has no method {name}"
+        return _of_function(function, self, _words(function))
+
+
+def find(path: str) -> Outline | None:
+    """The class of a dotted path, or ``None``; re-exports are followed."""
+    return _find(path, frozenset())
+
+
+@cache
+def _find(path: str, seen: frozenset[str]) -> Outline | None:
+    home, _, name = path.rpartition(".")
+    module = module_of(home)
+    if module is None or path in seen:
+        return None
+    node = module.nodes.get(name)
+    if isinstance(node, ast.ClassDef):
+        return Outline(path, node, module)
+    place = module.places.get(name)
+    return _find(".".join(place), seen | {path}) if place else None
+
+
+@cache
+def module_of(name: str) -> Module | None:
+    """The module of a dotted name; ``None`` where there is none, or none with a source."""
+    top, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top) if top else None
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest and spec.origin and spec.origin.endswith(".py"):
+        return Module(name, Path(spec.origin))
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if rest and file.is_file():
+                return Module(name, file)
+    return None
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    methods = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    return next(methods, None)
+
+
+def _words(*nodes: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
+    """What docstrings say of each argument."""
+    texts = [inspect.cleandoc(ast.get_docstring(node) or "") for node in nodes]
+    parameters = [p for text in texts for p in parse(text, DocstringStyle.GOOGLE).params]
+    return {p.arg_name: " ".join((p.description or "").split()) for p in parameters}
+
+
+def _of_function(node: ast.FunctionDef, of: Outline, words: dict[str, str]) -> dict[str, Option]:
+    arguments = node.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    missing = [NO_DEFAULT] * (len(plain) - len(arguments.defaults))
+    defaults = [*missing, *arguments.defaults, *(d or NO_DEFAULT for d in arguments.kw_defaults)]
+    return {
+        a.arg: Option(a.arg, a.annotation, default, words.get(a.arg, ""), of.module)
+        for a, default in zip([*plain, *arguments.kwonlyargs], defaults, strict=True)
+        if a.arg != "self"
+    }
+
+
+def _of_fields(of: Outline) -> dict[str, Option]:
+    words = _words(of.node)
+    return {
+        field.target.id: Option(
+            field.target.id,
+            field.annotation,
+            NO_DEFAULT if field.value is None else field.value,
+            words.get(field.target.id, ""),
+            of.module,
+        )
+        for field in of.node.body
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and "ClassVar" not in ast.unparse(field.annotation)
+    }
+
+
+def literal(default: Any) -> Any:
+    """The value of a default that is written out; a text of it where it is not."""
+    try:
+        return ast.literal_eval(default)
+    except ValueError:
+        return ast.unparse(default)

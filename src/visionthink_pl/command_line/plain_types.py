@@ -1,0 +1,95 @@
+"""Types of options, as far as they are made of numbers, texts and the like."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any, Literal, Optional, Union
+
+from visionthink_pl.command_line.outlines import Module, Option, Outline, find, module_of
+
+PLAIN: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "dict": dict,
+    "list": list,
+    "tuple": tuple,
+    "None": None,
+    "Any": Any,
+}
+CONTAINERS = {"list": list, "tuple": tuple, "dict": dict}
+
+
+class NotPlain(Exception):
+    """A type that can't be told from the source alone."""
+
+
+def plain_type(option: Option) -> Any:
+    """The type of an option.
+
+    Raises:
+        NotPlain: it names classes, or none is written.
+    """
+    if option.annotation is None:
+        raise NotPlain
+    kind = _type(option.annotation, option.module)
+    return Optional[kind] if literal_none(option.default) else kind  # noqa: UP045 (a value)
+
+
+def literal_none(node: Any) -> bool:
+    """Whether a default is ``None``."""
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _type(node: ast.expr, module: Module) -> Any:
+    match node:
+        case ast.Constant(value=None):
+            return None
+        case ast.Constant(value=str(text)):
+            return _type(ast.parse(text, mode="eval").body, module)
+        case ast.Name(id=name) if name in PLAIN:
+            return PLAIN[name]
+        case ast.Name(id=name):
+            return _type(*_alias(name, module))
+        case ast.BinOp(op=ast.BitOr()):
+            return Union[_type(node.left, module), _type(node.right, module)]  # noqa: UP007
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            return Literal[ast.literal_eval(node.slice)]
+        case ast.Subscript(value=ast.Name(id="Optional")):
+            return Optional[_type(node.slice, module)]  # noqa: UP045
+        case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=parts)):
+            return Union[tuple(_type(part, module) for part in parts)]  # noqa: UP007
+        case ast.Subscript(value=ast.Name(id=name)) if name in CONTAINERS:
+            return _container(CONTAINERS[name], node.slice, module)
+    raise NotPlain
+
+
+def _container(of: Any, parts: ast.expr, module: Module) -> Any:
+    elements = parts.elts if isinstance(parts, ast.Tuple) else [parts]
+    types = [... if ast.unparse(e) == "..." else _type(e, module) for e in elements]
+    return of[tuple(types)]
+
+
+def _alias(name: str, module: Module | None) -> tuple[ast.expr, Module]:
+    """What a name stands for, where it stands for a type that is written out."""
+    for _ in range(8):  # re-exports of re-exports
+        if module is None:
+            break
+        node = module.nodes.get(name)
+        if isinstance(node, ast.expr):
+            return node, module
+        if node is not None or name not in module.places:
+            break
+        home, name = module.places[name]
+        module = module_of(home)
+    raise NotPlain
+
+
+def classes_of(option: Option) -> Iterator[Outline]:
+    """The classes that an option's type names."""
+    for node in ast.walk(option.annotation) if option.annotation else ():
+        name = node.id if isinstance(node, ast.Name) else "None"
+        if name not in PLAIN and (found := find(f"{option.module.name}.{name}")):
+            yield found

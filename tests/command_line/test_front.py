@@ -1,0 +1,92 @@
+"""The first words: what they say, and what they do not load."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from visionthink_pl.command_line.verbs import VERBS
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SLOW = ("torch", "lightning", "transformers", "torchvision", "torchmetrics", "peft", "datasets")
+RUN = """
+import sys
+from visionthink_pl.__main__ import main
+try:
+    code = main()
+except SystemExit as end:
+    code = end.code or 0
+print("loaded:", *(name for name in {slow} if name in sys.modules))
+print("code:", code)
+"""
+
+
+def program(tmp_path: Path, *args: str) -> tuple[int, str, str, str]:
+    """Exit code, output, errors, and which slow packages were loaded."""
+    code = RUN.format(slow=SLOW)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *args], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    *lines, loaded, code = ran.stdout.splitlines()
+    return (
+        int(code.split()[1]),
+        "\n".join(lines),
+        ran.stderr,
+        loaded.removeprefix("loaded:").strip(),
+    )
+
+
+# Arguments, the exit code, and what is said.
+FIRST = [
+    ([], 2, "a verb comes first: fit, validate"),
+    (["fitt"], 2, "did you mean fit?"),
+    (["--version"], 0, "visionthink_pl 0."),
+    (["--help"], 0, "usage: visionthink_pl "),
+    (["-h"], 0, "usage: visionthink_pl "),
+    (["plan", "--help"], 0, "usage: visionthink_pl plan "),
+    (["fit", "--help"], 0, "usage: visionthink_pl fit "),
+    (["prepare", "-h"], 0, "usage: visionthink_pl prepare "),
+    (["export", "--help"], 0, "usage: visionthink_pl export "),
+    (["fit", "--config", "nowhere.yaml"], 2, "config: File does not exist: 'nowhere.yaml'"),
+    (["fit", "--config", "empty.yaml"], 2, "config: 'empty.yaml' holds no settings"),
+    (["fit", "--config", "{q}", "--model.learning_rate=1"], 2, "did you mean model.optimizer.lr?"),
+    (["plan", "--config", "{q}", "--rolout.rows=1"], 2, "did you mean rollout.rows?"),
+    (["fit", "--config", "{q}", "--model.micro_batch_size=x"], 2, "Expected a int. Got value: x"),
+    (["fit", "--config", "{q}", "--model.loss=GRPOLos"], 2, "did you mean GRPOLoss?"),
+    (["prepare", "--rolouts=1"], 2, "unknown key rolouts; did you mean rollouts?"),
+    (["export", "--chkpt=a"], 2, "unknown key chkpt; did you mean ckpt?"),
+]
+
+
+@pytest.mark.parametrize(("args", "code", "phrase"), FIRST)
+def test_first_words_come_before_slow_packages(
+    tmp_path: Path, args: list[str], code: int, phrase: str
+) -> None:
+    (tmp_path / "empty.yaml").touch()
+    args = [arg.format(q=CONFIGS / "quickstart.yaml") for arg in args]
+    ended, said, errors, loaded = program(tmp_path, *args)
+    assert (ended, loaded) == (code, "")
+    assert phrase in (errors if code else said)
+    assert not code or errors.count("\n") == 1
+
+
+def test_slow_packages_are_seen_when_they_are_loaded(tmp_path: Path) -> None:
+    args = ("fit", "--config", str(CONFIGS / "quickstart.yaml"), "--rollout.group_size=1")
+    ended, _, errors, loaded = program(tmp_path, *args)
+    assert ended == 2 and "rollout.group_size: at least 2" in errors and "torch" in loaded
+
+
+def test_all_verbs_stand_side_by_side(tmp_path: Path) -> None:
+    _, said, _, _ = program(tmp_path, "--help")
+    listed = re.findall(r"^ {4}(\w+) ", said, re.MULTILINE)
+    assert listed == list(VERBS)
+
+
+def test_our_options_come_first(tmp_path: Path) -> None:
+    _, said, _, _ = program(tmp_path, "fit", "--help")
+    places = [said.index(f"--{key} ") for key in ("model.loss", "data.train", "rollout.rows")]
+    assert max(places) < said.index("--trainer.accelerator ")
+    assert "G, rollouts of one prompt" in said and "GRPOLoss" in said
