@@ -101,11 +101,12 @@ def make_rollout(**settings: Any) -> RolloutCallback:
     return RolloutCallback(**(defaults | settings))
 
 
-def make_data(train: Source | None = None, validation: Source | None = None) -> PromptDataModule:
+def make_data(
+    train: Source | None = None, validation: Source | None = None, **settings: Any
+) -> PromptDataModule:
     """Two prompts a batch; bad rows stop nothing."""
-    return PromptDataModule(
-        train or Plain(), validation or Plain(), prompts_per_step=2, max_bad_rows=None
-    )
+    defaults: dict[str, Any] = {"prompts_per_step": 2, "max_bad_rows": None}
+    return PromptDataModule(train or Plain(), validation or Plain(), **(defaults | settings))
 
 
 def make_trainer(folder: Path, *callbacks: Callback, **settings: Any) -> Trainer:

@@ -139,7 +139,7 @@ class VisionThinkCLI(LightningCLI):
         parts = [reward.name for reward in self._rollout().rewards]
         validates = bool(self.datamodule.validates and self.trainer.limit_val_batches)
         check_monitored(callbacks, figures_of(self.model, parts, validates))
-        self._rollout().check_rows(self.datamodule, self.model)
+        self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)

@@ -10,15 +10,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jsonschema
 from PIL import Image
 
 from visionthink_pl.families import Family, Message
-from visionthink_pl.images import FirstView, PixelLimits
-from visionthink_pl.types import ConfigError, ToolCall, Trajectory, VQASample
+from visionthink_pl.images import FirstView, PixelLimits, Size
+from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample
 from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -58,6 +60,18 @@ def read_prompt(name: str, key: str = "prompt", folder: Path = PROMPTS) -> str:
         names = ", ".join(sorted(p.stem for p in folder.glob("*.txt")))
         raise ConfigError(f"{key}: no file {name!r}; the prompts that ship are {names}")
     return path.read_text(encoding="utf-8").strip()
+
+
+class Length(NamedTuple):
+    """Of a prompt.
+
+    Attributes:
+        tokens: all of them.
+        visual: those of the first look among them.
+    """
+
+    tokens: int
+    visual: int
 
 
 @dataclass
@@ -105,32 +119,85 @@ class Conversation:
         self._prompt_without_tools = prompt_without_tools
         self._first_view = first_view
         self._limits = limits
+        self._frame_tokens = lru_cache(self._count_frame)
+
+    def views(self, sample: VQASample) -> Views:
+        """What is shown of its images: the one place in which they are limited and looked at."""
+        high = [self._limits.apply(image) for image in sample.images]
+        return Views(high, [self._first_view.first(image, sample) for image in high])
+
+    def may_show(self, views: Views) -> list[Image.Image]:
+        """The images among these that a prompt holds, or that a tool may add."""
+        if not self._tools:
+            return list(views.first)
+        offer = self._offers(views.first, views.high)
+        return [*views.first, *views.high] if offer else list(views.high)
 
     def open(self, sample: VQASample) -> Opening:
         """Build the prompt. A tool is offered only where the second look could add pixels."""
-        high = [self._limits.apply(image) for image in sample.images]
-        low = [self._first_view.first(image, sample) for image in high]
-        full_tokens = self._visual_tokens(high)
-        offer = bool(self._tools) and self._visual_tokens(low) < full_tokens
+        views = sample.views or self.views(sample)
+        high, low = list(views.high), list(views.first)
+        offer = self._offers(low, high)
         first = low if offer or not self._tools else high
-        messages: list[Message] = [
-            {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
-            {
-                "role": "user",
-                "content": [
-                    *({"type": "image"} for _ in first),
-                    {"type": "text", "text": QUESTION},
-                ],
-            },
-        ]
+        messages = self._messages(offer, len(first))
         before, after = self._family.render(messages, True).split(QUESTION)
         ids = self._family.encode(before, first)
         ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
         tools = tuple(self._tools) if offer else ()
         trajectory = Trajectory(ids, list(first), self._visual_tokens(first), tools)
-        return Opening(trajectory, high, full_tokens, messages)
+        return Opening(trajectory, high, self._visual_tokens(high), messages)
 
-    def _visual_tokens(self, images: Sequence[Image.Image]) -> int:
+    def length(self, question: str, sizes: Sequence[Size]) -> Length | None:
+        """How long a prompt will be, by the sizes of its images alone; ``None`` where the first
+        view does not tell its own. Not for several threads at once: the tokenizer is switched
+        between markup and words.
+
+        Args:
+            question: of the sample.
+            sizes: of its images, upright, before the limits.
+        """
+        high = [self._limits.size(size) for size in sizes]
+        low = [view for size in high if (view := self._first_view.size(size)) is not None]
+        if len(low) < len(high):
+            return None
+        offer = self._offers(low, high)
+        visual = self._visual_tokens(low if offer or not self._tools else high)
+        words = len(self._family.encode_words(question))
+        return Length(self._frame_tokens(offer, len(high)) + words + visual, visual)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that ``length`` depends on beside its arguments, as plain values."""
+        view = type(self._first_view)
+        return {
+            "family": self._family.digest,
+            "prompts": [self._prompt, self._prompt_without_tools],
+            "tools": list(self._tools),
+            "first_view": [f"{view.__module__}.{view.__qualname__}", repr(vars(self._first_view))],
+            "limits": repr(self._limits),
+        }
+
+    def _offers(
+        self, low: Sequence[Image.Image | Size], high: Sequence[Image.Image | Size]
+    ) -> bool:
+        return bool(self._tools) and self._visual_tokens(low) < self._visual_tokens(high)
+
+    def _messages(self, offer: bool, images: int) -> list[Message]:
+        content: list[dict[str, str]] = [{"type": "image"} for _ in range(images)]
+        content.append({"type": "text", "text": QUESTION})
+        return [
+            {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
+            {"role": "user", "content": content},
+        ]
+
+    def _count_frame(self, offer: bool, images: int) -> int:
+        """Tokens around a question, without visual ones."""
+        before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
+        blank = [Size(1, 1)] * images
+        tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
+        return tokens - self._visual_tokens(blank)
+
+    def _visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
         return sum(map(self._family.visual_tokens, images))
 
     def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:

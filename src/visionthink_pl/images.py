@@ -6,10 +6,12 @@ import io
 import math
 import stat
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from visionthink_pl.rgb import (
     ImageDecodeError,
@@ -20,12 +22,37 @@ from visionthink_pl.rgb import (
 )
 from visionthink_pl.types import ConfigError, VQASample
 
-__all__ = ["FirstView", "FullView", "HalfView", "ImageDecodeError", "PixelLimits", "decode", "half"]
+__all__ = [
+    "FirstView",
+    "FullView",
+    "HalfView",
+    "ImageDecodeError",
+    "ImageSource",
+    "PixelLimits",
+    "Size",
+    "decode",
+    "half",
+    "look",
+]
 
 MAX_ASPECT_RATIO = 50  # beyond 200 model families refuse an image; halving can quadruple it
 
+PNG_END = b"IEND\xaeB`\x82"
+JPEG_END = b"\xff\xd9"
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
-def decode(source: Path | bytes | Image.Image) -> Image.Image:
+ImageSource = Path | bytes | io.BufferedReader | Image.Image
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of an image that nobody has decoded, in pixels."""
+
+    width: int
+    height: int
+
+
+def decode(source: ImageSource) -> Image.Image:
     """Return the image upright (EXIF orientation applied) and in RGB.
 
     Transparent pixels are put on white; of an animation the first frame is taken; 16-bit
@@ -46,15 +73,71 @@ def decode(source: Path | bytes | Image.Image) -> Image.Image:
     except ImageDecodeError:
         raise
     except Exception as error:  # a decoder fed with garbage may raise anything
-        if isinstance(source, Path) and isinstance(error, OSError) and error.errno is not None:
-            raise _unread(source, error) from error
-        raise ImageDecodeError(f"can't decode the image: {error}") from error
-    if max(upright.size) > MAX_ASPECT_RATIO * min(upright.size):
+        raise _undecoded(source, error) from error
+    _refuse_narrow(Size(*upright.size))
+    return upright
+
+
+def look(source: ImageSource) -> Size:
+    """The size that ``decode`` would give, upright, from the header alone.
+
+    Of a JPEG, PNG or WebP file the end is looked at too, since a file that was cut off lacks it.
+    Where it does, and in any other format, the image is decoded. What is damaged in the middle is
+    not found, nor is an orientation that a PNG tells behind its pixels; which side is the longer
+    one is then all that is not known.
+
+    Args:
+        source: as of ``decode``; a file is not closed.
+
+    Raises:
+        ImageDecodeError: as far as it shows here.
+    """
+    if isinstance(source, Image.Image):
+        return Size(*decode(source).size)
+    try:
+        if isinstance(source, Path):
+            check_file(source)
+        with _file(source) as file:
+            image = _open(file)
+            if not _is_whole(image, file):
+                return Size(*decode(image).size)
+            refuse_32_bits(image)
+            # A PNG's own ``getexif`` decodes all of it, to find what stands behind the pixels.
+            orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    except ImageDecodeError:
+        raise
+    except Exception as error:  # as of ``decode``
+        raise _undecoded(source, error) from error
+    size = Size(*(reversed(image.size) if orientation in SIDEWAYS else image.size))
+    _refuse_narrow(size)
+    return size
+
+
+def _file(source: Path | bytes | io.BufferedReader) -> Any:
+    if isinstance(source, Path):
+        return source.open("rb")
+    return nullcontext(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def _is_whole(image: Image.Image, file: io.BufferedReader) -> bool:
+    """Whether the file ends as one of its format does."""
+    if image.format == "WEBP":
+        file.seek(4)
+        return int.from_bytes(file.read(4), "little") + 8 <= file.seek(0, io.SEEK_END)
+    end = {"JPEG": JPEG_END, "MPO": JPEG_END, "PNG": PNG_END}.get(image.format or "")
+    if end is None:
+        return False
+    file.seek(-len(end), io.SEEK_END)
+    return file.read() == end
+
+
+def _refuse_narrow(size: Size) -> None:
+    shorter, longer = sorted((size.width, size.height))
+    if longer > MAX_ASPECT_RATIO * shorter:
         raise ImageDecodeError(
-            f"too narrow: {upright.width} x {upright.height} pixels, one side more than "
+            f"too narrow: {size.width} x {size.height} pixels, one side more than "
             f"{MAX_ASPECT_RATIO} times the other"
         )
-    return upright
 
 
 def check_file(path: Path) -> None:
@@ -82,7 +165,13 @@ def _unread(path: Path, error: OSError) -> ImageDecodeError:
     return ImageDecodeError(f"image file can't be read: {error.strerror}: {shown}")
 
 
-def _open(source: Path | bytes) -> Image.Image:
+def _undecoded(source: ImageSource, error: Exception) -> ImageDecodeError:
+    if isinstance(source, Path) and isinstance(error, OSError) and error.errno is not None:
+        return _unread(source, error)
+    return ImageDecodeError(f"can't decode the image: {error}")
+
+
+def _open(source: Path | bytes | io.BufferedReader) -> Image.Image:
     """The image, of which only the header has been read."""
     most = Image.MAX_IMAGE_PIXELS
     try:
@@ -125,28 +214,50 @@ class PixelLimits:
 
     def apply(self, image: Image.Image) -> Image.Image:
         """Return the high-resolution image: the original, scaled to lie within the limits."""
-        pixels = image.width * image.height
+        given = Size(*image.size)
+        return image if (size := self.size(given)) == given else _resized(image, size)
+
+    def size(self, given: Size) -> Size:
+        """Of the high-resolution image of an original of that size."""
+        pixels = given.width * given.height
         if self.min_pixels <= pixels <= self.max_pixels:
-            return image
+            return given
         shrink = pixels > self.max_pixels
         scale = math.sqrt((self.max_pixels if shrink else self.min_pixels) / pixels)
         rounded = math.floor if shrink else math.ceil
-        width, height = (max(1, rounded(side * scale)) for side in image.size)
-        return image.resize((width, height), Image.Resampling.BICUBIC)
+        return Size(*(max(1, rounded(side * scale)) for side in (given.width, given.height)))
+
+
+def _resized(image: Image.Image, size: Size) -> Image.Image:
+    return image.resize((size.width, size.height), Image.Resampling.BICUBIC)
+
+
+def half_size(size: Size) -> Size:
+    """Half the width and half the height, rounded down, at least one pixel."""
+    return Size(max(1, size.width // 2), max(1, size.height // 2))
 
 
 def half(image: Image.Image) -> Image.Image:
-    """Half the width and half the height, rounded down, at least one pixel."""
-    width, height = (max(1, side // 2) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+    """The image in its ``half_size``."""
+    return _resized(image, half_size(Size(*image.size)))
 
 
 class FirstView(ABC):
     """What the model is shown first of each image, made from it at high resolution."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "first" in vars(cls) and "size" not in vars(cls):
+            cls.size = FirstView.size  # type: ignore[method-assign]  # a parent's says nothing here
+
+    def size(self, high: Size) -> Size | None:
+        """The size of the first view of an image of size ``high``, where that alone decides it.
+        By default ``None``: the length of a prompt is then counted on the image itself."""
+        return None
+
     @abstractmethod
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
-        """Return the first view.
+        """Return the first view; called by any thread of the loader, without gradients.
 
         Args:
             high: an image of the sample within the pixel limits.
@@ -160,9 +271,15 @@ class HalfView(FirstView):
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
         return half(high)
 
+    def size(self, high: Size) -> Size:
+        return half_size(high)
+
 
 class FullView(FirstView):
     """The whole image at once: the paper's General recipe. No second look is offered."""
 
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        return high
+
+    def size(self, high: Size) -> Size:
         return high

@@ -34,6 +34,19 @@ class RunStopped(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Views:
+    """What is shown of a sample's images.
+
+    Attributes:
+        high: each within the pixel limits.
+        first: each as it is shown first.
+    """
+
+    high: Sequence[Image.Image]
+    first: Sequence[Image.Image]
+
+
+@dataclass(frozen=True)
 class VQASample:
     """One question about one image or several. The policy sees these, nothing else.
 
@@ -49,6 +62,7 @@ class VQASample:
             where nobody knows. For metrics only.
         extra_kinds: further kinds that this sample is counted under.
         other_answers: further ground truths: an answer is right where it matches any of them.
+        views: what is shown of its images, where a loader has made it ahead.
     """
 
     id: str
@@ -59,6 +73,7 @@ class VQASample:
     needs_second_look: bool | None = None
     extra_kinds: tuple[str, ...] = ()
     other_answers: tuple[str, ...] = ()
+    views: Views | None = field(default=None, compare=False, repr=False)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -89,12 +104,14 @@ class PromptBatch:
         unreadable: the bad rows of the draw.
         rollouts: what came of the samples.
         place: of a stream, where it stands behind this draw.
+        pixels: images that were made ready for the vision tower ahead; whoever runs it takes them.
     """
 
     samples: list[VQASample]
     unreadable: list[UnreadableSample] = field(default_factory=list)
     rollouts: RolloutBatch | None = None
     place: dict[str, Any] | None = None
+    pixels: list[Any] = field(default_factory=list)
 
 
 class StopReason(StrEnum):

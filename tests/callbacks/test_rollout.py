@@ -255,5 +255,5 @@ def test_sampling_enters_the_precision_and_leaves_gradients_out(
     witness = Witness()
     rollout = make_rollout(first_view=witness, rewards=[ByPlace()])
     trainer = make_trainer(tmp_path, rollout, precision=precision, limit_train_batches=1)
-    trainer.fit(make_module(), datamodule=make_data())
+    trainer.fit(make_module(), datamodule=make_data(workers=0))
     assert witness.seen == {(autocast, False, False)}

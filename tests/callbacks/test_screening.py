@@ -151,7 +151,8 @@ def test_a_fit_tells_of_all_rows_left_out_in_one_table_at_its_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch, source = Watch(), Spoilt()
-    data = PromptDataModule(source, Listed([ROWS[2], NO_ANSWER]), prompts_per_step=2)
+    validation = Listed([ROWS[2], NO_ANSWER])
+    data = PromptDataModule(source, validation, prompts_per_step=2, max_bad_rows=1)
     trainer = make_trainer(tmp_path, make_rollout(), watch)
     trainer.fit(make_module(kinds=("digit",)), datamodule=data)
     assert "sample row 8 is left out: image file is missing: a.png" in caplog.messages

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from helpers import make_sample
-from visionthink_pl.data import BadRows, LookCloser, PromptDataModule, Source, read_all, usable
+from visionthink_pl.data import BadRows, PromptDataModule, Source, usable
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 GOOD = make_sample()
@@ -102,25 +102,6 @@ def test_of_many_the_summary_names_the_first_and_the_table_all() -> None:
     with console.capture() as captured:
         console.print(bad.table())
     assert ", ".join(map(str, range(25))) in captured.get()
-
-
-@pytest.mark.parametrize("length", [1, 200])
-def test_all_rows_are_read_in_order(length: int) -> None:
-    source = LookCloser(length)
-    assert [row.id for row in read_all(source)] == [source[index].id for index in range(length)]
-
-
-def test_reading_finds_what_is_missing_and_lets_faults_through() -> None:
-    rows = [GOOD, replace(GOOD, answer=""), UnreadableSample("b", "no image")]
-    found = [row for row in read_all(Given(*rows)) if isinstance(row, UnreadableSample)]
-    assert [row.reason for row in found] == ["no answer", "no image"]
-
-    class Broken(Given):
-        def __getitem__(self, index: int) -> VQASample:
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        list(read_all(Broken(GOOD)))
 
 
 def test_fewer_than_none_is_refused() -> None:

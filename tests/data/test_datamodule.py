@@ -133,6 +133,7 @@ def test_training_without_validation_is_allowed() -> None:
 # Arguments, what the error must say, and why.
 REFUSED = [
     ({"prompts_per_step": 0}, "data.prompts_per_step: at least 1, not 0", "no prompt"),
+    ({"workers": -1}, "data.workers: at least 0, not -1", "fewer threads than none"),
     ({"validation_prompts": 0}, "data.validation_prompts: at least 1, not 0", "no prompt"),
     (
         {"train": Numbered(3), "prompts_per_step": 4},

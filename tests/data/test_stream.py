@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from table_helpers import stored, write_jsonl, write_parquet
+from visionthink_pl import images
 from visionthink_pl.data import Columns, PromptDataModule, VQAStream
 from visionthink_pl.data.batches import StreamBatches
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.data.columns import RowReader
+from visionthink_pl.ranks import Share
+from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 ROWS = 23
 
@@ -173,6 +177,47 @@ def test_a_stream_of_fewer_rows_than_a_batch_is_refused_and_never_spins(path: st
         with pytest.raises(ConfigError, match=f"^{message}$"):
             list(StreamBatches(stream(path), ROWS + 1, 0, place))
     assert len(list(StreamBatches(stream(path), ROWS, 0, None))) == 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_each_rank_makes_its_share_and_passes_the_rest_by(
+    path: str, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def decode(source: Any) -> Image.Image:
+        made.append(source)
+        return images.decode(source)
+
+    columns = Columns(kind="topic")
+    monkeypatch.setattr("visionthink_pl.data.columns.RowReader.read", reading(decode))
+    loaders = [
+        StreamBatches(VQAStream(path, ["a", "b"], columns, block=5), 4, 1, None, Share(r, ranks))
+        for r in range(ranks)
+    ]
+    shares = []
+    for loader in loaders:
+        made.clear()
+        shares.append(list(loader))
+        rows = sum(len(batch.samples) + len(batch.unreadable) for batch in shares[-1])
+        assert len(made) == rows < 20
+    whole = list(StreamBatches(VQAStream(path, ["a", "b"], columns, block=5), 4, 1, None))
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert [sample.id for part in parts for sample in part.samples] == ids_of(batch)
+        assert [bad for part in parts for bad in part.unreadable] == batch.unreadable
+        assert all(part.place == batch.place for part in parts)
+    assert sum(len(batch.unreadable) for batch in whole) == 1
+
+
+def reading(decode: Any) -> Any:
+    """``RowReader.read`` with another decoder."""
+    read = RowReader.read
+    return lambda reader, name, row, see=decode: read(reader, name, row, see)
+
+
+def ids_of(batch: PromptBatch) -> list[str]:
+    return [sample.id for sample in batch.samples]
 
 
 def used(loader: StreamBatches, count: int = 99) -> list[list[str]]:

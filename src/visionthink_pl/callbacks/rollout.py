@@ -14,6 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from visionthink_pl.callbacks.checks import check_rewards, check_tools
 from visionthink_pl.callbacks.interruption import Interruption, say
+from visionthink_pl.callbacks.preparing import Preparation
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
@@ -124,6 +125,7 @@ class RolloutCallback(Callback):
         self.max_draws, self._gathering = max_draws, Gathering(max_draws)
         self.screening = Screening(max_prompt_tokens)
         self._interruption = Interruption()
+        self._fit_follows = False
 
     @property
     def waiting(self) -> int:
@@ -131,8 +133,12 @@ class RolloutCallback(Callback):
         return self._gathering.waiting
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Get the rewards ready. The policy forms the distribution; this callback only says what
-        it should be."""
+        """Get the rewards ready, and look for bad rows before training. The policy forms the
+        distribution; this callback only says what it should be.
+
+        Raises:
+            ConfigError: more than ``data.max_bad_rows`` are bad.
+        """
         assert isinstance(pl_module, VisionThinkModule)
         if pl_module.temperature != self.temperature:
             raise ConfigError(
@@ -145,16 +151,15 @@ class RolloutCallback(Callback):
                 for reward in self.rewards:
                     reward.setup()
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if stage == "fit" and isinstance(data, PromptDataModule):
-            self.check_rows(data, pl_module)
+        if (stage == "fit" or self._fit_follows) and isinstance(data, PromptDataModule):
+            self.screening.check(data, self.conversation(pl_module), trainer)
+        if isinstance(data, PromptDataModule) and data.workers:
+            data.prepare = Preparation(self.conversation(pl_module), pl_module.family)
 
-    def check_rows(self, data: PromptDataModule, module: VisionThinkModule) -> None:
-        """Look for bad rows before training; needs no weights, and is done once.
-
-        Raises:
-            ConfigError: more than ``data.max_bad_rows`` are bad.
-        """
-        self.screening.check(data, self._conversation(module))
+    def fit_follows(self) -> None:
+        """A validation comes first: the training rows are looked at before that, and before any
+        weights are loaded."""
+        self._fit_follows = True
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell of all rows left out, those of the validation before training among them."""
@@ -245,7 +250,7 @@ class RolloutCallback(Callback):
         groups: list[Group] = []
         stopped: RunStopped | None = None
         try:
-            self.screening.leave_out(batch, self._conversation(pl_module), trainer)
+            self.screening.leave_out(batch, self.conversation(pl_module), trainer)
             with self._interruption.harmless():
                 groups = self._sample(trainer, pl_module, batch, group_size, rewards)
                 with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
@@ -266,8 +271,11 @@ class RolloutCallback(Callback):
     ) -> list[Group]:
         """Hooks run outside the precision context: without entering it, what is sampled and what
         is trained on would be computed differently."""
+        engine, (batch.pixels, pixels) = self.engine(pl_module), ([], batch.pixels)
+        assert pl_module.policy is not None
+        pl_module.policy.features.offer(pixels)
         with self._memory(batch, group_size or 1), trainer.precision_plugin.forward_context():
-            return self.engine(pl_module).rollout(
+            return engine.rollout(
                 batch.samples,
                 group_size or 1,
                 self.draw,
@@ -293,7 +301,8 @@ class RolloutCallback(Callback):
     ) -> None:
         """A run that has to stop goes on from here: from the batch that could not be scored."""
         self._interruption.ignore()
-        self.screening.report()
+        if not isinstance(exception, ConfigError):  # which says itself what is wrong
+            self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
         path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
@@ -303,9 +312,9 @@ class RolloutCallback(Callback):
     def engine(self, pl_module: LightningModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""
         assert isinstance(pl_module, VisionThinkModule) and pl_module.policy is not None
-        return RolloutEngine(pl_module.policy, self._conversation(pl_module), self.sampling)
+        return RolloutEngine(pl_module.policy, self.conversation(pl_module), self.sampling)
 
-    def _conversation(self, module: VisionThinkModule) -> Conversation:
+    def conversation(self, module: VisionThinkModule) -> Conversation:
         return Conversation(
             module.family,
             self.tools,

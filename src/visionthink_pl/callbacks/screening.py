@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import TypeVar
 
 from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
-from visionthink_pl.conversation import Conversation
-from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, read_all
+from visionthink_pl.conversation import Conversation, Length
+from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, look_at, usable
 from visionthink_pl.data.batches import too_few
-from visionthink_pl.ranks import gathered
+from visionthink_pl.data.remembered import Finding, Remembered
+from visionthink_pl.ranks import ALL, Share, gathered
 from visionthink_pl.types import (
     ConfigError,
     PromptBatch,
@@ -24,6 +29,7 @@ TRAIN = "train"  # Lightning's name of the stage
 NAMED = 10  # bad rows that are told of as they are met
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Screening:
@@ -44,8 +50,15 @@ class Screening:
         self._checked: PromptDataModule | None = None
         self._met: set[tuple[str, str]] = set()  # in batches: stage and id
 
-    def check(self, data: PromptDataModule, conversation: Conversation) -> None:
-        """Read all training rows, once. A stream's are counted as they come.
+    def check(
+        self, data: PromptDataModule, conversation: Conversation, trainer: Trainer | None = None
+    ) -> None:
+        """Look at all training rows, once. A stream's are counted as they come.
+
+        Args:
+            data: of the run.
+            conversation: whose prompts are counted.
+            trainer: whose ranks share the work; all of them must ask.
 
         Raises:
             ConfigError: more than ``data.max_bad_rows`` are bad, or the others fill no batch.
@@ -54,11 +67,60 @@ class Screening:
         if data.max_bad_rows is None or self._checked is data or not isinstance(source, Source):
             return
         self._checked = data
-        for row in read_all(source):
-            found = self._of_length(row, conversation) if isinstance(row, VQASample) else row
-            if isinstance(found, UnreadableSample):
-                self.bad.add(TRAIN, found)
+        for bad in self._bad_rows(source, conversation, trainer):
+            self.bad.add(TRAIN, bad)
         self._refuse_too_many(data, len(source))
+
+    def _bad_rows(
+        self, source: Source, conversation: Conversation, trainer: Trainer | None
+    ) -> list[UnreadableSample]:
+        """In order: the first rank says what it remembers; of the rest each finds out its share."""
+        first = trainer is None or trainer.is_global_zero
+        memory = self._memory(source, conversation) if first else None
+        known: list[Finding | None] = memory.read() if memory else [None] * len(source)
+        unknown = [row for row, finding in enumerate(known) if finding is None]
+        bad = {row: f.bad for row, f in enumerate(known) if f is not None and f.bad is not None}
+        unknown, bad = _exchanged(trainer, (unknown, bad))[0]
+        share = ALL if trainer is None else Share.of_rank(trainer)
+        own = list(look_at(share.of(unknown), self._look(source, conversation), quiet=not first))
+        found = dict(pair for pairs in _exchanged(trainer, own) for pair in pairs)
+        if memory and any(finding.lasting for finding in found.values()):
+            memory.write([found[row] if f is None else f for row, f in enumerate(known)])
+        bad |= {row: finding.bad for row, finding in found.items() if finding.bad is not None}
+        return [bad[row] for row in sorted(bad)]
+
+    def _memory(self, source: Source, conversation: Conversation) -> Remembered | None:
+        if (origin := source.origin) is None:
+            return None
+        most = self.max_prompt_tokens
+        lengths = None if most is None else {"most": most, **conversation.identity}
+        return Remembered(origin, len(source), {"lengths": lengths})
+
+    def _look(self, source: Source, conversation: Conversation) -> Callable[[int], Finding]:
+        """What finds out about a row, for several threads."""
+        one_at_a_time = Lock()  # as ``Conversation.length`` asks for
+
+        def find_out(index: int) -> Finding:
+            seen = source.look(index)
+            row = usable(seen.row)
+            if isinstance(row, UnreadableSample):
+                return Finding(row, lasting=False)
+            if self.max_prompt_tokens is None:
+                return Finding(None, seen.files)
+            with one_at_a_time:
+                length = conversation.length(row.question, seen.sizes)
+            if length is not None:
+                return Finding(self._if_too_long(row.id, length), seen.files)
+            whole = source[index]  # a first view that depends on more than sizes
+            if isinstance(whole, UnreadableSample):
+                return Finding(whole, lasting=False)
+            shown = replace(whole, views=conversation.views(whole))
+            with one_at_a_time:
+                checked = self._of_length(shown, conversation)
+            bad = checked if isinstance(checked, UnreadableSample) else None
+            return Finding(bad, lasting=False)
+
+        return find_out
 
     def _refuse_too_many(self, data: PromptDataModule, rows: int) -> None:
         count, most = self.bad.count(TRAIN), data.max_bad_rows
@@ -76,7 +138,7 @@ class Screening:
         """Take bad rows out of a batch; every rank notes those of all ranks.
 
         Raises:
-            RunStopped: a stream has had more than ``data.max_bad_rows``.
+            RunStopped: there have been more than ``data.max_bad_rows`` of training.
         """
         rows = [self._of_length(sample, conversation) for sample in batch.samples]
         batch.samples = [row for row in rows if isinstance(row, VQASample)]
@@ -86,7 +148,7 @@ class Screening:
             self._tell(stage, bad, trainer)
             self.bad.add(stage, bad)
         if stage == TRAIN:
-            self._stop_stream(trainer)
+            self._stop_if_too_many(trainer)
 
     def _tell(self, stage: str, bad: UnreadableSample, trainer: Trainer) -> None:
         """Name the first ones, each once."""
@@ -98,15 +160,17 @@ class Screening:
         elif len(self._met) == NAMED + 1:
             log.warning("more samples are left out; all are listed at the end")
 
-    def _stop_stream(self, trainer: Trainer) -> None:
+    def _stop_if_too_many(self, trainer: Trainer) -> None:
+        """Of a stream none were looked at before, and of others' images only the headers."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, PromptDataModule) or data.max_bad_rows is None:
             return
         count = self.bad.count(TRAIN)
-        if isinstance(data.source("train"), Stream) and count > data.max_bad_rows:
+        if count > data.max_bad_rows:
             rows = "1 bad row" if count == 1 else f"{count} bad rows"
+            where = "the stream" if isinstance(data.source("train"), Stream) else "data.train"
             raise RunStopped(
-                f"data.max_bad_rows: the stream has had {rows}, which is more than "
+                f"data.max_bad_rows: {where} has had {rows}, which is more than "
                 f"{data.max_bad_rows}. {self.bad.summary(TRAIN)}"
             )
 
@@ -117,11 +181,16 @@ class Screening:
         if self.max_prompt_tokens is None:
             return sample
         prompt = conversation.open(sample).trajectory
-        if (tokens := len(prompt.prompt_ids)) <= self.max_prompt_tokens:
-            return sample
+        length = Length(len(prompt.prompt_ids), prompt.visual_tokens)
+        return self._if_too_long(sample.id, length) or sample
+
+    def _if_too_long(self, name: str, length: Length) -> UnreadableSample | None:
+        assert self.max_prompt_tokens is not None
+        if length.tokens <= self.max_prompt_tokens:
+            return None
         return UnreadableSample(
-            sample.id,
-            f"prompt too long: {tokens} tokens, of which {prompt.visual_tokens} are visual; at "
+            name,
+            f"prompt too long: {length.tokens} tokens, of which {length.visual} are visual; at "
             f"most {self.max_prompt_tokens}",
         )
 
@@ -130,3 +199,8 @@ class Screening:
         """Print what was left out, if anything was."""
         if len(self.bad):
             Console().print(self.bad.table(), markup=False)
+
+
+def _exchanged(trainer: Trainer | None, value: T) -> list[T]:
+    """As ``gathered``; without a trainer there is one rank."""
+    return [value] if trainer is None else gathered(trainer, value)

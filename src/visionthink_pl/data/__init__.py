@@ -7,7 +7,7 @@ from visionthink_pl.data.source import Source, Stream
 from visionthink_pl.late import late
 
 if TYPE_CHECKING:
-    from visionthink_pl.data.check import read_all
+    from visionthink_pl.data.check import look_at
     from visionthink_pl.data.columns import Columns
     from visionthink_pl.data.datamodule import PromptDataModule
     from visionthink_pl.data.folder import ImageFolder
@@ -27,7 +27,7 @@ __all__ = [
     "Stream",
     "VQADataset",
     "VQAStream",
-    "read_all",
+    "look_at",
     "usable",
 ]
 
@@ -35,7 +35,7 @@ __all__ = [
 __getattr__ = late(
     __name__,
     {
-        "read_all": "check",
+        "look_at": "check",
         "Columns": "columns",
         "PromptDataModule": "datamodule",
         "ImageFolder": "folder",

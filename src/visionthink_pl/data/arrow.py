@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -30,8 +31,9 @@ def values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
         return [value(one) for one in array]
 
 
-def value(scalar: pa.Scalar) -> Any:
-    """A value as Python has it.
+def value(scalar: pa.Scalar, lazily: bool = False) -> Any:
+    """A value as Python has it; asked for ``lazily``, bytes are files, since the first few of an
+    image's say enough.
 
     A text whose bytes are not UTF-8, which a file may hold, has surrogates for them: the row that
     it stands in is a bad one then, and no other.
@@ -41,20 +43,49 @@ def value(scalar: pa.Scalar) -> Any:
     if isinstance(scalar, pa.StringScalar):
         return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
     if isinstance(scalar, pa.StructScalar):
-        return {name: value(part) for name, part in scalar.items()}
+        return {name: value(part, lazily) for name, part in scalar.items()}
     if isinstance(scalar, pa.ListScalar):
-        return [value(one) for one in scalar]
+        return [value(one, lazily) for one in scalar]
+    if lazily and isinstance(scalar, pa.BinaryScalar):
+        return io.BufferedReader(_File(memoryview(scalar.as_buffer()).cast("B")))
     return scalar.as_py()
 
 
-def row_of(table: pa.Table, stored: Features | None) -> dict[str, Any]:
+class _File(io.RawIOBase):
+    """Bytes as a file, without a copy of them: what is not read stays on the disk. (Arrow's own
+    refuses to seek beyond its end, which Pillow does as it looks for the format.)"""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content, self._at = content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    seekable = readable
+
+    def readinto(self, into: Any) -> int:
+        part = self._content[self._at : self._at + len(into)]
+        into[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = (0, self._at, len(self._content))[whence] + offset
+        return self._at
+
+
+def row_of(table: pa.Table, stored: Features | None, lazily: bool = False) -> dict[str, Any]:
     """The row of a table of one.
 
     Args:
         table: of one row.
         stored: its columns as of ``undecoded``; ``None`` where they are not known.
+        lazily: bytes as files in which nothing has been read yet.
     """
-    row = {name: values(table[name])[0] for name in table.column_names}
+    if lazily:
+        row = {name: value(table[name][0], lazily) for name in table.column_names}
+    else:
+        row = {name: values(table[name])[0] for name in table.column_names}
     return row if stored is None else stored.decode_example(row)
 
 

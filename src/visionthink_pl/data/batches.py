@@ -1,28 +1,93 @@
-"""Batches of a stream, each with the place behind it."""
+"""Batches of sources and streams, made ready ahead; a stream's with the place behind each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
+from visionthink_pl.data.ahead import Ahead, Workers
 from visionthink_pl.data.bad_rows import usable
-from visionthink_pl.data.source import Place, Source, Stream
+from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.source import Place, Row, Source, Stream
 from visionthink_pl.ranks import ALL, Share
 from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 
-def collate_prompts(
-    rows: Sequence[VQASample | UnreadableSample], needs_answer: bool = True
-) -> PromptBatch:
+class Ready(NamedTuple):
+    """A row, with what was made of it ahead.
+
+    Attributes:
+        row: as its source gave it; a sample's views may have been made.
+        pixels: as of ``PromptBatch``.
+    """
+
+    row: Row
+    pixels: Sequence[Any] = ()
+
+
+Prepare = Callable[[VQASample], Ready]  # in any thread
+
+
+class Rows:
+    """Rows of a source, made ready ahead.
+
+    Args:
+        source: of samples.
+        prepare: makes a sample ready.
+        workers: that do it.
+    """
+
+    def __init__(self, source: Source, prepare: Prepare, workers: Workers) -> None:
+        self._source, self._prepare = source, prepare
+        self._ahead = Ahead(self._make, workers)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def take(self, wanted: Sequence[int], then: Sequence[int]) -> list[Ready]:
+        """As of ``Ahead``."""
+        return self._ahead.take(wanted, then)
+
+    def _make(self, index: int) -> Ready:
+        return made_ready(self._source[index], self._prepare)
+
+
+class DrawnRows(Rows):
+    """What a loader draws from: a data set whose next rows the order tells.
+
+    Args:
+        source, prepare, workers: as of ``Rows``.
+        order: in which they are drawn.
+    """
+
+    def __init__(
+        self, source: Source, prepare: Prepare, workers: Workers, order: PromptOrder
+    ) -> None:
+        super().__init__(source, prepare, workers)
+        self._order = order
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Ready]:
+        return self.take(indices, self._order.upcoming())
+
+
+def made_ready(row: Row, prepare: Prepare) -> Ready:
+    """A bad row is left as it is."""
+    return prepare(row) if isinstance(row, VQASample) else Ready(row)
+
+
+def collate_prompts(ready: Sequence[Ready], needs_answer: bool = True) -> PromptBatch:
     """One draw: the samples, and the bad rows.
 
     Args:
-        rows: as their source gave them.
+        ready: rows as they were made.
         needs_answer: a row without an answer is a bad row, as everywhere but in prediction.
     """
-    checked = [usable(row, needs_answer) for row in rows]
+    checked = [usable(row, needs_answer) for row, _ in ready]
     return PromptBatch(
         samples=[row for row in checked if isinstance(row, VQASample)],
         unreadable=[row for row in checked if isinstance(row, UnreadableSample)],
+        pixels=[image for _, pixels in ready for image in pixels],
     )
 
 
@@ -47,24 +112,26 @@ class BatchesInOrder:
     Every rank has as many batches as the others: the last may be empty on some.
 
     Args:
-        source: of samples.
+        rows: of the source.
         size: samples in a batch, over all ranks.
         needs_answer: as of ``collate_prompts``.
         share: which samples of a batch are this rank's.
     """
 
-    def __init__(self, source: Source, size: int, needs_answer: bool, share: Share) -> None:
-        self._source, self._size = source, size
+    def __init__(self, rows: Rows, size: int, needs_answer: bool, share: Share) -> None:
+        self._rows, self._size = rows, size
         self._needs_answer, self._share = needs_answer, share
 
     def __len__(self) -> int:
-        return -(-len(self._source) // self._size)
+        return -(-len(self._rows) // self._size)
 
     def __iter__(self) -> Iterator[PromptBatch]:
-        places = range(len(self._source))
-        for start in range(0, len(places), self._size):
-            own = self._share.of(places[start : start + self._size])
-            yield collate_prompts([self._source[i] for i in own], self._needs_answer)
+        shares = [self._batch(start) for start in range(0, len(self._rows), self._size)]
+        for own, then in zip(shares, [*shares[1:], ()], strict=True):
+            yield collate_prompts(self._rows.take(own, then), self._needs_answer)
+
+    def _batch(self, start: int) -> Sequence[int]:
+        return self._share.of(range(len(self._rows))[start : start + self._size])
 
 
 class StreamBatches:
@@ -80,7 +147,9 @@ class StreamBatches:
         seed: of the order; ``None`` takes the samples as they come.
         place: of an earlier run, behind which to go on; where its epoch was over, the next one
             begins.
-        share: which samples of a batch are this rank's; all of them are read.
+        share: which samples of a batch are this rank's: those are made, the others passed by.
+        prepare: makes a sample ready.
+        workers: that do it.
 
     Attributes:
         place: behind the last batch that was used; to be set by who uses it.
@@ -96,8 +165,11 @@ class StreamBatches:
         seed: int | None,
         place: Place | None,
         share: Share = ALL,
+        prepare: Prepare = Ready,
+        workers: Workers = Workers(0),  # noqa: B008 (it has no state)
     ) -> None:
         self._stream, self._size, self._seed, self._share = stream, size, seed, share
+        self._prepare, self._workers = prepare, workers
         self.place = self._restored = place
 
     def __iter__(self) -> Iterator[PromptBatch]:
@@ -113,15 +185,37 @@ class StreamBatches:
             yield from self._batches(self.place["epoch"] + 1, None)
 
     def _batches(self, epoch: int, place: Place | None) -> Iterator[PromptBatch]:
-        rows: list[VQASample | UnreadableSample] = []
+        """Each behind the start of the next one."""
+        begun: list[Callable[[], Ready]] = []
+        behind: Place = {}
+        for makes, next_behind in self._whole_batches(epoch, place):
+            own = [partial(self._make, make) for make in self._share.of(makes)]
+            next_begun = self._workers.begin(own)
+            if behind:
+                yield _batch(begun, behind)
+            begun, behind = next_begun, {"epoch": epoch, "stream": next_behind}
+        if behind:
+            yield _batch(begun, behind)
+
+    def _whole_batches(
+        self, epoch: int, place: Place | None
+    ) -> Iterator[tuple[list[Callable[[], Row]], Place]]:
+        makes: list[Callable[[], Row]] = []
         enough = place is not None
-        for row, behind in self._stream.read(self._seed, epoch, place):
-            rows.append(row)
-            if len(rows) == self._size:
+        for make, behind in self._stream.unread(self._seed, epoch, place):
+            makes.append(make)
+            if len(makes) == self._size:
                 enough = True
-                batch = collate_prompts(self._share.of(rows))
-                batch.place = {"epoch": epoch, "stream": behind}
-                yield batch
-                rows = []
+                yield makes, behind
+                makes = []
         if not enough:
-            raise too_few(self._size, "the stream", len(rows), "rows")
+            raise too_few(self._size, "the stream", len(makes), "rows")
+
+    def _make(self, make: Callable[[], Row]) -> Ready:
+        return made_ready(make(), self._prepare)
+
+
+def _batch(begun: Sequence[Callable[[], Ready]], behind: Place) -> PromptBatch:
+    batch = collate_prompts([ready() for ready in begun])
+    batch.place = behind
+    return batch

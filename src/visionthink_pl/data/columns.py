@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from visionthink_pl.data.cells import (
 from visionthink_pl.data.choices import right_option, with_options
 from visionthink_pl.data.image_files import URL, image_file, not_text
 from visionthink_pl.data.texts import shown
-from visionthink_pl.images import ImageDecodeError, decode
+from visionthink_pl.images import ImageDecodeError, ImageSource, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -119,21 +120,26 @@ class RowReader:
         self._folder = Path(os.path.expanduser(image_folder)).absolute()
         self._features = features
 
-    def read(self, name: str, row: Mapping[str, Any]) -> VQASample | UnreadableSample:
+    def read(
+        self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any] = decode
+    ) -> VQASample | UnreadableSample:
         """The sample that a row holds, or why it holds none.
 
         Args:
             name: the sample's id.
             row: values by column, images not decoded.
+            see: what makes its images.
         """
         try:
-            return encodable(self._sample(name, row))
+            return encodable(self._sample(name, row, see))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(name, str(error))
 
-    def _sample(self, name: str, row: Mapping[str, Any]) -> VQASample:
+    def _sample(
+        self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any]
+    ) -> VQASample:
         columns = self._columns
-        images = self._images(row)
+        images = tuple(map(see, self._images(row)))
         question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
         if not question:
             raise BadRow("empty question")
@@ -162,15 +168,15 @@ class RowReader:
     def _declared(self, row: Mapping[str, Any], column: str) -> Any:
         return declared(value_of(self._features, column), value_of(row, column))
 
-    def _images(self, row: Mapping[str, Any]) -> tuple[Image.Image, ...]:
+    def _images(self, row: Mapping[str, Any]) -> Iterator[ImageSource]:
         values = values_of(row, self._columns.images)
         if isinstance(self._columns.images, list):
             values = [value for value in values if not empty(value)]
         if not values:
             raise BadRow("no image")
-        return tuple(decode(self._file(value)) for value in values)
+        return map(self._file, values)
 
-    def _file(self, value: object) -> bytes | Path | Image.Image:
+    def _file(self, value: object) -> ImageSource:
         """What can be decoded: the bytes, or where they are."""
         if isinstance(value, Mapping):
             value = _stored(value)
@@ -178,7 +184,7 @@ class RowReader:
             raise BadRow("no image")
         if isinstance(value, str):
             return image_file(value, self._folder, " (looked up in image_folder)")
-        if isinstance(value, bytes | Image.Image):
+        if isinstance(value, bytes | BufferedReader | Image.Image):
             return value
         raise BadRow(f"no image: {shown(value)} is neither bytes nor a path")
 

@@ -7,7 +7,17 @@ from typing import Any, Literal
 from lightning import LightningDataModule, Trainer
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from visionthink_pl.data.batches import BatchesInOrder, StreamBatches, collate_prompts, too_few
+from visionthink_pl.data.ahead import Workers
+from visionthink_pl.data.batches import (
+    BatchesInOrder,
+    DrawnRows,
+    Prepare,
+    Ready,
+    Rows,
+    StreamBatches,
+    collate_prompts,
+    too_few,
+)
 from visionthink_pl.data.order import PromptOrder
 from visionthink_pl.data.source import PromptSource, Source, Stream
 from visionthink_pl.ranks import ALL, Share
@@ -31,9 +41,15 @@ class PromptDataModule(LightningDataModule):
             kept.
         shuffle: shuffle the training prompts anew each epoch; ``false`` takes them in order.
         seed: of the shuffle.
-        max_bad_rows: more rows of ``train`` that are bad stop the run, before training, when all
-            rows are read once; of a stream while it trains. ``null`` reads none beforehand and
-            never stops.
+        max_bad_rows: more rows of ``train`` that are bad stop the run: before training, when all
+            rows are looked at; while it trains, where an image can't be decoded after all, or
+            rows come from a stream. ``null`` looks at none beforehand and never stops.
+        workers: threads that decode, resize and process the images of the next batch while the
+            policy trains on this one; 0 leaves all that to the batch's own turn. Each image
+            takes up to 40 MB of memory while it waits.
+
+    Attributes:
+        prepare: what they do beyond reading a sample; ``RolloutCallback`` knows.
     """
 
     def __init__(
@@ -47,18 +63,22 @@ class PromptDataModule(LightningDataModule):
         shuffle: bool = True,
         seed: int = 0,
         max_bad_rows: int | None = 0,
+        workers: int = 2,
     ) -> None:
         super().__init__()
         for name, value, least in (
             ("prompts_per_step", prompts_per_step, 1),
             ("validation_prompts", validation_prompts, 1),
             ("max_bad_rows", max_bad_rows, 0),
+            ("workers", workers, 0),
         ):
             if value is not None and value < least:
                 raise ConfigError(f"data.{name}: at least {least}, not {value}")
         if isinstance(train, Source) and len(train) < prompts_per_step:
             raise too_few(prompts_per_step, "data.train", len(train), "rows")
-        self.max_bad_rows = max_bad_rows
+        self.max_bad_rows, self.workers = max_bad_rows, workers
+        self.prepare: Prepare = Ready
+        self._workers = Workers(workers)
         self._sources: dict[Stage, PromptSource | None] = {
             "train": train,
             "validation": validation,
@@ -176,7 +196,9 @@ class PromptDataModule(LightningDataModule):
         if isinstance(source, Stream):
             seed = self.seed if self.shuffle else None
             size, place = self.prompts_per_step, self._restored
-            loader = StreamBatches(source, size, seed, place, self._share)
+            loader = StreamBatches(
+                source, size, seed, place, self._share, self.prepare, self._workers
+            )
         else:
             loader = self._indexed(source)
         self._now, self._restored, self._under_way = self._restored, None, False
@@ -185,10 +207,11 @@ class PromptDataModule(LightningDataModule):
 
     def _indexed(self, source: Any) -> StatefulDataLoader:
         size, share = self.prompts_per_step, self._share
+        order = PromptOrder(len(source), self.shuffle, self.seed, size, share)
         loader = StatefulDataLoader(
-            source,
+            DrawnRows(source, self.prepare, self._workers, order),
             batch_size=len(share.of(range(size))),
-            sampler=PromptOrder(len(source), self.shuffle, self.seed, size, share),
+            sampler=order,
             collate_fn=collate_prompts,
         )
         if self._restored is not None:
@@ -212,4 +235,11 @@ class PromptDataModule(LightningDataModule):
     def _in_order(self, stage: Stage) -> BatchesInOrder:
         source, needs_answer = self.source(stage), stage != "predict"
         assert isinstance(source, Source)
-        return BatchesInOrder(source, self.validation_prompts, needs_answer, self._share)
+        rows = Rows(source, self.prepare, self._workers)
+        return BatchesInOrder(rows, self.validation_prompts, needs_answer, self._share)
+
+    def teardown(self, stage: str) -> None:
+        self._workers.end()
+
+    def on_exception(self, exception: BaseException) -> None:
+        self._workers.end()

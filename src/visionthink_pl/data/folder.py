@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.image_files import image_file
 from visionthink_pl.data.json_rows import loads
-from visionthink_pl.data.source import Source
+from visionthink_pl.data.source import Look, Origin, Source, stamp
 from visionthink_pl.data.texts import not_unicode, shown
-from visionthink_pl.images import ImageDecodeError, decode
+from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 TEXTS = ("image", "question")
@@ -51,7 +52,7 @@ class ImageFolder(Source):
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
         folder = os.path.expanduser(folder)
         self._root = Path(folder).resolve()
-        file = self._root / questions
+        file = self._file = self._root / questions
         self._where = f"ImageFolder.questions: {Path(folder, questions)}"
         if not file.is_file():
             raise ConfigError(f"ImageFolder.folder: there is no file {questions!r} in {folder!r}")
@@ -61,6 +62,7 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} is not UTF-8: {error}"
             ) from error
+        self._real_folders: dict[str, str] = {}
         self._rows = [
             self._read(line, f"{questions}:{number}", f"{self._where}:{number}")
             for number, line in enumerate(lines, 1)
@@ -82,11 +84,23 @@ class ImageFolder(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        return self._sample(self._rows[index], decode)
+
+    def look(self, index: int) -> Look:
         row = self._rows[index]
+        files = [stamp(self._root / row.image)] if row.image else []
+        return Look.of(self._sample(row, look), files)
+
+    @property
+    def origin(self) -> Origin:
+        options = {"source": "ImageFolder", "questions": str(self._file)}
+        return Origin(options, (self._file,), self._root)
+
+    def _sample(self, row: _Row, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
         if not row.image:
             return bad_row(row.id, "no image")
         try:
-            image = decode(image_file(row.image, self._root))
+            image = see(image_file(row.image, self._root))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(row.id, str(error))
         first, *others = row.answers
@@ -112,11 +126,21 @@ class ImageFolder(Source):
 
     def _check_inside(self, name: str, where: str) -> None:
         try:
-            path = (self._root / name).resolve()
-        except (OSError, ValueError, RuntimeError):  # no path, or links in a circle: a bad row
+            path = self._real(name)
+        except (OSError, ValueError):  # no path: a bad row
             return
-        if not path.is_relative_to(self._root):
+        if path != str(self._root) and not path.startswith(os.path.join(self._root, "")):
             raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
+
+    def _real(self, name: str) -> str:
+        """Where a path within the folder leads to; that of each folder is followed once, since
+        there may be 100,000 images in one."""
+        folder, file = os.path.split(os.path.join(self._root, name))
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        path = os.path.join(self._real_folders[folder], file)
+        plain = file not in ("", os.curdir, os.pardir) and not os.path.islink(path)
+        return path if plain else os.path.realpath(path)
 
 
 def _check_record(record: Any, where: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features, Value, load_dataset
@@ -123,6 +124,13 @@ class JsonRows:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return row_of(self._lines[index][LINE])
+
+    lazily = __getitem__  # no bytes in it
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """As of ``ArrowRows``."""
+        return tuple(Path(file["filename"]) for file in self._lines.cache_files)
 
     def column(self, name: str) -> list[Any]:
         """All values of a column."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import Sampler
@@ -29,6 +29,7 @@ class PromptOrder(Sampler[int]):
         self._length, self._shuffle, self._seed, self.epoch = length, shuffle, seed, 0
         self._batch, self._share = batch, share
         self._place = self._restored = {"epoch": 0, "drawn": 0}
+        self._order: Sequence[int] = ()
 
     def __len__(self) -> int:
         return self._length // self._batch * len(self._share.of(range(self._batch)))
@@ -36,13 +37,18 @@ class PromptOrder(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
         epoch, restored = self.epoch, self._restored
-        order = self._permutation(epoch) if self._shuffle else range(self._length)
+        order = self._order = self._permutation(epoch) if self._shuffle else range(self._length)
         start = restored["drawn"] if restored["epoch"] == epoch else 0
         self._restored = {"epoch": 0, "drawn": 0}
         for end in range(start + self._batch, self._length + 1, self._batch):
             for index in self._share.of(order[end - self._batch : end]):
                 self._place = {"epoch": epoch, "drawn": end}
                 yield index
+
+    def upcoming(self) -> Sequence[int]:
+        """This rank's share of the batch behind the last one drawn, within the epoch."""
+        batch = self._order[self._place["drawn"] :][: self._batch]
+        return self._share.of(batch) if len(batch) == self._batch else ()
 
     def _permutation(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)

@@ -61,7 +61,7 @@ class SavedDataset(TableSource):
         several = ANSWERS in rows.column_names
         columns = replace(PUBLISHED, answer=ANSWERS) if several else PUBLISHED
         columns.refuse_json(rows.features, "SavedDataset.folder")
-        super().__init__(ArrowRows(rows), columns, kind="", image_folder=".")
+        super().__init__(ArrowRows(rows), columns, "", ".", {"path": path})
 
 
 def _download(name: str, revision: str | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,7 +15,7 @@ from visionthink_pl.data.cells import value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
 from visionthink_pl.data.load import load_table
-from visionthink_pl.data.source import Place, Stream
+from visionthink_pl.data.source import Place, Row, Stream
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 LOOKED_AT = 1000  # rows of JSON whose keys are the columns
@@ -77,6 +78,12 @@ class VQAStream(Stream):
     def read(
         self, seed: int | None, epoch: int, place: Place | None
     ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
+        for make, behind in self.unread(seed, epoch, place):
+            yield make(), behind
+
+    def unread(
+        self, seed: int | None, epoch: int, place: Place | None
+    ) -> Iterator[tuple[Callable[[], Row], Place]]:
         place = place or {"block": 0, "drawn": 0, "rows": self._start}
         block, drawn, here = place["block"], place["drawn"], place["rows"]
         self._rows.load_state_dict(here)
@@ -86,7 +93,10 @@ class VQAStream(Stream):
             if seed is not None:
                 random.Random(f"stream/{seed}/{epoch}/{block}").shuffle(numbered)
             for count, (number, row) in enumerate(numbered[drawn:], drawn + 1):
-                yield self._read(number, row), {"block": block, "drawn": count, "rows": here}
+                yield (
+                    partial(self._read, number, row),
+                    {"block": block, "drawn": count, "rows": here},
+                )
             block, drawn, here = block + 1, 0, behind
 
     def _features(self) -> Mapping[str, Any] | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features
@@ -13,8 +16,9 @@ from visionthink_pl.data.cells import declared, empty, kind_of, value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import JsonRows
 from visionthink_pl.data.load import load_table
-from visionthink_pl.data.source import Source
+from visionthink_pl.data.source import Look, Origin, Source, Stamp, stamp
 from visionthink_pl.data.texts import not_unicode
+from visionthink_pl.images import ImageSource, Size, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -36,6 +40,15 @@ class ArrowRows:
     def __getitem__(self, index: int) -> dict[str, Any]:
         return row_of(self._raw[index], self._stored)
 
+    def lazily(self, index: int) -> dict[str, Any]:
+        """The same row, its bytes as files in which nothing has been read yet."""
+        return row_of(self._raw[index], self._stored, lazily=True)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold the table."""
+        return tuple(Path(file["filename"]) for file in self._rows.cache_files)
+
     def column(self, name: str) -> list[Any]:
         """All values of a column."""
         return values(self._raw[name][:])
@@ -49,13 +62,28 @@ class TableSource(Source):
         columns: which column holds what.
         kind: of rows, where no column holds it.
         image_folder: what relative paths of images are relative to.
+        loaded: how the table was loaded: ``path``, and what else says which rows it has.
     """
 
     def __init__(
-        self, rows: ArrowRows | JsonRows, columns: Columns, kind: str, image_folder: str
+        self,
+        rows: ArrowRows | JsonRows,
+        columns: Columns,
+        kind: str,
+        image_folder: str,
+        loaded: Mapping[str, Any],
     ) -> None:
         self._rows, self._columns, self._kind = rows, columns, kind
         self._reader = RowReader(columns, kind, image_folder, rows.features)
+        self._path = Path(os.path.expanduser(loaded["path"])).absolute()
+        images = Path(os.path.expanduser(image_folder)).absolute()
+        self._options = {
+            **loaded,
+            "path": str(self._path),
+            "columns": asdict(columns),
+            "kind": kind,
+            "image_folder": str(images),
+        }
         names = None if columns.id is None else self._column(columns.id)
         self._ids = [f"row {i}" for i in range(len(rows))] if names is None else unique(names)
 
@@ -77,6 +105,31 @@ class TableSource(Source):
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
         return self._reader.read(self._ids[index], self._rows[index])
+
+    def look(self, index: int) -> Look:
+        files: list[Stamp] = []
+
+        def see(file: ImageSource) -> Size:
+            if isinstance(file, Path):
+                files.append(stamp(file))
+            return look(file)
+
+        row = self._reader.read(self._ids[index], self._rows.lazily(index), see)
+        return Look.of(row, files)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Of a table that is in memory only there is none."""
+        if not (files := self._rows.files):
+            return None
+        return Origin({"source": type(self).__name__, **self._options}, files, self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        """That of the data, or of the copy that ``datasets`` has made of it."""
+        if self._path.is_dir():
+            return self._path
+        return self._path.parent if self._path.is_file() else self._rows.files[0].parent
 
     def _column(self, name: str) -> list[Any]:
         """All values of a column or of a field within one."""
@@ -120,7 +173,8 @@ class VQADataset(TableSource):
         if table.is_json:
             rows = JsonRows(table.rows, f"VQADataset.path: {path!r}")
         columns.check(rows.features, "VQADataset.columns")
-        super().__init__(rows, columns, kind, image_folder)
+        loaded = {"path": path, "split": split, "config": config, "revision": revision}
+        super().__init__(rows, columns, kind, image_folder, loaded)
 
 
 def unique(names: Sequence[Any]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from transformers import (
     ProcessorMixin,
 )
 
+from visionthink_pl.images import Size
 from visionthink_pl.types import ConfigError
 
 Message = dict[str, Any]
@@ -212,7 +215,18 @@ class Family(ABC):
             list(messages), add_generation_prompt=generation_prompt, tokenize=False
         )
 
-    def encode(self, text: str, images: Sequence[Image.Image]) -> list[int]:
+    @cached_property
+    def digest(self) -> str:
+        """Of the processor as it would be saved now: another one may count otherwise."""
+        digest = hashlib.sha256(type(self).__qualname__.encode())
+        with tempfile.TemporaryDirectory() as folder:
+            self.processor.save_pretrained(folder)
+            for file in sorted(Path(folder).rglob("*")):
+                if file.is_file():
+                    digest.update(file.name.encode() + file.read_bytes())
+        return digest.hexdigest()
+
+    def encode(self, text: str, images: Sequence[Image.Image | Size]) -> list[int]:
         """Tokenize rendered text, each image's placeholder expanded to its visual tokens.
 
         Raises:
@@ -258,8 +272,9 @@ class Family(ABC):
         limits stay open."""
 
     @abstractmethod
-    def visual_tokens(self, image: Image.Image) -> int:
-        """How many visual tokens the image takes in the language model."""
+    def visual_tokens(self, image: Image.Image | Size) -> int:
+        """How many visual tokens an image takes in the language model; its ``width`` and
+        ``height`` decide."""
 
     @abstractmethod
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:

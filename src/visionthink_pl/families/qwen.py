@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from visionthink_pl.families.base import Embedded, Family, Pixels
-from visionthink_pl.images import MAX_ASPECT_RATIO
+from visionthink_pl.images import MAX_ASPECT_RATIO, Size
 from visionthink_pl.internals.transformers import SizeDict
 
 NO_LIMIT = 10**9  # pixels
@@ -60,7 +60,7 @@ class Qwen(Family):
         limits = SizeDict(shortest_edge=self.side**2, longest_edge=max_pixels + room)
         self.processor.image_processor.size = limits
 
-    def visual_tokens(self, image: Image.Image) -> int:
+    def visual_tokens(self, image: Image.Image | Size) -> int:
         processor = self.processor.image_processor
         patches = processor.get_number_of_image_patches(image.height, image.width)
         return patches // processor.merge_size**2

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from visionthink_pl.families import Family
+from visionthink_pl.families import Family, Pixels
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,31 @@ class VisualTokens:
 
     values_LPD: Tensor
     grid_thw_3: Tensor
+
+
+class Prepared(NamedTuple):
+    """An image whose pixels were made ready for the tower ahead.
+
+    Attributes:
+        image: the very object that will be asked for.
+        key: what it shows, as a digest.
+        pixels: as the family makes them of it alone.
+    """
+
+    image: Image.Image
+    key: bytes
+    pixels: Pixels
+
+
+def prepared(image: Image.Image, family: Family) -> Prepared:
+    """Made in any thread."""
+    return Prepared(image, _digest(image), family.pixels([image]))
+
+
+def _digest(image: Image.Image) -> bytes:
+    """What an image shows."""
+    shown = f"{image.mode} {image.size} ".encode() + image.tobytes()
+    return hashlib.blake2b(shown).digest()
 
 
 class ImageFeatures:
@@ -43,6 +69,13 @@ class ImageFeatures:
         self._model, self._family = model, family
         self._kept: dict[bytes, VisualTokens] = {}
         self._keys: dict[int, tuple[Image.Image, bytes]] = {}  # of image objects seen before
+        self._ready: dict[bytes, Pixels] = {}
+
+    def offer(self, images: Sequence[Prepared]) -> None:
+        """Take what was prepared, for as long as it may be asked for."""
+        for image, key, pixels in images:
+            self._keys[id(image)] = image, key
+            self._ready[key] = pixels
 
     def __call__(self, images: Sequence[Image.Image]) -> list[VisualTokens]:
         """The visual tokens of each image, in order."""
@@ -59,21 +92,31 @@ class ImageFeatures:
         """Forget all: at the end of a step, and whenever the tower has changed."""
         self._kept.clear()
         self._keys.clear()
+        self._ready.clear()
 
     def _key(self, image: Image.Image) -> bytes:
         """What an image shows, as a digest; computed once an object."""
         if id(image) not in self._keys:
-            shown = f"{image.mode} {image.size} ".encode() + image.tobytes()
-            self._keys[id(image)] = image, hashlib.blake2b(shown).digest()
+            self._keys[id(image)] = image, _digest(image)
         return self._keys[id(image)][1]
 
     def _run(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
         if not images:
             return {}
-        pixels = self._family.pixels(list(images.values()))
+        pixels = self._pixels(images)
         values = self._family.image_features(self._model, pixels.to(self._model.device))
         tokens = map(VisualTokens, values, pixels.grid_thw)
         return dict(zip(images, tokens, strict=True))
+
+    def _pixels(self, images: Mapping[bytes, Image.Image]) -> Pixels:
+        """Of all images. A tower that stands still is not run again on any of them."""
+        if self._ready.keys().isdisjoint(images):
+            return self._family.pixels(list(images.values()))
+        parts = [self._ready.get(key) or self._family.pixels([im]) for key, im in images.items()]
+        if not self._tower_trains():
+            self._ready = {key: kept for key, kept in self._ready.items() if key not in images}
+        values = torch.cat([part.values for part in parts])
+        return Pixels(values, torch.cat([part.grid_thw for part in parts]))
 
     def _tower_trains(self) -> bool:
         tower = self._model.get_submodule(self._family.vision_tower)
