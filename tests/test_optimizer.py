@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from transformers import get_scheduler
 
-from visionthink_pl.optimizer import VARIANTS, AdamW, Length
+from visionthink_pl.optimizer import AdamW, Length
 from visionthink_pl.types import ConfigError
+
+VARIANTS = ("torch", "8bit", "paged", "paged_8bit")
 
 
 def rates(settings: AdamW, done: Sequence[float], total_steps: float) -> list[float]:
