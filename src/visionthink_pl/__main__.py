@@ -1,15 +1,25 @@
 """``python -m visionthink_pl``."""
 
 import logging
+import os
 import sys
 import warnings
 
-from visionthink_pl.command_line.front import answered
-from visionthink_pl.commands import COMMANDS
-from visionthink_pl.commands.ending import exit_code
+from visionthink_pl.versions import out_of_range
 
 # Said at every start, or about what is meant to be so; nothing to act on.
 NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
+
+# Rounds for which a thread of GNU OpenMP spins before it sleeps. Beside other work a batch of the
+# quickstart took 35 s with its own 300,000 and 6 s with these; alone nothing is lost
+# (docs/performance.md).
+SPIN = "1000"
+
+
+def spare_the_cores() -> None:
+    """Bound how long threads spin, unless the user has said; torch must not be loaded yet."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
 
 
 def quieten() -> None:
@@ -32,6 +42,12 @@ def quieten() -> None:
 def main() -> int:
     """Run the command line: say what can be said at once, then load what the verb needs, late, so
     that it starts quietly."""
+    spare_the_cores()
+    if (said := out_of_range()) is not None:  # before anything is loaded that may fail for it
+        print(f"warning: {said}", file=sys.stderr)
+    from visionthink_pl.command_line.front import answered
+    from visionthink_pl.commands.ending import exit_code
+
     done: list[bool] = []
     code = exit_code(lambda: done.append(answered(sys.argv[1:])))
     return code if code or done[0] else run(sys.argv[1:])
@@ -41,6 +57,8 @@ def run(args: list[str]) -> int:
     """Run a verb of ``commands/``, or else one of the Trainer's."""
     quieten()
     from transformers.utils.logging import disable_progress_bar
+
+    from visionthink_pl.commands import COMMANDS
 
     disable_progress_bar()
     if args[0] in COMMANDS:

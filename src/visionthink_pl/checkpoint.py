@@ -69,31 +69,3 @@ def check_fits(
                 f"ckpt_path: the checkpoint is another model's: of {name} it has {shape} where "
                 f"{shapes[name]} belongs; {right}"
             )
-
-
-def reopen_epoch(checkpoint: dict[str, Any]) -> None:
-    """Let a run go on right behind the last batch of a checkpoint that was written when an epoch
-    was closed, in place.
-
-    An epoch that ``max_steps``, ``max_time`` or a callback cut short counts as over with Lightning
-    (2.6), so that resuming would skip its rest; and where a new ``max_steps`` is set, one that was
-    over counts as under way, so that the next would be cut short.
-    """
-    loops = checkpoint["loops"]["fit_loop"]
-    epoch, batch = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
-    if not epoch["current"]["processed"] == epoch["current"]["started"] > 0:
-        return  # written within the epoch
-    for counts in (epoch["total"], epoch["current"]):
-        if batch["is_last_batch"]:
-            counts["completed"] = counts["processed"]
-        else:
-            counts["processed"] = counts["completed"] = counts["started"] - 1
-    if batch["is_last_batch"]:
-        batch["is_last_batch"] = False
-        batch["current"] = dict.fromkeys(batch["current"], 0)
-
-
-def forget_loader(checkpoint: dict[str, Any]) -> None:
-    """Leave the training loader's place to the datamodule, in place: Lightning keeps one too, which
-    in a checkpoint that was written within a batch lies behind that batch."""
-    checkpoint["loops"]["fit_loop"]["state_dict"].pop("combined_loader", None)

@@ -20,9 +20,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from visionthink_pl.advantages import Normalisation
-from visionthink_pl.checkpoint import check_fits, forget_loader, reopen_epoch
+from visionthink_pl.checkpoint import check_fits
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
+from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, start_method
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.memory import memory_for, sizes_of
 from visionthink_pl.metrics import Tally, tally_rollouts, train_names
@@ -156,10 +157,10 @@ class VisionThinkModule(EvaluatedModule):
                 f"trainer.strategy: {type(trainer.strategy).__name__} is not supported; take auto "
                 "on one device and ddp on several"
             )
-        if isinstance(trainer.strategy, DDPStrategy) and trainer.strategy._start_method != "popen":
+        if isinstance(trainer.strategy, DDPStrategy) and start_method(trainer.strategy) != "popen":
             raise ConfigError(
                 f"trainer.strategy: ddp, whose start method is popen, not "
-                f"{trainer.strategy._start_method}; in a notebook set trainer.devices to 1"
+                f"{start_method(trainer.strategy)}; in a notebook set trainer.devices to 1"
             )
         if trainer.overfit_batches:  # type: ignore[attr-defined]
             raise ConfigError(

@@ -1,5 +1,6 @@
 """The first words: what they say, and what they do not load."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from visionthink_pl.__main__ import main, spare_the_cores
 from visionthink_pl.command_line.verbs import VERBS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -90,3 +92,33 @@ def test_our_options_come_first(tmp_path: Path) -> None:
     places = [said.index(f"--{key} ") for key in ("model.loss", "data.train", "rollout.rows")]
     assert max(places) < said.index("--trainer.accelerator ")
     assert "G, rollouts of one prompt" in said and "GRPOLoss" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),  # the user's
+        ({"OMP_WAIT_POLICY": "passive"}, None),  # this one, too, says how to wait
+    ],
+)
+def test_threads_spin_for_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    spare_the_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+
+
+def test_packages_out_of_range_are_named_before_all_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("visionthink_pl.__main__.out_of_range", lambda: "torch 9 is installed")
+    monkeypatch.setattr("visionthink_pl.__main__.sys.argv", ["visionthink_pl", "fti"])
+    assert main() == 2
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first == "warning: torch 9 is installed" and "fti" in second

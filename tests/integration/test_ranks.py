@@ -77,7 +77,9 @@ def start(folder: Path, *command: str) -> subprocess.Popen:
     work = folder / "work"
     work.mkdir(exist_ok=True)
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    # What Lightning has left in this process's own environment would give all runs one port.
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MASTER_", "LOCAL_RANK"))}
+    environment = own | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=work,

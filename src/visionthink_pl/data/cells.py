@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from datasets import ClassLabel, LargeList, List, Value
-
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.numerals import is_number, numeral
 from visionthink_pl.data.texts import shown
@@ -63,39 +60,6 @@ def answer_text(value: Any) -> str:
     if is_number(value):
         return numeral(value)
     return text_of(value, "answer")
-
-
-def declared(feature: Any, value: Any) -> Any:
-    """A value as the type of its column has it.
-
-    Args:
-        feature: of ``datasets``; ``None`` where it is not known.
-        value: as it is stored; in lists each of their values.
-
-    Returns:
-        The name of a class label, ``None`` where it is unlabelled; a float of fewer than 64 bits
-        as one of those, since it has fewer digits; other values as they are.
-
-    Raises:
-        BadRow: a label that has no name.
-    """
-    if value is None:
-        return None
-    if isinstance(feature, List | LargeList):
-        return [declared(feature.feature, one) for one in value]
-    if isinstance(feature, ClassLabel):
-        return _label(feature, value)
-    if isinstance(feature, Value) and feature.dtype in ("float16", "float32"):
-        return np.dtype(feature.dtype).type(value)
-    return value
-
-
-def _label(feature: ClassLabel, value: int) -> str | None:
-    if value < 0:
-        return None
-    if value >= len(feature.names):
-        raise BadRow(f"class label without a name: {value}; there are {len(feature.names)}")
-    return str(feature.names[value])
 
 
 def kind_of(value: Any) -> str:

@@ -15,7 +15,6 @@ from PIL import Image
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import (
     answer_texts,
-    declared,
     empty,
     kind_of,
     number_slots,
@@ -25,6 +24,7 @@ from visionthink_pl.data.cells import (
     without_end,
 )
 from visionthink_pl.data.choices import right_option, with_options
+from visionthink_pl.data.declared import declared
 from visionthink_pl.data.image_files import URL, image_file, not_text
 from visionthink_pl.data.texts import shown
 from visionthink_pl.images import ImageDecodeError, ImageSource, decode

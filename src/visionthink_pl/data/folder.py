@@ -11,7 +11,7 @@ from typing import Any
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.image_files import image_file
-from visionthink_pl.data.json_rows import loads
+from visionthink_pl.data.numerals import loads
 from visionthink_pl.data.source import Look, Origin, Source, stamp
 from visionthink_pl.data.texts import not_unicode, shown
 from visionthink_pl.images import ImageDecodeError, decode, look

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from datasets import Dataset, Features, Value, load_dataset
 
 from visionthink_pl.data.bad_rows import BadRow
+from visionthink_pl.data.numerals import loads
 from visionthink_pl.types import ConfigError
 
 BLANK = "\ufeff \t\r\n"  # a mark that editors on Windows put first, and what JSON calls white space
@@ -66,25 +66,6 @@ def row_of(text: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise BadRow(f"no JSON object: {text[:40]!r}")
     return row
-
-
-def loads(text: str) -> Any:
-    """What JSON holds, its numbers as they are written.
-
-    Raises:
-        ValueError: it is no JSON.
-    """
-    return json.loads(text, parse_float=_as_written)
-
-
-def _as_written(number: str) -> float | Decimal:
-    """A float, or a ``Decimal`` where no float has these digits."""
-    nearest = float(number)
-    try:
-        exact = Decimal(number)
-    except InvalidOperation:  # an exponent beyond measure
-        return nearest
-    return nearest if Decimal(repr(nearest)) == exact else exact
 
 
 def fields_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,22 @@ def numeral(value: Any) -> str:
     if max(len(exact.as_tuple().digits), abs(exact.adjusted())) > MOST_DIGITS:
         raise BadRow(f"answer has too many digits: {shown(exact)}; at most {MOST_DIGITS}")
     return format(exact, "f")
+
+
+def loads(text: str) -> Any:
+    """What JSON holds, its numbers as they are written.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return json.loads(text, parse_float=_as_written)
+
+
+def _as_written(number: str) -> float | Decimal:
+    """A float, or a ``Decimal`` where no float has these digits."""
+    nearest = float(number)
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # an exponent beyond measure
+        return nearest
+    return nearest if Decimal(repr(nearest)) == exact else exact

@@ -12,8 +12,9 @@ from datasets import Dataset, Features
 
 from visionthink_pl.data.arrow import row_of, undecoded, values
 from visionthink_pl.data.bad_rows import BadRow
-from visionthink_pl.data.cells import declared, empty, kind_of, value_of
+from visionthink_pl.data.cells import empty, kind_of, value_of
 from visionthink_pl.data.columns import Columns, RowReader
+from visionthink_pl.data.declared import declared
 from visionthink_pl.data.json_rows import JsonRows
 from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Look, Origin, Source, Stamp, stamp

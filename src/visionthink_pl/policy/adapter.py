@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
-from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import PreTrainedModel
 
 from visionthink_pl.families import Family
+from visionthink_pl.internals.peft import check_target_module_exists
 from visionthink_pl.policy.tuning import Lora
 from visionthink_pl.types import ConfigError
 

@@ -75,7 +75,9 @@ def load_policy(
     quantization = nf4(dtype, family) if tuning.quantization == "nf4" else None
     model = family.load_model(path, dtype, SHARED_PREFIX, quantization)
     if quantization is not None:
-        keep_backward(model)
+        from visionthink_pl.internals.bitsandbytes import keep_layout
+
+        keep_layout(model)  # without it the first rollout would end the training
     if tuning.adapter is None:
         adapted = add_adapter(model, tuning, family)
     else:
@@ -109,13 +111,3 @@ def nf4(dtype: torch.dtype, family: Family) -> BitsAndBytesConfig:
         # The bare name of the tower would not keep it out.
         llm_int8_skip_modules=[family.vision_tower, family.head],
     )
-
-
-def keep_backward(model: PreTrainedModel) -> None:
-    """Without gradients bitsandbytes repacks weights for CPUs with AVX512-BF16, for good, into a
-    layout that has no backward: the first rollout would end the training."""
-    from bitsandbytes.nn.modules import Linear4bit
-
-    for module in model.modules():
-        if isinstance(module, Linear4bit):
-            module.support_avx512bf16_for_cpu = False

@@ -12,7 +12,7 @@ import yaml
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 
 from plan_helpers import QWEN_2_5_3B, QWEN_2_5_7B, QWEN_3_4B, build, write_checkpoint
-from visionthink_pl.commands.plan import check, cli
+from visionthink_pl.commands.plan import check, cli, estimate
 from visionthink_pl.commands.plan.advice import Advice
 from visionthink_pl.commands.plan.cards import CONTEXT, GIB, Card
 from visionthink_pl.commands.plan.setup import Setup
@@ -236,7 +236,7 @@ def test_fit_checks_with_the_longest_prompts(monkeypatch: pytest.MonkeyPatch) ->
         tokens.append(setup.text_tokens(visual_tokens=100))
         return SimpleNamespace(peak=0)
 
-    monkeypatch.setattr(check, "estimate", kept)
+    monkeypatch.setattr(estimate, "estimate", kept)
     fit_check(monkeypatch, room=8 * GIB)
     fit_check(monkeypatch, room=8 * GIB, prompt_tokens=2000)
     assert tokens == [512, 1900]
@@ -246,14 +246,14 @@ def test_fit_goes_on_where_nothing_can_be_planned(monkeypatch: pytest.MonkeyPatc
     def broken(setup: object) -> None:
         raise RuntimeError("an unknown layer")
 
-    monkeypatch.setattr(check, "estimate", broken)
+    monkeypatch.setattr(estimate, "estimate", broken)
     (said,) = fit_check(monkeypatch, room=8 * GIB)
     assert "an unknown layer" in said
 
 
 def test_on_a_cpu_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(check, "estimate", asked.append)
+    monkeypatch.setattr(estimate, "estimate", asked.append)
     monkeypatch.setattr(check, "rank_zero_warn", asked.append)
     trainer = SimpleNamespace(accelerator=CPUAccelerator(), is_global_zero=True)
     check.warn_if_too_large(trainer, None, None, 1)

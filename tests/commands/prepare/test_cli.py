@@ -52,7 +52,7 @@ def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 # What is added to the command line, and what the one line must say.
 MISTAKES = [
     ("--rolouts=4", "rolouts; did you mean rollouts?"),
-    ("--policy.pretraind=x", "policy.pretraind; did you mean policy.pretrained?"),
+    ("--policy.pretraind=x", "policy.pretraind of PolicyOptions; did you mean policy.pretrained?"),
     ("--data.lenth=4", "data.init_args.lenth of LookCloser; did you mean data.init_args.length?"),
     ("--rollouts=many", "rollouts: Expected a int. Got value: many"),
     ("--rollouts=0", "rollouts: at least 1, not 0"),

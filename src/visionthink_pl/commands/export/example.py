@@ -48,7 +48,7 @@ def upright(image: Image.Image) -> Image.Image:
     """As the model was trained to see pictures: the right way up, on white, with 8 bits."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

@@ -6,18 +6,22 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import torch
-from bitsandbytes.functional import dequantize_4bit
-from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from peft import PeftModel, get_peft_model, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.quantizers.base import HfQuantizer
 
 from visionthink_pl.commands.export.checkpoint import Trained
 from visionthink_pl.commands.export.probe import ATTENTION, Probe
 from visionthink_pl.commands.export.run import Run
-from visionthink_pl.policy.load import keep_backward, nf4
+from visionthink_pl.internals.bitsandbytes import (
+    HfQuantizer,
+    Linear4bit,
+    Params4bit,
+    dequantize_4bit,
+    keep_layout,
+)
+from visionthink_pl.internals.peft import LoraLayer
+from visionthink_pl.policy.load import nf4
 
 
 @dataclass
@@ -88,7 +92,7 @@ def merge(trained: Trained, run: Run) -> Merged:
 def _base(run: Run) -> PreTrainedModel:
     quantization = nf4(run.dtype, run.family) if run.quantized else None
     model = run.family.load_model(run.base, run.dtype, ATTENTION, quantization)
-    keep_backward(model)  # the layout that it spares us can't be read back either
+    keep_layout(model)  # the layout that it spares us can't be read back either
     return model
 
 

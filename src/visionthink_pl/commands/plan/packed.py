@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bitsandbytes.nn.modules import Linear4bit
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 
 from visionthink_pl.commands.plan.setup import Setup
+from visionthink_pl.internals.bitsandbytes import Linear4bit, replace_with_bnb_linear
 from visionthink_pl.policy.load import nf4
 
 BLOCK, OUTER_BLOCK = 64, 256  # weights that share a scale, and scales that do

@@ -1,0 +1,43 @@
+"""Values as the type of their column has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, LargeList, List, Value
+
+from visionthink_pl.data.bad_rows import BadRow
+
+
+def declared(feature: Any, value: Any) -> Any:
+    """A value as the type of its column has it.
+
+    Args:
+        feature: of ``datasets``; ``None`` where it is not known.
+        value: as it is stored; in lists each of their values.
+
+    Returns:
+        The name of a class label, ``None`` where it is unlabelled; a float of fewer than 64 bits
+        as one of those, since it has fewer digits; other values as they are.
+
+    Raises:
+        BadRow: a label that has no name.
+    """
+    if value is None:
+        return None
+    if isinstance(feature, List | LargeList):
+        return [declared(feature.feature, one) for one in value]
+    if isinstance(feature, ClassLabel):
+        return _label(feature, value)
+    if isinstance(feature, Value) and feature.dtype in ("float16", "float32"):
+        return np.dtype(feature.dtype).type(value)
+    return value
+
+
+def _label(feature: ClassLabel, value: int) -> str | None:
+    if value < 0:
+        return None
+    if value >= len(feature.names):
+        raise BadRow(f"class label without a name: {value}; there are {len(feature.names)}")
+    return str(feature.names[value])
