@@ -73,7 +73,7 @@ def read_tests(file: Path) -> dict[str, Any]:
 def fit(name: str, gpu: bool, folder: Path) -> Part:
     """The quickstart in one precision; on a CPU a few batches of it."""
     precision, quantization = PRECISIONS[name]
-    samples = (1600 if name == "fp32" else 800) if gpu else 40
+    samples = (800 if name == "fp32" else 400) if gpu else 40
     options = {
         "trainer.accelerator": "gpu" if gpu else "cpu",
         "trainer.precision": precision,
@@ -99,7 +99,7 @@ def parts(gpu: bool, folder: Path) -> dict[str, Part]:
     def out(name: str) -> str:
         return str(folder / name)
 
-    tests = ["-m", "pytest", "tests/equivalence", "--device", device, "-n", "4" if gpu else "1"]
+    tests = ["-m", "pytest", "tests/equivalence", "--device", device, "-n", "8" if gpu else "1"]
     tests += ["--junitxml", out("equivalence.xml"), "-o", "junit_family=xunit1"]
     if not gpu:
         tests += ["-k", "precision or logprobs"]
