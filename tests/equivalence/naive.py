@@ -61,6 +61,13 @@ def plain_logprobs(policy: Policy, trajectory: Trajectory, position_shift: int =
     return torch.stack([logprobs_TV[t - 1, trajectory.ids[t]] for t in places])
 
 
+def all_logprobs(
+    policy: Policy, trajectories: Sequence[Trajectory], position_shift: int = 0
+) -> Tensor:
+    """The same of several trajectories, one after another."""
+    return torch.cat([plain_logprobs(policy, t, position_shift) for t in trajectories])
+
+
 @torch.no_grad()
 def generate_turn(
     policy: Policy, trajectory: Trajectory, uniform_T: Tensor | None, max_new_tokens: int

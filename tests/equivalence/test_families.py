@@ -1,6 +1,6 @@
 """Each family's rollouts and training pass against plain passes of its own model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,10 +112,6 @@ def rolled(shared_policy: Policy) -> dict[str, Rolled]:
     return out
 
 
-def plain(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:
-    return torch.cat([naive.plain_logprobs(policy, trajectory) for trajectory in trajectories])
-
-
 def weighted(logprobs_K: Tensor) -> Tensor:
     """A sum in which no log-probability is lost or swapped unseen."""
     return logprobs_K @ weights(logprobs_K)
@@ -160,7 +156,7 @@ def test_shared_prompts_give_the_same_logprobs_and_gradients(
     policy: Policy, rolled: dict[str, Rolled], case: str, checkpointing: bool
 ) -> None:
     trajectories = rolled[case].found
-    expected_K = plain(policy, trajectories)
+    expected_K = naive.all_logprobs(policy, trajectories)
     weighted(expected_K).backward()
     expected = gradients_of(policy)
     passes: list[object] = []
@@ -180,7 +176,7 @@ def test_a_tower_that_trains_gets_its_gradients(
     trajectories = rolled["mask"].found
     tower = policy.base.get_submodule(family.vision_tower).requires_grad_(True)
     try:
-        weighted(plain(policy, trajectories)).backward()
+        weighted(naive.all_logprobs(policy, trajectories)).backward()
         expected = gradients_of(policy)
         parts = {name for name, part in tower.named_children() if list(part.parameters())}
         assert {name.split(".")[5] for name in expected if "visual" in name} == parts
@@ -219,7 +215,7 @@ def largest_difference(policy: Policy, case: str) -> float:
     assert any(t.high for t in trajectories)
     sampled_K = sampled_logprobs(policy, trajectories)
     with torch.no_grad():
-        return (sampled_K - plain(policy, trajectories)).abs().max().item()
+        return (sampled_K - naive.all_logprobs(policy, trajectories)).abs().max().item()
 
 
 @pytest.mark.parametrize("case", CASES)

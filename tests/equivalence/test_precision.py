@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 import torch
-from torch import Tensor
 
-from equivalence.naive import plain_logprobs
+from equivalence.naive import all_logprobs
 from model_helpers import (
     assert_same_gradients,
     embedded_policy,
@@ -19,16 +18,11 @@ from model_helpers import (
 )
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
-from visionthink_pl.types import Trajectory
 
 pytestmark = pytest.mark.equivalence
 
 # Nats that two ways to a log-probability may differ by in bf16: their mean, and the largest.
 MEAN, LARGEST = 0.005, 0.1
-
-
-def plain(policy: Policy, trajectories: list[Trajectory], position_shift: int = 0) -> Tensor:
-    return torch.cat([plain_logprobs(policy, t, position_shift) for t in trajectories])
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def test_the_base_is_in_4_bits(nf4: Policy) -> None:
 
 def test_in_4_bits_sampled_and_trained_are_the_plain_pass_s(nf4: Policy) -> None:
     trajectories = [t for group in rolled(nf4) for t in group.trajectories]
-    expected_K = plain(nf4, trajectories)
+    expected_K = all_logprobs(nf4, trajectories)
     sampled_K = sampled_logprobs(nf4, trajectories)
     torch.testing.assert_close(sampled_K, expected_K.detach(), atol=1e-5, rtol=0)
     (expected_K * weights(expected_K)).sum().backward()
@@ -72,8 +66,8 @@ def test_in_bf16_sampled_and_trained_differ_by_rounding(
 ) -> None:
     with autocast(bf16), torch.no_grad():
         trajectories = [t for group in rolled(bf16) for t in group.trajectories]
-        plain_K, packed_K = plain(bf16, trajectories), bf16(trajectories)
-        wrong_K = plain(bf16, trajectories, position_shift=1)
+        plain_K, packed_K = all_logprobs(bf16, trajectories), bf16(trajectories)
+        wrong_K = all_logprobs(bf16, trajectories, position_shift=1)
     sampled_K = sampled_logprobs(bf16, trajectories)
     ways = {"sampled": sampled_K, "packed": packed_K, "positions off by one": wrong_K}
     for name, logprobs_K in ways.items():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from equivalence.naive import plain_logprobs
+from equivalence.naive import all_logprobs, plain_logprobs
 from model_helpers import (
     assert_reference_is_the_base,
     assert_same_gradients,
@@ -41,14 +41,10 @@ def checkpointing(request: pytest.FixtureRequest, policy: Policy) -> Iterator[bo
     policy.base.activation_checkpointing_disable()
 
 
-def plain(policy: Policy, trajectories: list[Trajectory]) -> Tensor:
-    return torch.cat([plain_logprobs(policy, trajectory) for trajectory in trajectories])
-
-
 def test_shared_prompts_give_the_same_logprobs_and_gradients(
     policy: Policy, trajectories: list[Trajectory], checkpointing: bool
 ) -> None:
-    expected_K = plain(policy, trajectories)
+    expected_K = all_logprobs(policy, trajectories)
     (expected_K * weights(expected_K)).sum().backward()
     expected = gradients_of(policy)
     found_K = policy(trajectories)
@@ -84,7 +80,7 @@ def test_packed_rows_without_shared_prompts(
     policy.temperature = temperature
     try:
         with torch.no_grad():
-            expected_K, atol = plain(policy, rows), rounding(policy)
+            expected_K, atol = all_logprobs(policy, rows), rounding(policy)
             torch.testing.assert_close(policy(rows), expected_K, atol=atol, rtol=0)
     finally:
         policy.temperature = 1.0

@@ -315,6 +315,7 @@ class RolloutCallback(Callback):
         return RolloutEngine(pl_module.policy, self.conversation(pl_module), self.sampling)
 
     def conversation(self, module: VisionThinkModule) -> Conversation:
+        """What the model is told and shown, by this callback's options."""
         return Conversation(
             module.family,
             self.tools,
