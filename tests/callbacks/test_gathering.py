@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from model_helpers import assert_same_gradients
 from trainer_helpers import Plain, Watch, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.rewards import Reward
@@ -70,22 +71,32 @@ def test_the_last_draw_of_all_takes_what_there_is(tmp_path: Path) -> None:
     assert (trainer.global_step, rollout.waiting) == (1, 0)
 
 
+class Gradients(Callback):
+    """What each optimizer step is taken with. (AdamW would divide by it: of a gradient that is
+    all rounding it makes a whole step.)"""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, torch.Tensor]] = []
+
+    def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, _) -> None:
+        trained = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+        self.found.append({name: p.grad.clone() for name, p in trained})
+
+
 def test_what_waited_is_trained_on_as_if_it_had_been_drawn_at_once(tmp_path: Path) -> None:
     """Nothing is updated in between: the same two groups, in one draw or in two, one step."""
     gathered = make_rollout(rewards=[SignalIn([0, 3])], max_draws=2)
     at_once = make_rollout(rewards=[SignalIn([0, 3])])
 
-    def adapters(rollout, prompts_per_step: int) -> dict[str, torch.Tensor]:
+    def gradient(rollout, prompts_per_step: int) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
-        data = make_data(Plain(4))
+        data, gradients = make_data(Plain(4)), Gradients()
         data.prompts_per_step, data.shuffle = prompts_per_step, False
-        module = make_module()
-        make_trainer(tmp_path, SameDraw(), rollout).fit(module, datamodule=data)
-        return {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
+        make_trainer(tmp_path, SameDraw(), rollout, gradients).fit(make_module(), datamodule=data)
+        (found,) = gradients.found
+        return found
 
-    expected = adapters(at_once, 4)
-    for name, found in adapters(gathered, 2).items():
-        torch.testing.assert_close(found, expected[name], atol=1e-6, rtol=1e-5)
+    assert_same_gradients(gradient(gathered, 2), gradient(at_once, 4))
 
 
 class SameDraw(Callback):
