@@ -13,6 +13,8 @@ CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.installed
 TESTING := $(VENV)/.installed-test
 PINS := $(if $(LOCK),--constraint $(LOCK))
+# One process a core and one thread a process: several processes of several threads starve each other.
+PYTEST = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Those of the newest and the lowest versions, made anew each time.
 NEWEST := .venv-newest
@@ -22,7 +24,7 @@ WHEELS ?= wheels
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help quickstart test lint format typecheck build clean same-python lock test-newest test-lowest gpu-wheels gpu-check
+.PHONY: help quickstart test test-long lint format typecheck build clean same-python lock test-newest test-lowest gpu-wheels gpu-check
 
 help: ## this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [ARGS=...] [PYTEST_ARGS=...]"
@@ -31,10 +33,11 @@ help: ## this list
 quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" goes to its command line
 	$(BIN)/python -m visionthink_pl fit --config configs/quickstart.yaml $(ARGS)
 
-# One process a core and one thread a process: several processes of several threads starve each other.
-test: lint typecheck ## lint, check types, run the tests; PYTEST_ARGS="-k loss" goes to pytest
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
-	  -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+test: lint typecheck ## lint, check types, run the tests but the long ones; PYTEST_ARGS="-k loss" goes to pytest
+	$(PYTEST) -m 'not long' $(PYTEST_ARGS)
+
+test-long: $(TESTING) ## the slow tests that `make test` leaves out: measured memory, benchmarks, cards, packaging
+	$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(TESTING) ## check style and formatting, change nothing
 	$(BIN)/python -m ruff check .
@@ -102,7 +105,7 @@ lock: $(CREATED) ## pin anew the versions that pyproject.toml allows, in require
 
 test-newest: ## the tests in a fresh environment with the newest versions that the bounds allow
 	rm -rf $(NEWEST)
-	$(MAKE) VENV=$(NEWEST) LOCK= test
+	$(MAKE) VENV=$(NEWEST) LOCK= test test-long
 
 # uv resolves the lowest versions, torch's included; pip installs them as always.
 test-lowest: ## the same with the lowest
@@ -111,7 +114,7 @@ test-lowest: ## the same with the lowest
 	$(LOWEST)/bin/python -m pip install --quiet 'uv>=0.13,<0.14'
 	$(LOWEST)/bin/uv pip compile --quiet --no-config --no-annotate --no-header --extra test --extra lint \
 	  --resolution lowest-direct --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
-	$(MAKE) VENV=$(LOWEST) LOCK=$(LOWEST)/lowest.txt test
+	$(MAKE) VENV=$(LOWEST) LOCK=$(LOWEST)/lowest.txt test test-long
 
 # Installed where that machine's own Python finds them first: torch, lightning and the like are its own.
 gpu-wheels: $(CREATED) ## wheels for Python 3.12 on Linux x86-64, to carry to a GPU machine without network

@@ -61,6 +61,7 @@ def test_nothing_that_is_not_used_is_loaded() -> None:
     assert loaded() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("more", "package"),
     [
@@ -73,6 +74,7 @@ def test_what_is_used_is_loaded_then(more: str, package: str) -> None:
     assert package in loaded(more)
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_a_fit_without_what_it_does_not_use(tmp_path: Path) -> None:
     unused = [name for name in UNUSED if name not in KNOWN_BY_METADATA]

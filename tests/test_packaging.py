@@ -85,6 +85,7 @@ def test_wheel_holds_the_model_its_templates_and_the_prompts(wheel: Path) -> Non
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
 
 
+@pytest.mark.long
 def test_installed_wheel_loads_its_assets_and_its_command_line(wheel: Path, tmp_path: Path) -> None:
     new = tmp_path / "venv"
     python = new / "bin" / "python"

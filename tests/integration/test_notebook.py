@@ -18,6 +18,7 @@ def test_the_notebook_is_committed_with_its_figures() -> None:
     assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_the_quickstart_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISIONTHINK_STEPS", "2")

@@ -111,7 +111,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Ranks:
     return read(folder, 1)
 
 
-@pytest.fixture(scope="module", params=["one node", "two nodes"])
+@pytest.fixture(scope="module", params=["one node", pytest.param("two nodes", marks=pytest.mark.long)])
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ranks:
     folder = tmp_path_factory.mktemp("two")
     fit = ["-m", "visionthink_pl", "fit", "--config", config(folder), "--trainer.strategy=ddp"]
@@ -165,6 +165,7 @@ def test_the_same_metrics_on_every_rank(one: Ranks, two: Ranks) -> None:
                 assert found[name] == pytest.approx(wanted[name], abs=1e-5, rel=1e-4), name
 
 
+@pytest.mark.long
 def test_a_killed_rank_ends_the_run_within_a_minute(tmp_path: Path) -> None:
     fit = ["-m", "visionthink_pl", "fit", "--config", config(tmp_path, dies_in=1)]
     process = start(tmp_path, *fit, "--trainer.strategy=ddp", "--trainer.devices=2")

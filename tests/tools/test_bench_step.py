@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--size", "tiny", "--group-size", "4", "--image-tokens", "16", "--prompt-tokens", "50"]

@@ -176,6 +176,7 @@ SIZED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SIZED)
 def test_a_sized_config_fits_its_card(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture
@@ -190,6 +191,7 @@ def test_a_sized_config_fits_its_card(
     assert 0.6 * found["card"]["usable_bytes"] < found["peak_bytes"], "the card is half empty"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["paper_efficient_7b", "paper_general_7b"])
 def test_the_paper_s_numbers_need_more_than_a_card_has(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch

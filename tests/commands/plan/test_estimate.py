@@ -37,6 +37,7 @@ def measured(small: str) -> dict[str, int]:
     return dict(zip(MEASURED, measure(small, list(MEASURED.values())), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.integration
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_peak_is_the_measured_one_to_15_percent(
@@ -46,6 +47,7 @@ def test_the_peak_is_the_measured_one_to_15_percent(
     assert found == pytest.approx(measured[name], rel=0.15)
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_the_measured_peaks_differ_by_more_than_the_tolerance(measured: dict[str, int]) -> None:
     """So that a plan that took no notice of a setting would fail above."""

@@ -11,7 +11,7 @@ from judge_server import honest, judge_server
 from trainer_helpers import write_image_folder
 from visionthink_pl.cli import main
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SIZED = sorted([*CONFIGS.glob("efficient_*gb.yaml"), *CONFIGS.glob("paper_*.yaml")])

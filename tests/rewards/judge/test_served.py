@@ -52,6 +52,7 @@ def wait_until_up(url: str, process: subprocess.Popen) -> None:
     raise TimeoutError(f"no server after {START_S} s")
 
 
+@pytest.mark.long
 @pytest.mark.integration
 def test_verdicts_of_a_served_model(tiny_judge: Path, served: str) -> None:
     judge = APIJudge(
