@@ -111,7 +111,9 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Ranks:
     return read(folder, 1)
 
 
-@pytest.fixture(scope="module", params=["one node", pytest.param("two nodes", marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module", params=["one node", pytest.param("two nodes", marks=pytest.mark.long)]
+)
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ranks:
     folder = tmp_path_factory.mktemp("two")
     fit = ["-m", "visionthink_pl", "fit", "--config", config(folder), "--trainer.strategy=ddp"]
