@@ -113,7 +113,7 @@ ON_THE_COMMAND_LINE = [
     ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
     ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
     ("--seed_everything=abc", "seed_everything: Expected a bool"),
-    ("--seed_everything=true", "seed_everything: from 0 to"),
+    ("--seed_everything=true", "seed_everything: from 0 to 2**32 - 1, not True"),
     # classes
     (
         "--model.loss=GRPOLos",
@@ -167,7 +167,7 @@ ON_THE_COMMAND_LINE = [
     ("--model.lora.targets=nothing", "model.lora.targets: 'nothing' matches no linear layer"),
     (
         "--rollout.rewards=[RuleAccuracy, {class_path: ResizePenalty, init_args: {theta: 3}}]",
-        "rollout.rewards[1].init_args.theta: a share between 0 and 1, not 3.0",
+        "rollout.rewards[1].init_args.theta: from 0 to 1, not 3.0",
     ),
     # values that can't work together
     ("--rollout.prompt=one_look", "rollout.prompt: 'one_look' has no slot {tools}"),

@@ -13,6 +13,7 @@ ROOMS = (
     "internals",
     "late",
     "types",
+    "limits",
     "command_line",
     "ranks",
     "memory",

@@ -25,6 +25,7 @@ from visionthink_pl.command_line.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.plan.check import warn_if_too_large
 from visionthink_pl.data import PromptDataModule
+from visionthink_pl.limits import Seed, complaint
 from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.ranks import gathered
 from visionthink_pl.run_checks import (
@@ -64,8 +65,8 @@ class VisionThinkCLI(LightningCLI):
         except ArgumentError as error:
             raise ConfigError(_plain(explain(str(error), self._keys(), list(VERBS)))) from error
         seed = self.config[self.config.subcommand].seed_everything
-        if isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise ConfigError("seed_everything: from 0 to 2**32 - 1, so that a run can be repeated")
+        if wrong := complaint(seed, Seed):  # true, too: the parser takes it
+            raise ConfigError(f"seed_everything: {wrong}")
         _refuse_bad_checkpoint(self.config[self.config.subcommand].ckpt_path)  # next, it is opened
 
     def _keys(self) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from visionthink_pl.limits import PositiveInt, check_fields
 from visionthink_pl.rgb import (
     ImageDecodeError,
     grey_of_16_bits,
@@ -200,12 +201,11 @@ class PixelLimits:
         max_pixels: a larger image is shrunk to this many pixels.
     """
 
-    min_pixels: int = 28 * 28
-    max_pixels: int = 1280 * 28 * 28
+    min_pixels: PositiveInt = 28 * 28
+    max_pixels: PositiveInt = 1280 * 28 * 28
 
     def __post_init__(self) -> None:
-        if self.min_pixels < 1:
-            raise ConfigError(f"rollout.limits.min_pixels: at least 1, not {self.min_pixels}")
+        check_fields(self, "rollout.limits")
         if self.max_pixels < self.min_pixels:
             raise ConfigError(
                 f"rollout.limits.max_pixels: at least min_pixels ({self.min_pixels}), not "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,7 @@ from visionthink_pl.checkpoint import check_fits
 from visionthink_pl.evaluated import EvaluatedModule, rollouts_of
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, start_method
+from visionthink_pl.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, limited
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.memory import memory_for, sizes_of
 from visionthink_pl.metrics import Tally, tally_rollouts, train_names
@@ -68,7 +68,7 @@ class VisionThinkModule(EvaluatedModule):
             read once.
         gradient_checkpointing: compute activations again in the backward pass, a layer at a time,
             rather than keep them: less memory, about a third more time. A number n does so for
-            every n-th layer alone.
+            every n-th layer alone; 0 is ``false``.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
         temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
             ``rollout.temperature`` on the command line.
@@ -76,6 +76,7 @@ class VisionThinkModule(EvaluatedModule):
             line.
     """
 
+    @limited("model")
     def __init__(
         self,
         pretrained: str = "embedded",
@@ -85,26 +86,16 @@ class VisionThinkModule(EvaluatedModule):
         train_vision_tower: bool = False,
         loss: Loss | None = None,
         normalisation: Normalisation = "std",
-        std_floor: float = 0.0,
-        updates_per_batch: int = 1,
+        std_floor: NonNegativeFloat = 0.0,
+        updates_per_batch: PositiveInt = 1,
         optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
-        micro_batch_size: int = 8,
-        gradient_checkpointing: bool | int = False,
-        max_grad_norm: float = 1.0,
+        micro_batch_size: PositiveInt = 8,
+        gradient_checkpointing: bool | NonNegativeInt = False,
+        max_grad_norm: NonNegativeFloat = 1.0,
         temperature: float = 1.0,
         kinds: tuple[str, ...] = (),
     ) -> None:
         super().__init__(tuple(kinds))
-        for name, value in (
-            ("micro_batch_size", micro_batch_size),
-            ("updates_per_batch", updates_per_batch),
-            ("gradient_checkpointing, as a number", gradient_checkpointing or 1),
-        ):
-            if value < 1:
-                raise ConfigError(f"model.{name}: at least 1, not {value}")
-        for name, limit in (("std_floor", std_floor), ("max_grad_norm", max_grad_norm)):
-            if not 0 <= limit < math.inf:
-                raise ConfigError(f"model.{name}: at least 0, not {limit}")
         if train_vision_tower and lora is not None:
             raise ConfigError(
                 "model.train_vision_tower: only under full fine-tuning, with model.lora: null"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Lt
 from torch import nn
 from torch.optim import Optimizer
 
+from visionthink_pl.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, check_fields
 from visionthink_pl.types import ConfigError
+
+Decay = Annotated[float, Ge(0), Lt(1)]  # of a running mean
 
 
 def variant_class(variant: str) -> Callable[..., Optimizer]:
@@ -79,24 +83,15 @@ class AdamW:
             same, moved to host memory where the GPU's runs out.
     """
 
-    lr: float = 1e-5
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
+    lr: PositiveFloat = 1e-5
+    weight_decay: NonNegativeFloat = 0.0
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    warmup_steps: int = 0
+    warmup_steps: NonNegativeInt = 0
     variant: Literal["torch", "8bit", "paged", "paged_8bit"] = "torch"
 
     def __post_init__(self) -> None:
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"model.optimizer.lr: above 0, not {self.lr}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ConfigError(f"model.optimizer.betas: from 0 to below 1, not {self.betas}")
-        for name, value in (
-            ("weight_decay", self.weight_decay),
-            ("warmup_steps", self.warmup_steps),
-        ):
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"model.optimizer.{name}: at least 0, not {value}")
+        check_fields(self, "model.optimizer")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return the optimizer of what is trained; ``rate`` says how its learning rate goes."""

@@ -43,6 +43,12 @@ def test_with_key(message: str, expected: str, why: str) -> None:
             "Parser key \"a.bce\":\n  Expected a <class 'int'>. Got value: x",
             "a.bce: Expected a int.",
         ),
+        (
+            'Parser key "a.bce":\n  1 validation error for constrained-int\n  Input should be at '
+            "least 2 [type=x, input_value=1]\n    For further information visit https://a.b/c. "
+            "Got value: 1",
+            "a.bce: Input should be at least 2. Got value: 1",
+        ),
         ("something\n  else", "something else"),
     ],
 )

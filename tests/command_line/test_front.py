@@ -57,6 +57,9 @@ FIRST = [
     (["fit", "--config", "{q}", "--model.learning_rate=1"], 2, "did you mean model.optimizer.lr?"),
     (["plan", "--config", "{q}", "--rolout.rows=1"], 2, "did you mean rollout.rows?"),
     (["fit", "--config", "{q}", "--model.micro_batch_size=x"], 2, "Expected a int. Got value: x"),
+    (["fit", "--config", "{q}", "--rollout.group_size=1"], 2, "at least 2, not 1; an advantage"),
+    (["prepare", "--rollouts=0"], 2, "rollouts: at least 1, not 0"),
+    (["plan", "--config", "{q}", "--ask-rate=2"], 2, "--ask-rate: from 0 to 1, not 2.0"),
     (["fit", "--config", "{q}", "--model.loss=GRPOLos"], 2, "did you mean GRPOLoss?"),
     (["prepare", "--rolouts=1"], 2, "unknown key rolouts; did you mean rollouts?"),
     (["export", "--chkpt=a"], 2, "unknown key chkpt; did you mean ckpt?"),
@@ -76,9 +79,9 @@ def test_first_words_come_before_slow_packages(
 
 
 def test_slow_packages_are_seen_when_they_are_loaded(tmp_path: Path) -> None:
-    args = ("fit", "--config", str(CONFIGS / "quickstart.yaml"), "--rollout.group_size=1")
+    args = ("fit", "--config", str(CONFIGS / "quickstart.yaml"), "--rollout.max_turns=1")
     ended, _, errors, loaded = program(tmp_path, *args)
-    assert ended == 2 and "rollout.group_size: at least 2" in errors and "torch" in loaded
+    assert ended == 2 and "rollout.max_turns: at least 2" in errors and "torch" in loaded
 
 
 def test_all_verbs_stand_side_by_side(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """Options as read from sources against those that the classes themselves have."""
 
 import inspect
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
+from annotated_types import Ge, Gt, Lt, Unit
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from visionthink_pl import callbacks, data, filters, losses, rewards
+from visionthink_pl import callbacks, data, filters, limits, losses, rewards
 from visionthink_pl.cli import CLASSES
 from visionthink_pl.command_line.outlines import NO_DEFAULT, find, literal
-from visionthink_pl.command_line.plain_types import NotPlain, plain_type
+from visionthink_pl.command_line.plain_types import NotPlain, classes_of, limited_type, plain_type
 from visionthink_pl.command_line.verbs import LINKED, SECTIONS, TRAINER_VERBS, nested, verb
 
 OURS = [
@@ -72,6 +74,70 @@ def test_plain_types(path: str, option: str, kind: Any) -> None:
     outline = find(path)
     assert outline is not None and outline.options is not None
     assert plain_type(outline.options[option]) == kind
+
+
+LIMITED = """
+from __future__ import annotations
+from typing import Annotated
+from annotated_types import Ge, Gt, Unit
+from pydantic import Field
+from visionthink_pl.limits import Seed as Start, Share
+from visionthink_pl.optimizer import Decay
+Mine = Annotated[int, Ge(3)]
+Again = Mine
+
+class Some:
+    def __init__(
+        self,
+        written: Annotated[float, Gt(0.5), Unit("bits"), "a reason"],
+        ours: Share,
+        renamed: Start,
+        elsewhere: Decay,
+        mine: Again,
+        either: bool | Mine,
+        absent: Mine = None,
+        pair: tuple[Mine, Share] = (3, 1),
+    ) -> None: ...
+
+class Other:
+    def __init__(self, a: Annotated[int, Field(ge=1)], b: Annotated[int, Ge(len("a"))]) -> None: ...
+"""
+
+
+@pytest.fixture
+def limited_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"limited_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(LIMITED, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+def test_limits_are_read_from_the_source(limited_module: str) -> None:
+    of = find(f"{limited_module}.Some")
+    assert of is not None and of.options is not None
+    mine = Annotated[int, Ge(3)]
+    expected = {
+        "written": Annotated[float, Gt(0.5), Unit("bits"), "a reason"],
+        "ours": limits.Share,
+        "renamed": limits.Seed,
+        "elsewhere": Annotated[float, Ge(0), Lt(1)],
+        "mine": mine,
+        "either": bool | mine,
+        "absent": mine | None,
+        "pair": tuple[mine, limits.Share],
+    }
+    assert {name: limited_type(option) for name, option in of.options.items()} == expected
+    assert plain_type(of.options["absent"]) == int | None
+    assert plain_type(of.options["pair"]) == tuple[int, float]
+    assert [list(classes_of(option)) for option in of.options.values()] == [[]] * len(expected)
+
+
+@pytest.mark.parametrize("option", ["a", "b"])
+def test_limits_that_are_not_known_are_left_to_the_parser(option: str, limited_module: str) -> None:
+    of = find(f"{limited_module}.Other")
+    assert of is not None and of.options is not None
+    with pytest.raises(NotPlain):
+        limited_type(of.options[option])
 
 
 def test_a_type_that_names_a_class_is_not_plain() -> None:

@@ -27,7 +27,14 @@ def test_by_hand(turns: list[int], score: float) -> None:
     assert reward.score(group, {}) == [pytest.approx(score)]
 
 
-@pytest.mark.parametrize("options", [(-1, 50, 1.0), (10, 0, 1.0), (10, 50, -0.1)])
-def test_impossible_options(options: tuple[int, int, float]) -> None:
-    with pytest.raises(ConfigError, match="OverlongPenalty: free_tokens"):
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ((-1, 50, 1.0), "free_tokens"),
+        ((10, 0, 1.0), "buffer_tokens"),
+        ((10, 50, -0.1), "penalty"),
+    ],
+)
+def test_impossible_options(options: tuple[int, int, float], name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"OverlongPenalty\.{name}: at least"):
         OverlongPenalty(*options)

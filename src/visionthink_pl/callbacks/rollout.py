@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
@@ -20,6 +20,7 @@ from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
 from visionthink_pl.images import FirstView, HalfView, PixelLimits
+from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.ranks import gathered
@@ -67,42 +68,27 @@ class RolloutCallback(Callback):
         seed: of sampling. Set from ``seed_everything`` on the command line.
     """
 
+    @limited("rollout")
     def __init__(
         self,
-        group_size: int = 8,
-        max_turns: int = 2,
-        max_new_tokens: int = 512,
-        max_prompt_tokens: int | None = None,
-        temperature: float = 1.0,
+        group_size: Annotated[
+            int, Ge(2), "an advantage is measured against the rest of the group"
+        ] = 8,
+        max_turns: PositiveInt = 2,
+        max_new_tokens: PositiveInt = 512,
+        max_prompt_tokens: PositiveInt | None = None,
+        temperature: Annotated[float, Gt(0), "evaluation is greedy anyway"] = 1.0,
         rewards: list[Reward] | None = None,
         filters: list[Filter] | None = None,
-        max_draws: int = 1,
+        max_draws: PositiveInt = 1,
         tools: list[VisualTool] | None = None,
         prompt: str = "look_closer",
         prompt_without_tools: str = "one_look",
         first_view: FirstView | None = None,
         limits: PixelLimits = PixelLimits(),  # noqa: B008 (frozen)
-        rows: int = 64,
+        rows: PositiveInt = 64,
         seed: int = 0,
     ) -> None:
-        if group_size < 2:
-            raise ConfigError(
-                f"rollout.group_size: at least 2, not {group_size}: an advantage is measured "
-                "against the rest of the group"
-            )
-        for name, value in (
-            ("max_turns", max_turns),
-            ("max_new_tokens", max_new_tokens),
-            ("rows", rows),
-            ("max_draws", max_draws),
-            ("max_prompt_tokens", max_prompt_tokens),
-        ):
-            if value is not None and value < 1:
-                raise ConfigError(f"rollout.{name}: at least 1, not {value}")
-        if not 0 < temperature < math.inf:
-            raise ConfigError(
-                f"rollout.temperature: above 0, not {temperature}; evaluation is greedy anyway"
-            )
         default = [RuleAccuracy(), FormatReward(), ResizePenalty()]
         self.rewards = default if rewards is None else rewards
         self.filters = [DropEmpty()] if filters is None else filters

@@ -11,7 +11,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
-from visionthink_pl.types import ConfigError, Group, PromptBatch
+from visionthink_pl.limits import PositiveInt, limited
+from visionthink_pl.types import Group, PromptBatch
 
 LOOKS = ("first", "second", "third", "fourth")
 
@@ -27,14 +28,13 @@ class RolloutLog(Callback):
             defaults a thousand steps stay under 50 MB.
     """
 
-    def __init__(self, every_n_steps: int = 10, trajectories: int = 4, max_side: int = 160) -> None:
-        for name, value in (
-            ("every_n_steps", every_n_steps),
-            ("trajectories", trajectories),
-            ("max_side", max_side),
-        ):
-            if value < 1:
-                raise ConfigError(f"RolloutLog.{name}: at least 1, not {value}")
+    @limited()
+    def __init__(
+        self,
+        every_n_steps: PositiveInt = 10,
+        trajectories: PositiveInt = 4,
+        max_side: PositiveInt = 160,
+    ) -> None:
         self._every, self._count, self._max_side = every_n_steps, trajectories, max_side
 
     def on_train_batch_end(

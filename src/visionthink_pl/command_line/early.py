@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
 
 from visionthink_pl.command_line.config_files import read_config
-from visionthink_pl.command_line.errors import explain, unknown_key, unknown_option
+from visionthink_pl.command_line.errors import unknown_key, unknown_option
 from visionthink_pl.command_line.named import NotThere, named_class
 from visionthink_pl.command_line.outlines import Option, Outline
-from visionthink_pl.command_line.plain_types import NotPlain, classes_of, plain_type
+from visionthink_pl.command_line.plain_types import NotPlain, classes_of, limited_type
+from visionthink_pl.command_line.values import Values
 from visionthink_pl.command_line.verbs import LINKED, VERBS, Verb, nested, verb
 from visionthink_pl.types import ConfigError
 
@@ -35,8 +35,8 @@ def check(name: str, args: Sequence[str]) -> list[Outline]:
         The classes that they name.
 
     Raises:
-        ConfigError: a file can't be read, there is no such key, a plain value is of another type,
-            or there is no such class.
+        ConfigError: a file can't be read, there is no such key, a plain value is of another type
+            or out of its limits, or there is no such class.
     """
     looked = _Looked(verb(name))
     for key, value in _given(args):
@@ -44,6 +44,7 @@ def check(name: str, args: Sequence[str]) -> list[Outline]:
             looked.mapping(read_config(value))
         else:
             looked.argument(key, value)
+    looked.values.refuse()
     return list(looked.classes.values())
 
 
@@ -90,6 +91,7 @@ class _Looked:
     def __init__(self, verb: Verb) -> None:
         self._verb = verb
         self.classes: dict[str, Outline] = {}
+        self.values = Values()
         self._words = dict(_all_words(verb))
 
     def mapping(self, values: Mapping[str, Any]) -> None:
@@ -105,6 +107,7 @@ class _Looked:
         """One of the command line."""
         parts = key.split(".")
         if parts == ["print_config"] or (len(parts) == 1 and key in self._verb.sections):
+            self.values.replaced(key)
             return  # a file with a section
         self._look(parts, text, from_line=True)
 
@@ -127,8 +130,10 @@ class _Looked:
         self, option: Option, key: str, within: list[str], value: Any, from_line: bool
     ) -> None:
         """A value of an option, or of something within it."""
+        if not within:
+            self.values.replaced(key)
         try:
-            kind = plain_type(option)
+            kind = limited_type(option)
         except NotPlain:
             inner = nested(option)
             if inner is not None and not _names_class(value):
@@ -137,7 +142,7 @@ class _Looked:
                 self._of_class(option, key, within, _structure(value, from_line), from_line)
             return
         if not within:
-            _check_type(key, kind, value, from_line)
+            self.values.add(key, kind, value, from_line)
 
     def _fields(
         self, of: Outline, key: str, within: list[str], value: Any, from_line: bool
@@ -161,8 +166,13 @@ class _Looked:
             if key in self.classes:
                 self._within(self.classes[key], key, f"{key}.init_args", within, value, from_line)
             return
-        for one in value if isinstance(value, list) else [value]:
-            self._named(option, key, one)
+        self.values.replaced(key)
+        if not isinstance(value, list):
+            self._named(option, key, value)
+            return
+        for index, one in enumerate(value):
+            with self.values.of_element(key, index):
+                self._named(option, key, one)
 
     def _named(self, option: Option, key: str, value: Any) -> None:
         path = value.get("class_path") if isinstance(value, Mapping) else value
@@ -234,19 +244,3 @@ def _structure(value: Any, from_line: bool) -> Any:
         return yaml.safe_load(value)
     except yaml.YAMLError:
         return None
-
-
-def _check_type(key: str, kind: Any, value: Any, from_line: bool) -> None:
-    """Refuse a value of another type in the words of the parser that comes later."""
-    parser = ArgumentParser(parser_mode="omegaconf", exit_on_error=False)
-    parser.add_argument(f"--{key}", type=kind)
-    try:
-        if from_line:
-            parser.parse_args([f"--{key}={value}"])
-        else:
-            config: Any = value
-            for part in reversed(key.split(".")):
-                config = {part: config}
-            parser.parse_object(config)
-    except ArgumentError as error:
-        raise ConfigError(explain(str(error), [key])) from error

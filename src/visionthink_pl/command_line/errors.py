@@ -38,6 +38,7 @@ NEAR = 0.6  # of 1: how near a key must be to all others
 SAID = 0.6  # of 1: how near a key is of which those words are said among many others
 FEW = 0.25  # of 1: what those words must at least make up
 ELSEWHERE = 0.15  # of 1: how much nearer the name of a key in another section must be
+PYDANTIC = re.compile(r"1 validation error for \S+ (?P<why>.+?) \[type=.+?\] For .+? visit \S+")
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
@@ -239,4 +240,7 @@ def _places(config: Any, key: str, name: str) -> Iterator[str]:
 def one_line(text: str) -> str:
     """Join lines, and write types as a person would."""
     joined = re.sub(r"<class '(\w+)'>", r"\1", " ".join(text.split()))
+    joined = PYDANTIC.sub(
+        r"\g<why>.", joined
+    )  # where an annotation of a user's is evaluated at once
     return re.sub(r"a typing\.Literal\[(.+?)\]", r"one of \1", joined)

@@ -82,6 +82,10 @@ class Module:
         above = parts[: len(parts) - node.level + self._is_package]
         return ".".join([*above, *([node.module] if node.module else [])])
 
+    def place(self, name: str) -> tuple[str, str]:
+        """The module that a name is from, and the name that it has there."""
+        return self.places.get(name, (self.name, name))
+
     @cached_property
     def complete(self) -> bool:
         """Whether all of its names are known here: none is made when it is asked for."""

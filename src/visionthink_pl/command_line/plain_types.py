@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any, Literal, Optional, Union
+from contextlib import suppress
+from typing import Annotated, Any, Literal, Optional, Union, get_type_hints
 
+import annotated_types
+
+from visionthink_pl import limits
 from visionthink_pl.command_line.outlines import Module, Option, Outline, find, module_of
 
 PLAIN: dict[str, Any] = {
@@ -27,7 +31,21 @@ class NotPlain(Exception):
 
 
 def plain_type(option: Option) -> Any:
-    """The type of an option.
+    """The type of an option, without limits.
+
+    Raises:
+        NotPlain: it names classes, or none is written.
+    """
+    return without_limits(limited_type(option))
+
+
+def without_limits(kind: Any) -> Any:
+    """A type as the parser sees it, which reads annotations in the same way."""
+    return get_type_hints(type("", (), {"__annotations__": {"kind": kind}}))["kind"]
+
+
+def limited_type(option: Option) -> Any:
+    """The type of an option, with the limits of ``limits.py`` as metadata.
 
     Raises:
         NotPlain: it names classes, or none is written.
@@ -51,18 +69,34 @@ def _type(node: ast.expr, module: Module) -> Any:
             return _type(ast.parse(text, mode="eval").body, module)
         case ast.Name(id=name) if name in PLAIN:
             return PLAIN[name]
+        case ast.Name(id=name) if module.place(name)[0] == limits.__name__:
+            return vars(limits)[module.place(name)[1]]  # loads nothing slow
         case ast.Name(id=name):
             return _type(*_alias(name, module))
         case ast.BinOp(op=ast.BitOr()):
             return Union[_type(node.left, module), _type(node.right, module)]  # noqa: UP007
         case ast.Subscript(value=ast.Name(id="Literal")):
             return Literal[ast.literal_eval(node.slice)]
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *metadata])):
+            return Annotated[(_type(kind, module), *(_limit(part, module) for part in metadata))]
         case ast.Subscript(value=ast.Name(id="Optional")):
             return Optional[_type(node.slice, module)]  # noqa: UP045
         case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=parts)):
             return Union[tuple(_type(part, module) for part in parts)]  # noqa: UP007
         case ast.Subscript(value=ast.Name(id=name)) if name in CONTAINERS:
             return _container(CONTAINERS[name], node.slice, module)
+    raise NotPlain
+
+
+def _limit(node: ast.expr, module: Module) -> Any:
+    """A bound, a unit or a reason."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=value)]) if (
+            module.place(name)[0] == annotated_types.__name__
+        ):
+            return vars(annotated_types)[module.place(name)[1]](value)
     raise NotPlain
 
 
@@ -88,7 +122,10 @@ def _alias(name: str, module: Module | None) -> tuple[ast.expr, Module]:
 
 
 def classes_of(option: Option) -> Iterator[Outline]:
-    """The classes that an option's type names."""
+    """The classes that an option's type names; a bound in a plain type is none."""
+    with suppress(NotPlain):
+        limited_type(option)
+        return
     for node in ast.walk(option.annotation) if option.annotation else ():
         name = node.id if isinstance(node, ast.Name) else "None"
         if name not in PLAIN and (found := find(f"{option.module.name}.{name}")):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from visionthink_pl.command_line.outlines import Option, Outline, find
+from visionthink_pl.command_line.outlines import Option, Outline, find, module_of
 from visionthink_pl.command_line.plain_types import classes_of
 
 PROGRAM = "visionthink_pl"
@@ -81,7 +81,7 @@ def verb(name: str) -> Verb:
     if name in WITHOUT_SECTIONS:
         return Verb(name, _outline(WITHOUT_SECTIONS[name]).options or {})
     sections = {key: _outline(path) for key, path in SECTIONS.items()}
-    own = {"seed_everything": _option("seed_everything", "bool | int", 0, SEED)}
+    own = {"seed_everything": _option("seed_everything", "bool | Seed", 0, SEED)}
     if name == "plan":
         own |= {option.name: option for option in _of_plan()}
     else:
@@ -98,19 +98,23 @@ def _outline(path: str) -> Outline:
 
 def _option(name: str, annotation: str, default: Any, words: str) -> Option:
     types = ast.parse(annotation, mode="eval").body
-    return Option(name, types, ast.Constant(default), words, _outline(SECTIONS["model"]).module)
+    module = module_of("visionthink_pl.limits")
+    assert module is not None
+    return Option(name, types, ast.Constant(default), words, module)
 
 
 def _of_plan() -> Iterator[Option]:
     yield _option("gpu", "str | None", None, "Memory of a card, such as 24GB.")
-    yield _option(
-        "prompt-tokens",
-        "int | None",
-        None,
-        "Text tokens of a prompt; by default as many as rollout.max_prompt_tokens leaves, or "
+    demand = _outline("visionthink_pl.commands.plan.setup.Demand").options or {}
+    yield replace(
+        demand["prompt_tokens"],
+        name="prompt-tokens",
+        words="Text tokens of a prompt; by default as many as rollout.max_prompt_tokens leaves, or "
         f"{PROMPT_TOKENS}.",
     )
-    yield _option("ask-rate", "float", 1.0, "Share of rollouts that see the full image.")
+    yield replace(
+        demand["ask_rate"], name="ask-rate", words="Share of rollouts that see the full image."
+    )
     yield _option(
         "json", "str | None", None, "Figures as JSON, in place of the table or in a file."
     )

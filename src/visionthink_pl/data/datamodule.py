@@ -20,6 +20,7 @@ from visionthink_pl.data.batches import (
 )
 from visionthink_pl.data.order import PromptOrder
 from visionthink_pl.data.source import PromptSource, Source, Stream
+from visionthink_pl.limits import NonNegativeInt, PositiveInt, limited
 from visionthink_pl.ranks import ALL, Share
 from visionthink_pl.types import ConfigError
 
@@ -52,28 +53,21 @@ class PromptDataModule(LightningDataModule):
         prepare: what they do beyond reading a sample; ``RolloutCallback`` knows.
     """
 
+    @limited("data")
     def __init__(
         self,
         train: PromptSource | None = None,
         validation: Source | None = None,
         test: Source | None = None,
         predict: Source | None = None,
-        prompts_per_step: int = 16,
-        validation_prompts: int = 64,
+        prompts_per_step: PositiveInt = 16,
+        validation_prompts: PositiveInt = 64,
         shuffle: bool = True,
         seed: int = 0,
-        max_bad_rows: int | None = 0,
-        workers: int = 2,
+        max_bad_rows: NonNegativeInt | None = 0,
+        workers: NonNegativeInt = 2,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("prompts_per_step", prompts_per_step, 1),
-            ("validation_prompts", validation_prompts, 1),
-            ("max_bad_rows", max_bad_rows, 0),
-            ("workers", workers, 0),
-        ):
-            if value is not None and value < least:
-                raise ConfigError(f"data.{name}: at least {least}, not {value}")
         if isinstance(train, Source) and len(train) < prompts_per_step:
             raise too_few(prompts_per_step, "data.train", len(train), "rows")
         self.max_bad_rows, self.workers = max_bad_rows, workers

@@ -19,6 +19,7 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont
 
 from visionthink_pl.data.source import Source
+from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.types import ConfigError, VQASample
 
 SIZE = 112  # pixels, width and height
@@ -71,9 +72,10 @@ class LookCloser(Source):
             that size, read in order, are balanced.
     """
 
+    @limited()
     def __init__(
         self,
-        length: int = 2000,
+        length: PositiveInt = 2000,
         split: Literal["train", "validation"] = "train",
         seed: int = 0,
         mix: dict[str, int] | None = None,
@@ -86,8 +88,6 @@ class LookCloser(Source):
             )
         if min(self._mix.values(), default=0) < 0 or not any(self._mix.values()):
             raise ConfigError(f"LookCloser.mix: counts, at least one above 0, not {self._mix}")
-        if length < 1:
-            raise ConfigError(f"LookCloser.length: at least 1, not {length}")
         self._length = length
         self._split = split
         self._seed = seed

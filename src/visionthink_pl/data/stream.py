@@ -16,6 +16,7 @@ from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
 from visionthink_pl.data.load import load_table
 from visionthink_pl.data.source import Place, Row, Stream
+from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 LOOKED_AT = 1000  # rows of JSON whose keys are the columns
@@ -42,6 +43,7 @@ class VQAStream(Stream):
         ConfigError: it can't be loaded, lacks a column, or has no row, or no kind is given.
     """
 
+    @limited()
     def __init__(
         self,
         path: str,
@@ -51,10 +53,8 @@ class VQAStream(Stream):
         config: str | None = None,
         revision: str | None = None,
         image_folder: str = ".",
-        block: int = 1000,
+        block: PositiveInt = 1000,
     ) -> None:
-        if block < 1:
-            raise ConfigError(f"VQAStream.block: at least 1, not {block}")
         if not kinds or (columns.kind is None and len(kinds) > 1):
             raise ConfigError(
                 "VQAStream.kinds: every kind that columns.kind holds, or one kind without "

@@ -8,14 +8,14 @@ have.
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor
 
+from visionthink_pl.limits import NonNegativeFloat, PositiveFloat, PositiveInt, limited
 from visionthink_pl.losses.base import Loss, LossInputs
-from visionthink_pl.types import ConfigError
 
 
 class GRPOLoss(Loss):
@@ -36,27 +36,16 @@ class GRPOLoss(Loss):
             trajectory may have.
     """
 
+    @limited()
     def __init__(
         self,
-        clip_low: float = 0.2,
-        clip_high: float = 0.2,
-        kl_coefficient: float = 0.001,
-        entropy_coefficient: float = 0.0,
+        clip_low: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        clip_high: PositiveFloat = 0.2,
+        kl_coefficient: NonNegativeFloat = 0.001,
+        entropy_coefficient: NonNegativeFloat = 0.0,
         aggregation: Literal["trajectory", "token", "constant"] = "trajectory",
-        constant_tokens: int = 1024,
+        constant_tokens: PositiveInt = 1024,
     ) -> None:
-        if not 0 < clip_low < 1:
-            raise ConfigError(f"GRPOLoss.clip_low: between 0 and 1, not {clip_low}")
-        if not 0 < clip_high < math.inf:
-            raise ConfigError(f"GRPOLoss.clip_high: above 0, not {clip_high}")
-        for name, value in (
-            ("kl_coefficient", kl_coefficient),
-            ("entropy_coefficient", entropy_coefficient),
-        ):
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"GRPOLoss.{name}: at least 0, not {value}")
-        if constant_tokens < 1:
-            raise ConfigError(f"GRPOLoss.constant_tokens: at least 1, not {constant_tokens}")
         self.clip_low, self.clip_high = clip_low, clip_high
         self.kl_coefficient, self.entropy_coefficient = kl_coefficient, entropy_coefficient
         self.aggregation, self.constant_tokens = aggregation, constant_tokens

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
+
+from visionthink_pl.limits import PositiveInt, check_fields
 from visionthink_pl.types import ConfigError
 
 ADAPTER_FILE = "adapter_config.json"
@@ -30,29 +33,24 @@ class Lora:
             it. ``base``: the model without it.
     """
 
-    r: int = 16
-    alpha: int = 32
+    r: PositiveInt = 16
+    alpha: PositiveInt = 32
     targets: str | None = None
-    dropout: float = 0.0
+    dropout: Annotated[
+        float, Ge(0), Le(0), "with dropout the policy that is trained is not the one that sampled"
+    ] = 0.0
     quantization: Literal["nf4"] | None = None
     adapter: str | None = None
     reference: Literal["start", "base"] = "start"
 
     def __post_init__(self) -> None:
-        for name, value in (("r", self.r), ("alpha", self.alpha)):
-            if value < 1:
-                raise ConfigError(f"model.lora.{name}: at least 1, not {value}")
+        check_fields(self, "model.lora")
         try:
             re.compile(self.targets or "")
         except re.error as error:
             raise ConfigError(
                 f"model.lora.targets: {self.targets!r} is no regular expression: {error}"
             ) from error
-        if self.dropout != 0:
-            raise ConfigError(
-                f"model.lora.dropout: must be 0, not {self.dropout}; with dropout the policy that "
-                "is trained is not the one that sampled"
-            )
         if self.adapter is not None:
             refuse_no_adapter(self.adapter, "model.lora.adapter")
             if self.targets is not None:

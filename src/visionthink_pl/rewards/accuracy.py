@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Literal, get_args
 
+from visionthink_pl.limits import FiniteFloat, limited
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.rules.anls import similarity
 from visionthink_pl.rewards.rules.chartqa import relaxed_match
@@ -38,7 +39,8 @@ class RuleAccuracy(Reward):
 
     name = "accuracy"
 
-    def __init__(self, weight: float = 1.0, units: Units = "optional") -> None:
+    @limited()
+    def __init__(self, weight: FiniteFloat = 1.0, units: Units = "optional") -> None:
         super().__init__(weight)
         self._units = checked(units, type(self).__name__)
 

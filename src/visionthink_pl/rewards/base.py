@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from visionthink_pl.types import ConfigError, Group, RunStopped, Trajectory, VQASample
+from visionthink_pl.limits import FiniteFloat, limited
+from visionthink_pl.types import Group, RunStopped, Trajectory, VQASample
 
 LARGEST = 3.4e38  # what float32 holds, in which advantages are computed
 
@@ -30,9 +30,8 @@ class Reward(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     weight: float = 1.0  # of classes whose constructor leaves it at that
 
-    def __init__(self, weight: float = 1.0) -> None:
-        if not math.isfinite(weight):
-            raise ConfigError(f"{type(self).__name__}.weight: a number, not {weight}")
+    @limited()
+    def __init__(self, weight: FiniteFloat = 1.0) -> None:
         self.weight = weight
 
     def setup(self) -> None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from visionthink_pl.limits import (
+    FiniteFloat,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    limited,
+)
 from visionthink_pl.rewards.base import Reward, Scores
-from visionthink_pl.types import ConfigError, Group
+from visionthink_pl.types import Group
 
 
 class OverlongPenalty(Reward):
@@ -21,15 +28,15 @@ class OverlongPenalty(Reward):
 
     name = "overlong_penalty"
 
+    @limited()
     def __init__(
-        self, free_tokens: int, buffer_tokens: int, penalty: float = 1.0, weight: float = 1.0
+        self,
+        free_tokens: NonNegativeInt,
+        buffer_tokens: PositiveInt,
+        penalty: NonNegativeFloat = 1.0,
+        weight: FiniteFloat = 1.0,
     ) -> None:
         super().__init__(weight)
-        if free_tokens < 0 or buffer_tokens < 1 or not 0 <= penalty < float("inf"):
-            raise ConfigError(
-                "OverlongPenalty: free_tokens at least 0, buffer_tokens at least 1 and penalty at "
-                f"least 0, not {free_tokens}, {buffer_tokens} and {penalty}"
-            )
         self._free, self._buffer, self._penalty = free_tokens, buffer_tokens, penalty
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from visionthink_pl.limits import FiniteFloat, NonNegativeFloat, Share, limited
 from visionthink_pl.rewards.base import Reward, Scores
-from visionthink_pl.types import ConfigError, Group
+from visionthink_pl.types import Group
 
 ACCURACY = "accuracy"  # the name of the part that says who was correct
 
@@ -48,21 +48,17 @@ class ResizePenalty(Reward):
     name = "resize_penalty"
     needs = (ACCURACY,)
 
+    @limited()
     def __init__(
         self,
         measure: Literal["share", "accuracy"] = "share",
-        theta: float = 0.2,
-        margin: float = 0.5,
-        penalty: float = 0.1,
+        theta: Share = 0.2,
+        margin: NonNegativeFloat = 0.5,
+        penalty: NonNegativeFloat = 0.1,
         applies_to: Literal["all", "correct"] = "all",
-        weight: float = 1.0,
+        weight: FiniteFloat = 1.0,
     ) -> None:
         super().__init__(weight)
-        if not 0 <= theta <= 1:
-            raise ConfigError(f"ResizePenalty.theta: a share between 0 and 1, not {theta}")
-        for name, value in (("margin", margin), ("penalty", penalty)):
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"ResizePenalty.{name}: at least 0, not {value}")
         self._measure, self._theta, self._margin = measure, theta, margin
         self._penalty, self._applies_to = penalty, applies_to
 

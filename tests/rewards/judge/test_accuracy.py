@@ -233,5 +233,5 @@ def test_units_that_the_truth_lacks_are_for_the_judge_where_they_are_strict() ->
 
 @pytest.mark.parametrize("kind", [JudgeAccuracy, HybridAccuracy])
 def test_a_rate_is_a_share(kind: type[JudgeAccuracy]) -> None:
-    with pytest.raises(ConfigError, match=rf"{kind.__name__}.max_failure_rate: between 0 and 1"):
+    with pytest.raises(ConfigError, match=rf"{kind.__name__}.max_failure_rate: from 0 to 1"):
         kind(Listed(), max_failure_rate=1.5)

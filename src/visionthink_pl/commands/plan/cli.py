@@ -124,10 +124,6 @@ def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namesp
             raise ConfigError(f"--gpu: {CARD_EXPECTED}") from error
         keys = list(parser.get_defaults(skip_validation=True).keys())
         raise ConfigError(explain(str(error), keys)) from error
-    if config.prompt_tokens is not None and config.prompt_tokens < 0:
-        raise ConfigError(f"--prompt-tokens: at least 0, not {config.prompt_tokens}")
-    if not 0 <= config.ask_rate <= 1:
-        raise ConfigError(f"--ask-rate: from 0 to 1, not {config.ask_rate}")
     if config.json not in (None, STDOUT):
         _check_file(Path(config.json))
     return config

@@ -10,6 +10,7 @@ from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.command_line.verbs import PROMPT_TOKENS
 from visionthink_pl.conversation import Conversation
 from visionthink_pl.families import Family, resolve
+from visionthink_pl.limits import NonNegativeInt, Share, check_fields
 from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
@@ -26,8 +27,11 @@ class Demand:
         ask_rate: share of the rollouts that are shown the full image, where a tool is offered.
     """
 
-    prompt_tokens: int | None = None
-    ask_rate: float = 1.0
+    prompt_tokens: NonNegativeInt | None = None
+    ask_rate: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)

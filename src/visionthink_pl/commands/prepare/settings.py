@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, Unit
 
 from visionthink_pl.commands.policy import PolicyOptions
 from visionthink_pl.conversation import TOOLS_SLOT, read_prompt
 from visionthink_pl.data import Source
 from visionthink_pl.images import PixelLimits
+from visionthink_pl.limits import PositiveFloat, PositiveInt, Seed, check_fields
 from visionthink_pl.rewards import Reward
 from visionthink_pl.types import ConfigError
 
-HASH_BITS = 64  # of a perceptual hash
 # These say how fast the counts come, or what is made of them, never what they are.
 NO_MATTER = re.compile(
     "config|out|gain|balance|rows|prompts_per_batch|policy.device"
@@ -56,32 +57,22 @@ class Settings:
     accuracy: Reward
     out: str
     policy: PolicyOptions = PolicyOptions()  # noqa: RUF009 (frozen)
-    rollouts: int = 8
-    gain: int = 6
-    max_new_tokens: int = 512
-    temperature: float = 1.0
-    rows: int = 64
-    prompts_per_batch: int = 16
+    rollouts: PositiveInt = 8
+    gain: PositiveInt = 6
+    max_new_tokens: PositiveInt = 512
+    temperature: PositiveFloat = 1.0
+    rows: PositiveInt = 64
+    prompts_per_batch: PositiveInt = 16
     limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
     prompt: str = "one_look"
-    near_duplicates: int | None = None
+    near_duplicates: Annotated[int, Ge(0), Le(63), Unit("bits")] | None = None
     balance: bool = True
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        for name in ("rollouts", "max_new_tokens", "rows", "prompts_per_batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: at least 1, not {getattr(self, name)}")
-        if not 1 <= self.gain <= self.rollouts:
+        check_fields(self)
+        if self.gain > self.rollouts:
             raise ConfigError(f"gain: from 1 to rollouts ({self.rollouts}), not {self.gain}")
-        if not 0 < self.temperature < math.inf:
-            raise ConfigError(f"temperature: above 0, not {self.temperature}")
-        if self.near_duplicates is not None and not 0 <= self.near_duplicates < HASH_BITS:
-            raise ConfigError(
-                f"near_duplicates: from 0 to {HASH_BITS - 1} bits, not {self.near_duplicates}"
-            )
-        if not 0 <= self.seed < 2**32:
-            raise ConfigError(f"seed: from 0 to 2**32 - 1, not {self.seed}")
         if self.accuracy.name != "accuracy":
             raise ConfigError(
                 "accuracy: a reward that says what is correct, such as RuleAccuracy, not "

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from lightning.pytorch.utilities import rank_zero_warn
 
+from visionthink_pl.limits import FiniteFloat, Share, limited
 from visionthink_pl.rewards.accuracy import Units, checked, matches_any
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.rules.text import normalise
-from visionthink_pl.types import ConfigError, Group, RunStopped, Trajectory, VQASample
+from visionthink_pl.types import Group, RunStopped, Trajectory, VQASample
 
 # Where answers are compared by rules, one after the other, while trajectories are generated.
 COMPARING = ThreadPoolExecutor(1, "rules")
@@ -35,12 +36,11 @@ class JudgeAccuracy(Reward):
 
     name = "accuracy"
 
-    def __init__(self, judge: Judge, max_failure_rate: float = 0.1, weight: float = 1.0) -> None:
+    @limited()
+    def __init__(
+        self, judge: Judge, max_failure_rate: Share = 0.1, weight: FiniteFloat = 1.0
+    ) -> None:
         super().__init__(weight)
-        if not 0 <= max_failure_rate <= 1:
-            raise ConfigError(
-                f"{type(self).__name__}.max_failure_rate: between 0 and 1, not {max_failure_rate}"
-            )
         self._judge, self._max_failure_rate = judge, max_failure_rate
         self._asked: dict[int, Future[Future[int]]] = {}  # when handed in, and its verdict
         self._scored, self._failures = 0, list[str]()
@@ -116,11 +116,12 @@ class HybridAccuracy(JudgeAccuracy):
         units: as of ``RuleAccuracy``: what the rules say where one side lacks a unit.
     """
 
+    @limited()
     def __init__(
         self,
         judge: Judge,
-        max_failure_rate: float = 0.1,
-        weight: float = 1.0,
+        max_failure_rate: Share = 0.1,
+        weight: FiniteFloat = 1.0,
         units: Units = "optional",
     ) -> None:
         super().__init__(judge, max_failure_rate, weight)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 from concurrent.futures import Future
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Unit
 from openai import AsyncOpenAI, Timeout
 
+from visionthink_pl.limits import NonNegativeInt, PositiveInt, limited
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.judge.cache import VerdictCache
 from visionthink_pl.rewards.judge.endpoint import Endpoint, Patience
 from visionthink_pl.rewards.judge.options import check_address, check_request, read_key
 from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
-from visionthink_pl.types import ConfigError
 
 REQUEST = {"temperature": 0, "max_tokens": 256}
 ASKED = 2  # times, before a case counts as failed
@@ -51,32 +51,22 @@ class APIJudge(Judge):
         ConfigError: an option that can't work.
     """
 
+    @limited()
     def __init__(
         self,
         model: str,
         base_url: str = "https://api.openai.com/v1",
         api_key_env: str | None = "OPENAI_API_KEY",
         prompt: str = "default",
-        max_characters: int = 2000,
-        max_concurrency: int = 64,
-        timeout: float = 30.0,
-        deadline: float = 120.0,
-        max_retries: int = 6,
-        max_outage: float = 600.0,
+        max_characters: PositiveInt = 2000,
+        max_concurrency: PositiveInt = 64,
+        timeout: Annotated[float, Gt(0), Unit("seconds")] = 30.0,
+        deadline: Annotated[float, Gt(0), Unit("seconds")] = 120.0,
+        max_retries: NonNegativeInt = 6,
+        max_outage: Annotated[float, Ge(0), Unit("seconds")] = 600.0,
         cache: str | None = None,
         request: dict[str, Any] | None = None,
     ) -> None:
-        for name, value in (("timeout", timeout), ("deadline", deadline)):
-            if not 0 < value < math.inf:
-                raise ConfigError(f"APIJudge.{name}: seconds above 0, not {value}")
-        if not 0 <= max_outage < math.inf:
-            raise ConfigError(f"APIJudge.max_outage: seconds, at least 0, not {max_outage}")
-        for name, count, least in (
-            ("max_concurrency", max_concurrency, 1),
-            ("max_retries", max_retries, 0),
-        ):
-            if count < least:
-                raise ConfigError(f"APIJudge.{name}: at least {least}, not {count}")
         check_address(base_url)
         check_request(request or {})
         self._url, self._key_variable = base_url, api_key_env

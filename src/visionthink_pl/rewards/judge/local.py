@@ -14,6 +14,7 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
+from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.judge.verdict import JudgePrompt, Message, parse_verdict
 from visionthink_pl.types import ConfigError
@@ -37,21 +38,19 @@ class LocalJudge(Judge):
         ConfigError: an option that can't work, or no such model.
     """
 
+    @limited()
     def __init__(
         self,
         model: str = "Qwen/Qwen3-1.7B",
         device: str | None = None,
         four_bit: bool = False,
         offload: bool = False,
-        batch_size: int = 32,
-        max_new_tokens: int = 128,
+        batch_size: PositiveInt = 32,
+        max_new_tokens: PositiveInt = 128,
         prompt: str = "default",
-        max_characters: int = 2000,
+        max_characters: PositiveInt = 2000,
         trust_remote_code: bool = False,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("max_new_tokens", max_new_tokens)):
-            if value < 1:
-                raise ConfigError(f"LocalJudge.{name}: at least 1, not {value}")
         if four_bit and offload:
             raise ConfigError("LocalJudge.offload: a model in 4 bits stays where it was loaded")
         self._prompt = JudgePrompt(prompt, max_characters, "LocalJudge")

@@ -28,7 +28,7 @@ class JudgePrompt:
 
     Args:
         prompt: name of a prompt that ships, or a text file, with the slot ``{case}``.
-        max_characters: a longer question, truth or answer is cut there, and says so.
+        max_characters: a longer question, truth or answer is cut there, and says so; at least 1.
         key: what the setting is called, for errors.
 
     Raises:
@@ -40,8 +40,6 @@ class JudgePrompt:
         self._most = max_characters
         if CASE_SLOT not in self._text:
             raise ConfigError(f"{key}.prompt: {prompt!r} has no slot {CASE_SLOT}")
-        if max_characters < 1:
-            raise ConfigError(f"{key}.max_characters: at least 1, not {max_characters}")
         self.version = hashlib.sha256(f"{max_characters} {self._text}".encode()).hexdigest()
 
     def messages(self, case: Case) -> list[Message]:
