@@ -12,11 +12,12 @@ import yaml
 from peft import PeftModel
 
 from model_helpers import sample_of_size
-from visionthink_pl.commands.export.cli import main
-from visionthink_pl.conversation import Conversation, read_prompt
+from visionthink_pl.commands.export.export import main
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import Trajectory, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

@@ -32,8 +32,8 @@ from transformers import (
 )
 
 from helpers import CALL
-from visionthink_pl.conversation import Conversation
 from visionthink_pl.families import EMBEDDED, Family
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import ToolCall
 
 NAMES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")

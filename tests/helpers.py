@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from visionthink_pl.filters import filter_group, with_signal
+from visionthink_pl.training.filters import filter_group, with_signal
 from visionthink_pl.types import (
     Group,
     RolloutBatch,

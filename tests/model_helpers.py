@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from helpers import CALL, CALL_TURN, answer_turn
-from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 

@@ -13,8 +13,8 @@ from PIL import Image
 from plan_helpers import build
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rollout import RolloutEngine
+from visionthink_pl.training.update import Credited
 from visionthink_pl.types import StopReason, ToolCall, Turn, VQASample
-from visionthink_pl.update import Credited
 
 CALL = ToolCall("resize_image", {"action": "resize"})
 

@@ -17,8 +17,8 @@ from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.images import PixelLimits
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Lora
+from visionthink_pl.training.optimizer import AdamW
 
 TOWER_2_5 = {
     "patch_size": 14,

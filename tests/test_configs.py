@@ -3,15 +3,16 @@
 import json
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from visionthink_pl.callbacks import RolloutCallback
-from visionthink_pl.cli import main
-from visionthink_pl.commands import COMMANDS
-from visionthink_pl.commands.policy import PolicyOptions
+from visionthink_pl.commands.parsing.verbs import OTHERS
+from visionthink_pl.commands.prepare.policy_options import PolicyOptions
+from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards.judge import local
@@ -43,7 +44,7 @@ def stop_loading(options: PolicyOptions, temperature: float) -> None:
 
 def of_commands(config: Path) -> bool:
     """Whether the config is for a verb of ``commands/``, and not for one of the Trainer's."""
-    return arguments(config)[0] in COMMANDS
+    return arguments(config)[0] in OTHERS
 
 
 EVERY = sorted(CONFIGS.rglob("*.yaml"))
@@ -111,6 +112,8 @@ def test_config_of_a_command_builds_all_but_the_weights(config: Path) -> None:
     verb, *args = arguments(config)
     assert str(config) in args
     with pytest.raises(AboutToLoad) as stopped:
-        COMMANDS[verb]([*args, "--seed=3", "--out=out"])
+        import_module(f"visionthink_pl.commands.{verb}.{verb}").main(
+            [*args, "--seed=3", "--out=out"]
+        )
     assert isinstance(stopped.value.args[0], PolicyOptions)
     assert json.loads(Path("out/settings.json").read_text(encoding="utf-8"))["seed"] == 3

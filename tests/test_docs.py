@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from trainer_helpers import SMALL_RUN
-from visionthink_pl.advantages import group_advantages
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
+from visionthink_pl.training.advantages import group_advantages
 
 ROOT = Path(__file__).parents[1]
 REWARDS = (ROOT / "docs" / "rewards.md").read_text(encoding="utf-8")

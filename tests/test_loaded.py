@@ -21,7 +21,8 @@ LOADED = """
 import sys
 import lightning.pytorch, lightning.pytorch.cli, transformers
 theirs = set(sys.modules)  # torchmetrics loads matplotlib wherever it is installed
-import visionthink_pl.module, visionthink_pl.callbacks, visionthink_pl.data, visionthink_pl.cli
+import visionthink_pl.module, visionthink_pl.callbacks, visionthink_pl.data
+import visionthink_pl.commands.trainer.cli
 from visionthink_pl.data import LookCloser, PromptDataModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
 {more}
@@ -43,7 +44,7 @@ class Without:
         return None if name.partition(".")[0] in UNUSED else self.finder.find_spec(name, *args)
 
 sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 
 sys.exit(main(sys.argv[1:]))
 """
@@ -67,7 +68,10 @@ def test_nothing_that_is_not_used_is_loaded() -> None:
     [
         ("from visionthink_pl.data import VQADataset", "datasets"),
         ("from visionthink_pl.rewards import APIJudge", "openai"),
-        ("from visionthink_pl.optimizer import variant_class as v; v('8bit')", "bitsandbytes"),
+        (
+            "from visionthink_pl.training.optimizer import variant_class as v; v('8bit')",
+            "bitsandbytes",
+        ),
     ],
 )
 def test_what_is_used_is_loaded_then(more: str, package: str) -> None:

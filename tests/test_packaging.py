@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
-TINY_VLM = "visionthink_pl/assets/tiny_vlm"
+TINY_VLM = "visionthink_pl/families/tiny_vlm"
 
 # Runs inside the new environment: what is read comes from the installed package alone.
 LOAD_FROM_THE_PACKAGE = """
@@ -26,13 +26,13 @@ from transformers import AutoConfig, AutoProcessor
 package = Path(visionthink_pl.__file__).resolve().parent
 assert package.is_relative_to(Path(sys.prefix).resolve()), f"imported from {package}"
 
-tiny_vlm = files("visionthink_pl") / "assets" / "tiny_vlm"
+tiny_vlm = files("visionthink_pl") / "families" / "tiny_vlm"
 assert AutoConfig.from_pretrained(tiny_vlm).model_type == "qwen2_5_vl"
 processor = AutoProcessor.from_pretrained(tiny_vlm)
 question = [{"role": "user", "content": [{"type": "text", "text": "Which colour?"}]}]
 assert "Which colour?" in processor.apply_chat_template(question, tokenize=False)
 
-prompts = list(package.glob("prompts/*.txt"))
+prompts = list(package.glob("rollout/prompts/*.txt"))
 assert prompts
 assert all(prompt.read_text(encoding="utf-8").strip() for prompt in prompts)
 """
@@ -80,7 +80,9 @@ def test_wheel_holds_the_model_its_templates_and_the_prompts(wheel: Path) -> Non
     assert {f"{TINY_VLM}/{name}" for name in model_files} <= names
     # transformers writes the image limits to one or the other, by its version.
     assert names & {f"{TINY_VLM}/{name}_config.json" for name in ("preprocessor", "processor")}
-    assert any(n.startswith("visionthink_pl/prompts/") and n.endswith(".txt") for n in names)
+    assert any(
+        n.startswith("visionthink_pl/rollout/prompts/") and n.endswith(".txt") for n in names
+    )
     assert "visionthink_pl/py.typed" in names
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
 

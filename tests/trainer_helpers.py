@@ -11,10 +11,10 @@ from PIL import Image
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.data import LookCloser, PromptDataModule, Source
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Lora
 from visionthink_pl.rewards import Reward
 from visionthink_pl.rewards.base import Scores
+from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import Group, PromptBatch, UnreadableSample, VQASample
 
 GROUP_SIZE = 3

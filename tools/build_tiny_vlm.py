@@ -1,6 +1,6 @@
 """Rebuild the embedded model from nothing: tokenizer, template, processor, trained weights.
 
-python tools/build_tiny_vlm.py --out src/visionthink_pl/assets/tiny_vlm
+python tools/build_tiny_vlm.py --out src/visionthink_pl/families/tiny_vlm
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ from visionthink_pl.images import PixelLimits
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
 from visionthink_pl.rollout import RolloutEngine
+from visionthink_pl.training.update import Credited
 from visionthink_pl.types import StopReason, Turn, VQASample
-from visionthink_pl.update import Credited
 
 GIB = 2**30
 

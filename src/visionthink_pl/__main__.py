@@ -4,8 +4,9 @@ import logging
 import os
 import sys
 import warnings
+from importlib import import_module
 
-from visionthink_pl.versions import out_of_range
+from visionthink_pl.commands.parsing.versions import out_of_range
 
 # Said at every start, or about what is meant to be so; nothing to act on.
 NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
@@ -45,8 +46,8 @@ def main() -> int:
     spare_the_cores()
     if (said := out_of_range()) is not None:  # before anything is loaded that may fail for it
         print(f"warning: {said}", file=sys.stderr)
-    from visionthink_pl.command_line.front import answered
     from visionthink_pl.commands.ending import exit_code
+    from visionthink_pl.commands.parsing.front import answered
 
     done: list[bool] = []
     code = exit_code(lambda: done.append(answered(sys.argv[1:])))
@@ -54,16 +55,17 @@ def main() -> int:
 
 
 def run(args: list[str]) -> int:
-    """Run a verb of ``commands/``, or else one of the Trainer's."""
+    """Run a verb of ours, or else one of the Trainer's."""
     quieten()
     from transformers.utils.logging import disable_progress_bar
 
-    from visionthink_pl.commands import COMMANDS
+    from visionthink_pl.commands.parsing.verbs import OTHERS
 
     disable_progress_bar()
-    if args[0] in COMMANDS:
-        return COMMANDS[args[0]](args[1:])
-    from visionthink_pl.cli import main as fit_and_the_like
+    verb, *rest = args
+    if verb in OTHERS:
+        return int(import_module(f"visionthink_pl.commands.{verb}.{verb}").main(rest))
+    from visionthink_pl.commands.trainer.cli import main as fit_and_the_like
 
     return fit_and_the_like()
 

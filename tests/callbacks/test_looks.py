@@ -20,10 +20,11 @@ from model_helpers import make_conversation
 from table_helpers import write_parquet
 from trainer_helpers import Plain, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.screening import Screening
-from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.data import Columns, ImageFolder, PromptDataModule, Source, VQADataset, usable
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits, Size
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

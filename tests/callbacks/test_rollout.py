@@ -18,10 +18,10 @@ from trainer_helpers import (
     make_trainer,
 )
 from visionthink_pl.callbacks import AdapterCheckpoint, RolloutCallback
-from visionthink_pl.conversation import read_prompt
 from visionthink_pl.images import FullView, HalfView
-from visionthink_pl.optimizer import AdamW
 from visionthink_pl.rewards import FormatReward, ResizePenalty, RuleAccuracy
+from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import ConfigError, Group, PromptBatch, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

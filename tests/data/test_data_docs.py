@@ -15,7 +15,7 @@ from model_helpers import make_conversation
 from prepare_helpers import Listed
 from table_helpers import stored, write_parquet
 from visionthink_pl.callbacks.screening import Screening
-from visionthink_pl.cli import VisionThinkCLI, main
+from visionthink_pl.commands.trainer.cli import VisionThinkCLI, main
 from visionthink_pl.data import Columns, PromptDataModule, VQADataset, VQAStream, usable
 from visionthink_pl.families import Family
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample

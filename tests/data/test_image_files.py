@@ -35,7 +35,7 @@ NAMES = [
     ("below", "image is no file: ", "a folder"),
     (".", "image is no file: ", "the folder itself"),
     ("pipe.png", "image is no file: ", "a pipe: opening it would wait for a writer"),
-    ("a\0.png", "image is no path: embedded null", "a null character"),
+    ("a\0.png", "image is no path: it has a null character", "a null character"),
     ("\ud800.png", "image can't be encoded: character 0 is '\\ud800'", "half of a pair"),
     ("a\udcff.png", "image can't be encoded: character 1 is '\\udcff'", "a byte that is no UTF-8"),
     (BASE64, ENCODED, "base64 of a PNG file"),

@@ -13,7 +13,7 @@ from visionthink_pl import images
 from visionthink_pl.data import Columns, PromptDataModule, VQAStream
 from visionthink_pl.data.batches import StreamBatches
 from visionthink_pl.data.columns import RowReader
-from visionthink_pl.ranks import Share
+from visionthink_pl.data.share import Share
 from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 ROWS = 23

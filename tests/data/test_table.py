@@ -308,8 +308,8 @@ def test_the_hub_is_asked_for_what_was_named(monkeypatch: pytest.MonkeyPatch) ->
         calls.append((path, arguments))
         return SimpleNamespace(name=kind, info=SimpleNamespace(features=None))
 
-    monkeypatch.setattr("visionthink_pl.data.load.load_dataset", load)
-    monkeypatch.setattr("visionthink_pl.data.load.load_dataset_builder", build)
+    monkeypatch.setattr("visionthink_pl.data.loading.load_dataset", load)
+    monkeypatch.setattr("visionthink_pl.data.loading.load_dataset_builder", build)
     kind = "parquet"
     source = VQADataset("someone/vqa.set", split="train[:3]", config="small", revision="abc")
     named = ("someone/vqa.set", {"name": "small", "revision": "abc"})

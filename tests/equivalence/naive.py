@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from visionthink_pl.conversation import Conversation, InvalidCall, Opening, extract_answer
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import Sampling
+from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import pick, uniforms
 from visionthink_pl.types import StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState

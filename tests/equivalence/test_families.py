@@ -20,12 +20,13 @@ from model_helpers import (
     sampled_logprobs,
     weights,
 )
-from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Embedded, Family, load_family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.decoder import Decoder
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import Trajectory, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

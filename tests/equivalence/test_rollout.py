@@ -18,7 +18,7 @@ from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, decoder, engine
 from visionthink_pl.rollout.decoder import Decoder
-from visionthink_pl.rollout.rows import Rows
+from visionthink_pl.rollout.rows import DecodingRows
 from visionthink_pl.types import Group, Trajectory
 
 pytestmark = pytest.mark.equivalence
@@ -145,12 +145,12 @@ def test_negative_control_positions_of_the_second_turn_off_by_one(
 def test_negative_control_a_hole_that_is_looked_at(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = Rows.begin
+    begin = DecodingRows.begin
 
     def holed(self, rows: Tensor, lengths: Tensor, *rest) -> None:
         begin(self, rows, lengths + 1, *rest)
 
-    monkeypatch.setattr(Rows, "begin", holed)
+    monkeypatch.setattr(DecodingRows, "begin", holed)
     assert largest_difference(policy) > 1e-4
 
 

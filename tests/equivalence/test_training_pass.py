@@ -168,7 +168,7 @@ def test_negative_control_grid_left_out(
 def test_negative_control_rows_that_see_what_comes_after(
     policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unmasked(*args) -> attention.Rows:
+    def unmasked(*args) -> attention.Continuations:
         right = rows(*args)
         return replace(right, mask_SL=torch.ones_like(right.mask_SL))
 

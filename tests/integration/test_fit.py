@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser, PromptDataModule
-from visionthink_pl.metrics import kinds_of
+from visionthink_pl.training.metrics import kinds_of
 
 pytestmark = pytest.mark.integration
 

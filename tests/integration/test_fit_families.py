@@ -7,10 +7,10 @@ import torch
 
 from families_helpers import asks, few_ids
 from trainer_helpers import Plain, Watch, make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.conversation import Conversation
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss
-from visionthink_pl.optimizer import AdamW
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.training.optimizer import AdamW
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ import yaml
 from judge_server import JudgeServer, honest, judge_server
 from tiny_judge import write_tiny_judge
 from trainer_helpers import write_image_folder
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 
 pytestmark = pytest.mark.integration
 

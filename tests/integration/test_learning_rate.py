@@ -11,7 +11,7 @@ from lightning import Callback, Trainer
 
 from callbacks.test_gathering import SignalIn
 from trainer_helpers import Plain, make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.optimizer import AdamW
+from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import ConfigError
 
 pytestmark = pytest.mark.integration

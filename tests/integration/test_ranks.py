@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ranks_probe import DIED
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 
 pytestmark = pytest.mark.integration
 TESTS = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from datasets import Dataset
 from PIL import Image
 
 from table_helpers import png, write_jsonl, write_parquet
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
 
 pytestmark = pytest.mark.integration
@@ -116,7 +116,7 @@ def test_a_table_in_place_of_the_quickstart_s_validation_says_which_split_it_has
     error = capsys.readouterr().err
     assert "data.validation.init_args.split: 'q.jsonl' is a file, of which all rows are" in error
     assert "set split: train, not 'validation'" in error
-    monkeypatch.setattr("visionthink_pl.cli.VisionThinkCLI.before_fit", stop)
+    monkeypatch.setattr("visionthink_pl.commands.trainer.cli.VisionThinkCLI.before_fit", stop)
     with pytest.raises(AboutToTrain):  # so it does as the error and docs/data.md say
         main([*command, "--data.validation.split=train"])
 

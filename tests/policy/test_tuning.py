@@ -16,8 +16,8 @@ from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.optimizer import AdamW
 from visionthink_pl.policy import Full, Lora, Policy, Tuning, check_loadable, load_policy
+from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import ConfigError
 
 

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from helpers import CALL_TEXT, CALL_TURN, answer_turn
 from model_helpers import make_conversation, sample_of_size, three_samples
-from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.decoder import Generated, Given
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import StopReason, Trajectory, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

@@ -11,20 +11,16 @@ from PIL import Image
 
 from helpers import answer_turn, make_turn
 from trainer_helpers import SMALL_RUN
-from visionthink_pl.cli import main
-from visionthink_pl.conversation import (
-    Conversation,
-    InvalidCall,
-    parse_call,
-    read_prompt,
-    signature,
-)
+from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards.format import well_formed
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation, signature
+from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.replies import InvalidCall, parse_call
 from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
 from visionthink_pl.visual_tools import ViewState, VisualTool
 

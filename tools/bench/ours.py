@@ -9,16 +9,17 @@ from lightning import Trainer
 
 from bench.meter import Parts
 from bench.work import Work, messages
-from visionthink_pl.conversation import Conversation, Opening, read_prompt
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Given
+from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.training.update import Credited
 from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample
-from visionthink_pl.update import Credited
 from visionthink_pl.visual_tools import ResizeImage
 
 CALL = ToolCall("resize_image", {"action": "resize"})

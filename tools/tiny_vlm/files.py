@@ -19,8 +19,9 @@ from transformers import (
 )
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
-from visionthink_pl.conversation import PROMPTS, signature
 from visionthink_pl.data import lookcloser
+from visionthink_pl.rollout.conversation import signature
+from visionthink_pl.rollout.prompt_files import PROMPTS
 from visionthink_pl.visual_tools import ResizeImage
 
 from .turns import CALL_TURN, answer_turn

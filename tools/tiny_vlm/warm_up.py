@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, IterableDataset
 
-from visionthink_pl.conversation import Conversation, read_prompt
 from visionthink_pl.data.lookcloser import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from jsonschema import SchemaError
 from jsonschema.validators import validator_for
 
-from visionthink_pl.conversation import TOOLS_SLOT
 from visionthink_pl.images import FirstView, FullView
 from visionthink_pl.rewards import Reward
+from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
 from visionthink_pl.types import ConfigError
 from visionthink_pl.visual_tools import VisualTool
 

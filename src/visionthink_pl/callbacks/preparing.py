@@ -9,10 +9,10 @@ from threading import Lock
 
 import torch
 
-from visionthink_pl.conversation import Conversation
 from visionthink_pl.data.batches import Ready
 from visionthink_pl.families import Family
 from visionthink_pl.policy.features import Prepared, prepared
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import VQASample
 
 MOST = 2 * 1024**3  # bytes of pixels that may be waiting: an image of 1,280 tokens has 24 MB

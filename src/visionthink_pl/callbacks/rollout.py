@@ -16,16 +16,15 @@ from visionthink_pl.callbacks.checks import check_rewards, check_tools
 from visionthink_pl.callbacks.interruption import Interruption, say
 from visionthink_pl.callbacks.preparing import Preparation
 from visionthink_pl.callbacks.screening import Screening
-from visionthink_pl.conversation import TOOLS_SLOT, Conversation, read_prompt
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
 from visionthink_pl.images import FirstView, HalfView, PixelLimits
-from visionthink_pl.limits import PositiveInt, limited
-from visionthink_pl.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.ranks import gathered
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
+from visionthink_pl.training.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
+from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,
     Group,
@@ -35,6 +34,8 @@ from visionthink_pl.types import (
     Trajectory,
     VQASample,
 )
+from visionthink_pl.types.limits import PositiveInt, limited
+from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.visual_tools import ResizeImage, VisualTool
 
 

@@ -11,8 +11,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
-from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.types import Group, PromptBatch
+from visionthink_pl.types.limits import PositiveInt, limited
 
 LOOKS = ("first", "second", "third", "fourth")
 

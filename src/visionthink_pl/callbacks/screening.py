@@ -12,11 +12,12 @@ from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
-from visionthink_pl.conversation import Conversation, Length
 from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, look_at, usable
 from visionthink_pl.data.batches import too_few
 from visionthink_pl.data.remembered import Finding, Remembered
-from visionthink_pl.ranks import ALL, Share, gathered
+from visionthink_pl.data.share import ALL, Share
+from visionthink_pl.rollout.conversation import Conversation, PromptLength
+from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,
     PromptBatch,
@@ -181,10 +182,10 @@ class Screening:
         if self.max_prompt_tokens is None:
             return sample
         prompt = conversation.open(sample).trajectory
-        length = Length(len(prompt.prompt_ids), prompt.visual_tokens)
+        length = PromptLength(len(prompt.prompt_ids), prompt.visual_tokens)
         return self._if_too_long(sample.id, length) or sample
 
-    def _if_too_long(self, name: str, length: Length) -> UnreadableSample | None:
+    def _if_too_long(self, name: str, length: PromptLength) -> UnreadableSample | None:
         assert self.max_prompt_tokens is not None
         if length.tokens <= self.max_prompt_tokens:
             return None

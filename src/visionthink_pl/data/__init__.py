@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from visionthink_pl.data.bad_rows import BadRows, usable
 from visionthink_pl.data.source import Source, Stream
-from visionthink_pl.late import late
+from visionthink_pl.internals.late import late
 
 if TYPE_CHECKING:
-    from visionthink_pl.data.check import look_at
     from visionthink_pl.data.columns import Columns
     from visionthink_pl.data.datamodule import PromptDataModule
     from visionthink_pl.data.folder import ImageFolder
     from visionthink_pl.data.lookcloser import LookCloser
     from visionthink_pl.data.saved import SavedDataset
+    from visionthink_pl.data.scanning import look_at
     from visionthink_pl.data.stream import VQAStream
     from visionthink_pl.data.table import VQADataset
 
@@ -35,7 +35,7 @@ __all__ = [
 __getattr__ = late(
     __name__,
     {
-        "look_at": "check",
+        "look_at": "scanning",
         "Columns": "columns",
         "PromptDataModule": "datamodule",
         "ImageFolder": "folder",

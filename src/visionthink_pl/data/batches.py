@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from visionthink_pl.data.ahead import Ahead, Workers
 from visionthink_pl.data.bad_rows import usable
 from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.share import ALL, Share
 from visionthink_pl.data.source import Place, Row, Source, Stream
-from visionthink_pl.ranks import ALL, Share
 from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 
@@ -29,7 +29,7 @@ class Ready(NamedTuple):
 Prepare = Callable[[VQASample], Ready]  # in any thread
 
 
-class Rows:
+class SourceRows:
     """Rows of a source, made ready ahead.
 
     Args:
@@ -53,11 +53,11 @@ class Rows:
         return made_ready(self._source[index], self._prepare)
 
 
-class DrawnRows(Rows):
+class DrawnRows(SourceRows):
     """What a loader draws from: a data set whose next rows the order tells.
 
     Args:
-        source, prepare, workers: as of ``Rows``.
+        source, prepare, workers: as of ``SourceRows``.
         order: in which they are drawn.
     """
 
@@ -118,7 +118,7 @@ class BatchesInOrder:
         share: which samples of a batch are this rank's.
     """
 
-    def __init__(self, rows: Rows, size: int, needs_answer: bool, share: Share) -> None:
+    def __init__(self, rows: SourceRows, size: int, needs_answer: bool, share: Share) -> None:
         self._rows, self._size = rows, size
         self._needs_answer, self._share = needs_answer, share
 

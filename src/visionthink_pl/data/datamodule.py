@@ -13,16 +13,16 @@ from visionthink_pl.data.batches import (
     DrawnRows,
     Prepare,
     Ready,
-    Rows,
+    SourceRows,
     StreamBatches,
     collate_prompts,
     too_few,
 )
 from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.share import ALL, Share
 from visionthink_pl.data.source import PromptSource, Source, Stream
-from visionthink_pl.limits import NonNegativeInt, PositiveInt, limited
-from visionthink_pl.ranks import ALL, Share
 from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, limited
 
 Stage = Literal["train", "validation", "test", "predict"]
 
@@ -229,7 +229,7 @@ class PromptDataModule(LightningDataModule):
     def _in_order(self, stage: Stage) -> BatchesInOrder:
         source, needs_answer = self.source(stage), stage != "predict"
         assert isinstance(source, Source)
-        rows = Rows(source, self.prepare, self._workers)
+        rows = SourceRows(source, self.prepare, self._workers)
         return BatchesInOrder(rows, self.validation_prompts, needs_answer, self._share)
 
     def teardown(self, stage: str) -> None:

@@ -23,7 +23,7 @@ OPTIONAL = ("id", "kind")
 
 
 @dataclass(frozen=True)
-class _Row:
+class _FolderRow:
     id: str
     image: str
     question: str
@@ -96,7 +96,7 @@ class ImageFolder(Source):
         options = {"source": "ImageFolder", "questions": str(self._file)}
         return Origin(options, (self._file,), self._root)
 
-    def _sample(self, row: _Row, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
+    def _sample(self, row: _FolderRow, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
         if not row.image:
             return bad_row(row.id, "no image")
         try:
@@ -109,14 +109,14 @@ class ImageFolder(Source):
         )
         return encodable(sample)
 
-    def _read(self, line: str, name: str, where: str) -> _Row:
+    def _read(self, line: str, name: str, where: str) -> _FolderRow:
         try:
             record = loads(line)
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{where}: not JSON: {error}") from error
         values = _check_record(record, where)
         self._check_inside(values["image"], where)
-        return _Row(
+        return _FolderRow(
             id=values.get("id", name),
             image=values["image"],
             question=values["question"],

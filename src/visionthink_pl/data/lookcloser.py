@@ -19,8 +19,8 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont
 
 from visionthink_pl.data.source import Source
-from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.types import ConfigError, VQASample
+from visionthink_pl.types.limits import PositiveInt, limited
 
 SIZE = 112  # pixels, width and height
 CELL = 28  # pixels: what one visual token covers; small print stays within a cell

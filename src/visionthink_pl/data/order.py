@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import Sampler
 
-from visionthink_pl.ranks import ALL, Share
+from visionthink_pl.data.share import ALL, Share
 
 
 class PromptOrder(Sampler[int]):

@@ -14,10 +14,10 @@ from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
-from visionthink_pl.data.load import load_table
+from visionthink_pl.data.loading import load_table
 from visionthink_pl.data.source import Place, Row, Stream
-from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.types.limits import PositiveInt, limited
 
 LOOKED_AT = 1000  # rows of JSON whose keys are the columns
 

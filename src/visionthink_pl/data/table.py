@@ -16,7 +16,7 @@ from visionthink_pl.data.cells import empty, kind_of, value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.declared import declared
 from visionthink_pl.data.json_rows import JsonRows
-from visionthink_pl.data.load import load_table
+from visionthink_pl.data.loading import load_table
 from visionthink_pl.data.source import Look, Origin, Source, Stamp, stamp
 from visionthink_pl.data.texts import not_unicode
 from visionthink_pl.images import ImageSource, Size, look

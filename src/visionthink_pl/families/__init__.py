@@ -29,7 +29,7 @@ __all__ = [
 FAMILIES: dict[str, type[Family]] = {
     family.model_type: family for family in (Qwen2VL, Qwen2_5VL, Qwen3VL)
 }
-EMBEDDED = Path(__file__).parents[1] / "assets" / "tiny_vlm"
+EMBEDDED = Path(__file__).parent / "tiny_vlm"
 
 
 def resolve(pretrained: str | Path) -> str:

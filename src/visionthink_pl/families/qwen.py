@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from visionthink_pl.families.base import Embedded, Family, Pixels
-from visionthink_pl.images import MAX_ASPECT_RATIO, Size
+from visionthink_pl.images import Size
+from visionthink_pl.images.decoding import MAX_ASPECT_RATIO
 from visionthink_pl.internals.transformers import SizeDict
 
 NO_LIMIT = 10**9  # pixels

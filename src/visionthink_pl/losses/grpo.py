@@ -14,8 +14,8 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from visionthink_pl.limits import NonNegativeFloat, PositiveFloat, PositiveInt, limited
 from visionthink_pl.losses.base import Loss, LossInputs
+from visionthink_pl.types.limits import NonNegativeFloat, PositiveFloat, PositiveInt, limited
 
 
 class GRPOLoss(Loss):

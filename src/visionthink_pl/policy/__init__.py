@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from visionthink_pl.late import late
+from visionthink_pl.internals.late import late
 from visionthink_pl.policy.tuning import Full, Lora, Tuning, refuse_no_adapter
 
 if TYPE_CHECKING:

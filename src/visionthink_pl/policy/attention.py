@@ -23,7 +23,7 @@ ALIKE = 1.25  # continuations are padded together where the longest is at most t
 
 
 @dataclass(frozen=True)
-class Rows:
+class Continuations:
     """Continuations of one prompt, of about one length.
 
     Attributes:
@@ -42,7 +42,7 @@ class Segment:
     """One packed group: the places of its prompt, and its continuations."""
 
     prompt: slice
-    rows: list[Rows]
+    rows: list[Continuations]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _segment(start: int, prompt: int, lengths: Sequence[int], device: torch.devi
     return Segment(slice(start, start + prompt), [_rows(batch, prompt) for batch in batches])
 
 
-def _rows(places: list[Tensor], prompt: int) -> Rows:
+def _rows(places: list[Tensor], prompt: int) -> Continuations:
     lengths_G = torch.tensor([len(row) for row in places], device=places[0].device)
     first = int(places[0][0])
     places_GS = pad_sequence(places, batch_first=True, padding_value=first)
@@ -102,7 +102,7 @@ def _rows(places: list[Tensor], prompt: int) -> Rows:
     own_SS = step_S <= step_S[:, None]
     mask_SL = torch.cat([own_SS.new_ones(len(step_S), prompt), own_SS], 1)
     real_R = (step_S < lengths_G[:, None]).flatten().nonzero()[:, 0]
-    return Rows(places_GS, real_R, mask_SL)
+    return Continuations(places_GS, real_R, mask_SL)
 
 
 def attend(

@@ -19,7 +19,7 @@ from visionthink_pl.types import Trajectory
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedTrajectories:
     """Trajectories one after another, those of a prompt behind a single copy of it.
 
     Attributes:
@@ -44,7 +44,7 @@ def pack(
     family: Family,
     model: PreTrainedModel,
     features: ImageFeatures,
-) -> Packed:
+) -> PackedTrajectories:
     """Pack trajectories; neighbours that share one prompt (the same list of ids) share its copy,
     where the family can."""
     shown = [image for trajectory in trajectories for image in trajectory.images]
@@ -77,7 +77,7 @@ def pack(
             places.append(positions_3T[:, prompt:])
             images += trajectory.images[in_prompt:]
         groups.append((prompt, [len(trajectory.ids) - prompt for trajectory, _ in group]))
-    return Packed(
+    return PackedTrajectories(
         ids_T=torch.tensor(ids, device=model.device),
         positions_3T=torch.cat(places, 1).to(model.device),
         visual=[tokens[id(image)] for image in images],

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
-from visionthink_pl.limits import PositiveInt, check_fields
 from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import PositiveInt, check_fields
 
 ADAPTER_FILE = "adapter_config.json"
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from visionthink_pl.late import late
+from visionthink_pl.internals.late import late
 from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
 from visionthink_pl.rewards.base import Reward, score_group, score_groups
 from visionthink_pl.rewards.format import FormatReward

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Literal, get_args
 
-from visionthink_pl.limits import FiniteFloat, limited
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.rewards.rules.anls import similarity
 from visionthink_pl.rewards.rules.chartqa import relaxed_match
@@ -18,6 +17,7 @@ from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
 from visionthink_pl.rewards.rules.text import plain, same_text
 from visionthink_pl.rewards.rules.times import same_time
 from visionthink_pl.types import ConfigError, Group
+from visionthink_pl.types.limits import FiniteFloat, limited
 
 Units = Literal["optional", "strict"]
 KEPT = 4096  # answers of which it is remembered whether they are right

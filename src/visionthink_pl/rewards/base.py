@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from visionthink_pl.limits import FiniteFloat, limited
 from visionthink_pl.types import Group, RunStopped, Trajectory, VQASample
+from visionthink_pl.types.limits import FiniteFloat, limited
 
 LARGEST = 3.4e38  # what float32 holds, in which advantages are computed
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from visionthink_pl.conversation import THOUGHT_TAGS, split_thought
 from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.rollout.replies import THOUGHT_TAGS, split_thought
 from visionthink_pl.types import Group, StopReason, Trajectory
 
 WELL_FORMED = 0.5

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from visionthink_pl.limits import (
+from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.types import Group
+from visionthink_pl.types.limits import (
     FiniteFloat,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
     limited,
 )
-from visionthink_pl.rewards.base import Reward, Scores
-from visionthink_pl.types import Group
 
 
 class OverlongPenalty(Reward):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from visionthink_pl.limits import FiniteFloat, NonNegativeFloat, Share, limited
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import Group
+from visionthink_pl.types.limits import FiniteFloat, NonNegativeFloat, Share, limited
 
 ACCURACY = "accuracy"  # the name of the part that says who was correct
 

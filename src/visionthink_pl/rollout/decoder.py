@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from visionthink_pl.rollout.cache import RaggedCache
-from visionthink_pl.rollout.rows import Rows
+from visionthink_pl.rollout.rows import DecodingRows
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -116,7 +116,9 @@ class Decoder:
             _Slot(row, len(prompts[index].ids) - 1, positions[index], prompts[index].ids[-1])
             for row, index in enumerate(prompt_of_row)
         ]
-        self._rows = Rows.blank(len(self._slots), self._max + self._check_every, self._device)
+        self._rows = DecodingRows.blank(
+            len(self._slots), self._max + self._check_every, self._device
+        )
         self._begin(range(len(self._slots)), uniform_NT)
 
     def run(self) -> list[tuple[int, Generated]]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from visionthink_pl.conversation import Conversation, InvalidCall, Opening, extract_answer
+from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Generated, Given
+from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
@@ -48,7 +49,7 @@ class Sampling:
 
 
 @dataclass
-class _Row:
+class _Rollout:
     """A trajectory while it is being made; ``key`` names its randomness."""
 
     sample: VQASample
@@ -111,14 +112,14 @@ class RolloutEngine:
             for sample, opening, group in zip(samples, openings, grouped, strict=True)
         ]
 
-    def _row(self, sample: VQASample, opening: Opening, key: str) -> _Row:
+    def _row(self, sample: VQASample, opening: Opening, key: str) -> _Rollout:
         start = opening.trajectory
         trajectory = replace(start, images=list(start.images), turns=[])
-        return _Row(sample, opening, trajectory, ViewState(opening.high), key)
+        return _Rollout(sample, opening, trajectory, ViewState(opening.high), key)
 
     def _converse(
         self,
-        rows: Sequence[_Row],
+        rows: Sequence[_Rollout],
         greedy: bool,
         ended: Callable[[VQASample, Trajectory], None],
     ) -> None:
@@ -148,7 +149,7 @@ class RolloutEngine:
     def _check_every(self) -> int:
         return 1 if self._policy.base.device.type == "cpu" else CHECK_EVERY
 
-    def _uniforms(self, rows: Sequence[_Row], greedy: bool) -> Tensor | None:
+    def _uniforms(self, rows: Sequence[_Rollout], greedy: bool) -> Tensor | None:
         """The random numbers of each row's next turn."""
         if greedy:
             return None
@@ -156,7 +157,7 @@ class RolloutEngine:
         keys = [f"{row.key}/{len(row.trajectory.turns)}" for row in rows]
         return torch.stack([uniforms(seed, key, count) for key in keys])
 
-    def _finish_turn(self, row: _Row, generated: Generated) -> Given | None:
+    def _finish_turn(self, row: _Rollout, generated: Generated) -> Given | None:
         """Read a turn that was generated: answer its call, or end the trajectory."""
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
@@ -180,7 +181,7 @@ class RolloutEngine:
             return self._respond(row, turn)
         return None
 
-    def _respond(self, row: _Row, turn: Turn) -> Given:
+    def _respond(self, row: _Rollout, turn: Turn) -> Given:
         """Give the model the result of its call, or tell it what was wrong with it."""
         result = ToolResult()
         if turn.call is not None:
@@ -198,6 +199,6 @@ class RolloutEngine:
         return Given(turn.given_ids, result.images)
 
 
-def _chunks(rows: Sequence[_Row], size: int) -> Iterator[Sequence[_Row]]:
+def _chunks(rows: Sequence[_Rollout], size: int) -> Iterator[Sequence[_Rollout]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

@@ -30,7 +30,7 @@ def pick(logprobs_NV: Tensor, uniform_N: Tensor | None) -> Tensor:
 
 
 @dataclass
-class Rows:
+class DecodingRows:
     """N rows, each in a turn of its own, or standing still.
 
     Attributes:
@@ -55,7 +55,7 @@ class Rows:
     uniform_NT: Tensor | None
 
     @classmethod
-    def blank(cls, rows: int, width: int, device: torch.device) -> Rows:
+    def blank(cls, rows: int, width: int, device: torch.device) -> DecodingRows:
         """Rows that stand still, with room for ``width`` ids."""
 
         def zeros(*shape: int, dtype: torch.dtype = torch.long) -> Tensor:
@@ -103,7 +103,7 @@ class Rows:
         self.unfed_N.copy_(chosen_N)
         self.over_N |= self.decoding_N & ((chosen_N == end_id) | (self.steps_N >= most))
 
-    def select(self, rows_R: Tensor) -> Rows:
+    def select(self, rows_R: Tensor) -> DecodingRows:
         """Some of the rows."""
         taken = {name: value[rows_R] for name, value in vars(self).items() if value is not None}
-        return Rows(**{"uniform_NT": None, **taken})
+        return DecodingRows(**{"uniform_NT": None, **taken})

@@ -9,9 +9,9 @@ from torch.utils.tensorboard import SummaryWriter
 from export_helpers import BATCHES, export, read_card, save_run
 from model_helpers import embedded_policy
 from visionthink_pl.commands.export.card import write_card
-from visionthink_pl.commands.export.checkpoint import Trained
-from visionthink_pl.commands.export.metrics import validations
-from visionthink_pl.commands.export.run import Run, Shown
+from visionthink_pl.commands.export.trained import Trained
+from visionthink_pl.commands.export.training_run import Run, Shown
+from visionthink_pl.commands.export.validation import validations
 from visionthink_pl.families import Family
 
 

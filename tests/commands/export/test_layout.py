@@ -13,7 +13,7 @@ from export_helpers import LIMITS, NEW_TOKENS, conversation_of, export, samples,
 from families_helpers import SIDE
 from model_helpers import embedded_policy
 from visionthink_pl.commands.export.layout import conversation, looks
-from visionthink_pl.commands.export.run import Run, Shown
+from visionthink_pl.commands.export.training_run import Run, Shown
 from visionthink_pl.families import EMBEDDED, Family, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
 from visionthink_pl.visual_tools import ResizeImage, VisualTool

@@ -13,9 +13,9 @@ from transformers import AutoModelForImageTextToText
 from equivalence.naive import plain_logprobs
 from export_helpers import export, read_card, save_run, turns_of_export, turns_of_trainer
 from model_helpers import mixed_trajectories
-from visionthink_pl.commands.export.checkpoint import read_trained
 from visionthink_pl.commands.export.find import find_run
 from visionthink_pl.commands.export.merge import Difference, Merged, merge
+from visionthink_pl.commands.export.trained import read_trained
 from visionthink_pl.families import EMBEDDED, Family
 from visionthink_pl.policy import Full, Lora, Policy, load_policy
 

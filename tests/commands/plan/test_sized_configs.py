@@ -9,7 +9,7 @@ import yaml
 
 from judge_server import honest, judge_server
 from trainer_helpers import write_image_folder
-from visionthink_pl.cli import main
+from visionthink_pl.commands.trainer.cli import main
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from prepare_helpers import Faulty, Listed, make_settings
-from visionthink_pl.commands.prepare.count import HIGH, LOW, Counter, correct, count_all
+from visionthink_pl.commands.prepare.count import HIGH, LOW, SampleCounter, correct, count_all
 from visionthink_pl.commands.prepare.record import Record, Row
-from visionthink_pl.conversation import Conversation
 from visionthink_pl.data import LookCloser
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -33,21 +33,21 @@ def test_counts_are_those_of_two_engines(tmp_path: Path, policy: Policy) -> None
         groups = engine.rollout(asked, 4, draw)
         score_groups(groups, [RuleAccuracy()])
         expected.append([correct(group, settings.accuracy) for group in groups])
-    counts = Counter(settings, policy)(asked)
+    counts = SampleCounter(settings, policy)(asked)
     assert counts == list(zip(*expected, strict=True))
     assert any(low for low, _ in counts) and any(low != high for low, high in counts)
 
 
 def test_counts_depend_on_the_sample_and_the_seed(tmp_path: Path, policy: Policy) -> None:
     asked = samples(*range(12))
-    counts = Counter(make_settings(tmp_path, rollouts=4), policy)(asked)
-    backwards = Counter(make_settings(tmp_path, rollouts=4, rows=4), policy)(asked[::-1])
+    counts = SampleCounter(make_settings(tmp_path, rollouts=4), policy)(asked)
+    backwards = SampleCounter(make_settings(tmp_path, rollouts=4, rows=4), policy)(asked[::-1])
     assert backwards[::-1] == counts
-    assert Counter(make_settings(tmp_path, rollouts=4, seed=1), policy)(asked) != counts
+    assert SampleCounter(make_settings(tmp_path, rollouts=4, seed=1), policy)(asked) != counts
 
 
 def test_no_features_are_kept(tmp_path: Path, policy: Policy) -> None:
-    Counter(make_settings(tmp_path), policy)(samples(0, 1))
+    SampleCounter(make_settings(tmp_path), policy)(samples(0, 1))
     assert not policy.features._kept and not policy.features._keys
 
 
@@ -56,7 +56,7 @@ def test_where_halving_saves_nothing_there_is_one_look(tmp_path: Path, policy: P
     tiny = replace(samples(0)[0], images=(Image.new("RGB", (28, 28), "red"),))
     shown = []
     reward = Faulty(lambda group: shown.append(group.trajectories[0].images[0].size) is not None)
-    counts = Counter(make_settings(tmp_path, accuracy=reward), policy)([tiny, samples(6)[0]])
+    counts = SampleCounter(make_settings(tmp_path, accuracy=reward), policy)([tiny, samples(6)[0]])
     assert counts[0][0] == counts[0][1] is not None
     assert shown == [(56, 56), (28, 28), (112, 112)]
 
@@ -69,7 +69,7 @@ def test_correct_is_exactly_one(tmp_path: Path, policy: Policy) -> None:
             return [0.99, 1.0, 0.0]
 
     settings = make_settings(tmp_path, accuracy=Nearly(), rollouts=3)
-    assert Counter(settings, policy)(samples(0)) == [(1, 1)]
+    assert SampleCounter(settings, policy)(samples(0)) == [(1, 1)]
 
 
 def test_what_could_not_be_scored_is_no_zero_and_is_tried_again(
@@ -78,7 +78,7 @@ def test_what_could_not_be_scored_is_no_zero_and_is_tried_again(
     def run(fails) -> dict[int, Row]:
         settings = make_settings(tmp_path, data=LookCloser(6), accuracy=Faulty(fails))
         record = Record(tmp_path, {})
-        count_all(settings, Counter(settings, policy), record, report=lambda rows: None)
+        count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
         return record.rows
 
     whole_image = (112, 112)
@@ -101,10 +101,10 @@ def test_what_changed_in_between_is_refused(tmp_path: Path, policy: Policy) -> N
         settings = make_settings(tmp_path, data=data, accuracy=reward)
         record = Record(tmp_path, {})
         if fails:
-            count_all(settings, Counter(settings, policy), record, report=lambda rows: None)
+            count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
             continue
         with pytest.raises(ConfigError, match=f"sample 0 .{first.id}. is not what it was"):
-            count_all(settings, Counter(settings, policy), record, report=lambda rows: None)
+            count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
 
 
 def test_unreadable_samples_and_duplicates_are_not_rolled_out(
@@ -114,7 +114,7 @@ def test_unreadable_samples_and_duplicates_are_not_rolled_out(
     bad = UnreadableSample("bad", "no image")
     data = Listed([bad, first, replace(first, id="copy"), second, replace(second, id="again")])
     settings, record, reported = make_settings(tmp_path, data=data), Record(tmp_path, {}), []
-    count_all(settings, Counter(settings, policy), record, reported.extend)
+    count_all(settings, SampleCounter(settings, policy), record, reported.extend)
     assert [row.id for row in reported] == ["bad", first.id, "copy", second.id, "again"]
     assert [row.low is not None for row in reported] == [False, True, False, True, False]
     assert [row.duplicate_of for row in reported] == [None, None, first.id, None, second.id]

@@ -7,8 +7,8 @@ import datasets
 import pytest
 
 from prepare_helpers import make_settings
-from visionthink_pl.commands.prepare.cli import main
 from visionthink_pl.commands.prepare.empty import refuse_nothing_kept
+from visionthink_pl.commands.prepare.prepare import main
 from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.selection import select
 from visionthink_pl.types import RunStopped

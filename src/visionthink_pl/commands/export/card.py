@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from visionthink_pl.commands.export.checkpoint import Trained
 from visionthink_pl.commands.export.layout import CONVERSATION, EXAMPLE, looks
 from visionthink_pl.commands.export.merge import Merged
-from visionthink_pl.commands.export.metrics import validations
-from visionthink_pl.commands.export.run import Run
+from visionthink_pl.commands.export.trained import Trained
+from visionthink_pl.commands.export.training_run import Run
+from visionthink_pl.commands.export.validation import validations
 
 UNKNOWN = "unknown: the run's config was not found"
 ASKED = {

@@ -10,8 +10,8 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 from omegaconf import OmegaConf
 
-from visionthink_pl.command_line.errors import config_error, explain, with_key
-from visionthink_pl.commands.export.run import Run, Shown
+from visionthink_pl.commands.export.training_run import Run, Shown
+from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.types import ConfigError
 

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import GenerationConfig
 
 from visionthink_pl.commands.export.probe import made_up_sample
-from visionthink_pl.commands.export.run import Run
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.families import load_family
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.policy.load import nf4

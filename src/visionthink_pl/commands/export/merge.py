@@ -10,9 +10,9 @@ from peft import PeftModel, get_peft_model, set_peft_model_state_dict
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from visionthink_pl.commands.export.checkpoint import Trained
 from visionthink_pl.commands.export.probe import ATTENTION, Probe
-from visionthink_pl.commands.export.run import Run
+from visionthink_pl.commands.export.trained import Trained
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.internals.bitsandbytes import (
     HfQuantizer,
     Linear4bit,

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from visionthink_pl.commands.export.run import Run
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.policy import Policy
 from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.types import Turn, VQASample

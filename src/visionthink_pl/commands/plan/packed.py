@@ -29,10 +29,10 @@ def pack(model: nn.Module, setup: Setup) -> None:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, Linear4bit):
-                setattr(module, name, Packed(child, setup))
+                setattr(module, name, Linear4bitStandIn(child, setup))
 
 
-class Packed(nn.Module):
+class Linear4bitStandIn(nn.Module):
     """A linear layer in 4 bits, its scales quantised too."""
 
     def __init__(self, layer: Linear4bit, setup: Setup) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from visionthink_pl.callbacks import RolloutCallback
-from visionthink_pl.command_line.verbs import PROMPT_TOKENS
-from visionthink_pl.conversation import Conversation
+from visionthink_pl.commands.parsing.verbs import PROMPT_TOKENS
 from visionthink_pl.families import Family, resolve
-from visionthink_pl.limits import NonNegativeInt, Share, check_fields
 from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.types.limits import NonNegativeInt, Share, check_fields
 
 
 @dataclass(frozen=True)

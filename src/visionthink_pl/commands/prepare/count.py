@@ -11,14 +11,14 @@ from visionthink_pl.commands.prepare.duplicates import Seen
 from visionthink_pl.commands.prepare.examine import examine, read_again
 from visionthink_pl.commands.prepare.record import Record, Row
 from visionthink_pl.commands.prepare.settings import Settings
-from visionthink_pl.conversation import Conversation
 from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, FullView, HalfView, half
-from visionthink_pl.memory import JUDGE_REMEDY, memory_for
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import Group, VQASample
+from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 KEPT = "What was counted is kept: the same command goes on from there"
 LOW, HIGH = 0, 1  # index of the draw: the two resolutions get random numbers of their own
@@ -29,7 +29,7 @@ Report = Callable[[Sequence[Row]], None]
 Item = TypeVar("Item")
 
 
-class Counter:
+class SampleCounter:
     """Rolls samples out at both resolutions, one look each, and counts what is correct.
 
     Args:
@@ -108,7 +108,7 @@ def count_all(settings: Settings, count: Count, record: Record, report: Report) 
 
     Args:
         settings: how.
-        count: rolls out, as a ``Counter`` does.
+        count: rolls out, as a ``SampleCounter`` does.
         record: is added to.
         report: called with the rows of each batch.
     """

@@ -11,15 +11,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from visionthink_pl.commands.prepare.count import KEPT, Counter, count_all
+from visionthink_pl.commands.prepare.count import KEPT, SampleCounter, count_all
 from visionthink_pl.commands.prepare.empty import refuse_nothing_kept
 from visionthink_pl.commands.prepare.histogram import differences, draw_histogram
-from visionthink_pl.commands.prepare.progress import Meter
+from visionthink_pl.commands.prepare.meter import Meter
 from visionthink_pl.commands.prepare.record import COUNTS, Record, Row, write_whole
 from visionthink_pl.commands.prepare.selection import Selection, Summary, select
 from visionthink_pl.commands.prepare.settings import Settings, fingerprint
 from visionthink_pl.commands.prepare.write import write_dataset
-from visionthink_pl.memory import JUDGE_REMEDY, memory_for
+from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 DATASET, SUMMARY, HISTOGRAM = "dataset", "summary.json", "histogram.png"
 
@@ -63,7 +63,7 @@ def _count(settings: Settings, record: Record, console: Console) -> None:
     sizes = f"the weights of {settings.policy.pretrained} in {settings.policy.precision}"
     remedies = ["set policy.precision to bf16, with another out, or policy.device to cpu"]
     with memory_for("loading", sizes, remedies, KEPT):
-        counter = Counter(settings, settings.policy.load(settings.temperature))
+        counter = SampleCounter(settings, settings.policy.load(settings.temperature))
     done = sum(not row.unscored for row in record.rows.values())
     with Meter(console, len(settings.data), done) as meter:
 

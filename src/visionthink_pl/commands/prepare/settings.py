@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le, Unit
 
-from visionthink_pl.commands.policy import PolicyOptions
-from visionthink_pl.conversation import TOOLS_SLOT, read_prompt
+from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.data import Source
 from visionthink_pl.images import PixelLimits
-from visionthink_pl.limits import PositiveFloat, PositiveInt, Seed, check_fields
 from visionthink_pl.rewards import Reward
+from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
 from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import PositiveFloat, PositiveInt, Seed, check_fields
 
 # These say how fast the counts come, or what is made of them, never what they are.
 NO_MATTER = re.compile(

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from visionthink_pl.late import late
+from visionthink_pl.internals.late import late
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 
 if TYPE_CHECKING:
-    from visionthink_pl.rewards.judge.accuracy import HybridAccuracy, JudgeAccuracy
     from visionthink_pl.rewards.judge.api import APIJudge
+    from visionthink_pl.rewards.judge.judged_accuracy import HybridAccuracy, JudgeAccuracy
     from visionthink_pl.rewards.judge.local import LocalJudge
 
 __all__ = [
@@ -24,8 +24,8 @@ __all__ = [
 __getattr__ = late(
     __name__,
     {
-        "HybridAccuracy": "accuracy",
-        "JudgeAccuracy": "accuracy",
+        "HybridAccuracy": "judged_accuracy",
+        "JudgeAccuracy": "judged_accuracy",
         "APIJudge": "api",
         "LocalJudge": "local",
     },

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Unit
 from openai import AsyncOpenAI, Timeout
 
-from visionthink_pl.limits import NonNegativeInt, PositiveInt, limited
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
-from visionthink_pl.rewards.judge.cache import VerdictCache
 from visionthink_pl.rewards.judge.endpoint import Endpoint, Patience
 from visionthink_pl.rewards.judge.options import check_address, check_request, read_key
 from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
+from visionthink_pl.rewards.judge.verdict_cache import VerdictCache
+from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, limited
 
 REQUEST = {"temperature": 0, "max_tokens": 256}
 ASKED = 2  # times, before a case counts as failed

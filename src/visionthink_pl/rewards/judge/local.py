@@ -14,10 +14,10 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from visionthink_pl.limits import PositiveInt, limited
 from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.judge.verdict import JudgePrompt, Message, parse_verdict
 from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import PositiveInt, limited
 
 
 class LocalJudge(Judge):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 
-from visionthink_pl.conversation import PROMPTS, read_prompt
 from visionthink_pl.rewards.judge.base import Case
+from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import ConfigError
 
 Message = dict[str, str]
 
-SHIPPED = PROMPTS / "judge"
+SHIPPED = Path(__file__).parent / "prompts"
 CASE_SLOT = "{case}"
 TAG = re.compile(r"<(?![\s\d=])|\[(?=/?INST\])")  # where a tag or a control token would begin
 GRADES = re.compile(r"\b(?:scores?|grades?)\b", re.IGNORECASE)

@@ -1,0 +1,246 @@
+"""What is wrong with a command line, as far as it can be told before torch is loaded.
+
+Only what is certain is refused here; the parser that knows the classes themselves has the last
+word on all the rest.
+"""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import yaml
+
+from visionthink_pl.commands.parsing.config_files import read_config
+from visionthink_pl.commands.parsing.errors import unknown_key, unknown_option
+from visionthink_pl.commands.parsing.named import NotThere, named_class
+from visionthink_pl.commands.parsing.outlines import Option, Outline
+from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
+from visionthink_pl.commands.parsing.values import Values
+from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, nested, verb
+from visionthink_pl.types import ConfigError
+
+# Where classes are that load something slow, and so only when they are named.
+LATE = ("visionthink_pl.data", "visionthink_pl.rewards.judge")
+WORDS_OF_A_CLASS = ("class_path", "init_args", "dict_kwargs")
+
+
+def check(name: str, args: Sequence[str]) -> list[Outline]:
+    """Look through the arguments of a verb, and through the config files that they name.
+
+    Returns:
+        The classes that they name.
+
+    Raises:
+        ConfigError: a file can't be read, there is no such key, a plain value is of another type
+            or out of its limits, or there is no such class.
+    """
+    looked = _Looked(verb(name))
+    for key, value in _given(args):
+        if key == "config" and name != "export":
+            looked.mapping(read_config(value))
+        else:
+            looked.argument(key, value)
+    looked.values.refuse()
+    return list(looked.classes.values())
+
+
+def asks(args: Sequence[str]) -> bool:
+    """Whether the arguments ask for something about options: the classes' parser answers that."""
+    return any(arg in ("-h", "--help") or ".help" in arg or "--print_" in arg for arg in args)
+
+
+def load_named(args: Sequence[str]) -> None:
+    """Check the arguments of a verb that come behind it, and load the classes that they name: a
+    parser knows a class without its module once that is loaded.
+
+    Raises:
+        ConfigError: as of ``check``.
+    """
+    name, *rest = args or [""]
+    if name not in VERBS:
+        return
+    classes = [] if asks(rest) else check(name, rest)
+    late = [f"{p}.{name}" for p in LATE for name in _modules(p)] if asks(rest) else []
+    for module in sorted({*late, *(found.module.name for found in classes)}):
+        import_module(module)
+
+
+def _modules(package: str) -> list[str]:
+    return [m.name for m in pkgutil.iter_modules(import_module(package).__path__)]
+
+
+def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Options and their values in order. What has no value, or is no option, is left out."""
+    for arg, behind in zip(args, [*args[1:], "--"], strict=True):
+        key, equals, value = arg.partition("=")
+        if key == "-c":
+            key = "--config"
+        if not key.startswith("--") or key.endswith((".help", "+")) or len(key) == 2:
+            continue
+        if equals or not behind.startswith("--"):
+            yield key[2:], value if equals else behind
+
+
+class _Looked:
+    """Walks along the keys, and keeps the class that was last named at each."""
+
+    def __init__(self, verb: Verb) -> None:
+        self._verb = verb
+        self.classes: dict[str, Outline] = {}
+        self.values = Values()
+        self._words = dict(_all_words(verb))
+
+    def mapping(self, values: Mapping[str, Any]) -> None:
+        """The content of a config file."""
+        for key, value in values.items():
+            if key in self._verb.sections and isinstance(value, Mapping):
+                for name, inner in value.items():
+                    self._look([key, str(name)], inner)
+            elif key not in self._verb.sections:
+                self._look([key] if key in self._verb.own else _down(key, value), value)
+
+    def argument(self, key: str, text: str) -> None:
+        """One of the command line."""
+        parts = key.split(".")
+        if parts == ["print_config"] or (len(parts) == 1 and key in self._verb.sections):
+            self.values.replaced(key)
+            return  # a file with a section
+        self._look(parts, text, from_line=True)
+
+    def _look(self, parts: list[str], value: Any, from_line: bool = False) -> None:
+        if ".".join(parts) in LINKED:
+            if from_line:
+                source = LINKED[".".join(parts)]
+                raise ConfigError(f'"{".".join(parts)}" must be given via "{source}"')
+            return
+        depth = 1 if parts[0] in self._verb.sections else 0
+        options = self._verb.options(parts[0]) if depth else self._verb.own
+        if parts[depth] not in options:
+            if parts[depth].replace("_", "-") in options:
+                return  # as a config file spells an option of the line
+            raise ConfigError(unknown_key(".".join(parts), self._words))
+        key, within = ".".join(parts[: depth + 1]), parts[depth + 1 :]
+        self._option(options[parts[depth]], key, within, value, from_line)
+
+    def _option(
+        self, option: Option, key: str, within: list[str], value: Any, from_line: bool
+    ) -> None:
+        """A value of an option, or of something within it."""
+        if not within:
+            self.values.replaced(key)
+        try:
+            kind = limited_type(option)
+        except NotPlain:
+            inner = nested(option)
+            if inner is not None and not _names_class(value):
+                self._fields(inner, key, within, value, from_line)
+            else:
+                self._of_class(option, key, within, _structure(value, from_line), from_line)
+            return
+        if not within:
+            self.values.add(key, kind, value, from_line)
+
+    def _fields(
+        self, of: Outline, key: str, within: list[str], value: Any, from_line: bool
+    ) -> None:
+        """A value of a dataclass, or of one of its fields."""
+        if within:
+            self._within(of, key, key, within, value, from_line)
+            return
+        values = _structure(value, from_line)
+        if isinstance(values, Mapping) and not set(values) & set(WORDS_OF_A_CLASS):
+            for name, inner in values.items():
+                self._within(of, key, key, [str(name)], inner, False)
+
+    def _of_class(
+        self, option: Option, key: str, within: list[str], value: Any, from_line: bool
+    ) -> None:
+        """A class that a value names, and its options; or one of the options alone."""
+        if within and within[0] == "init_args":
+            within = within[1:]
+        if within and within[0] not in WORDS_OF_A_CLASS:
+            if key in self.classes:
+                self._within(self.classes[key], key, f"{key}.init_args", within, value, from_line)
+            return
+        self.values.replaced(key)
+        if not isinstance(value, list):
+            self._named(option, key, value)
+            return
+        for index, one in enumerate(value):
+            with self.values.of_element(key, index):
+                self._named(option, key, one)
+
+    def _named(self, option: Option, key: str, value: Any) -> None:
+        path = value.get("class_path") if isinstance(value, Mapping) else value
+        if not isinstance(path, str) or not path or _may_be_text(option):
+            return
+        try:
+            found = named_class(path, list(classes_of(option)))
+        except NotThere as missing:
+            raise ConfigError(f"{key}: {missing}") from missing
+        if found is None:
+            self.classes.pop(key, None)
+            return
+        self.classes[key] = found
+        given = value.get("init_args") if isinstance(value, Mapping) else None
+        for name, inner in given.items() if isinstance(given, Mapping) else ():
+            self._within(found, key, f"{key}.init_args", [str(name)], inner, False)
+
+    def _within(
+        self, of: Outline, at: str, place: str, within: list[str], value: Any, from_line: bool
+    ) -> None:
+        """An option of a class."""
+        options, (name, *rest) = of.options, within
+        if options is None:
+            return
+        if name not in options:
+            words = {option.name: option.words for option in options.values()}
+            raise ConfigError(unknown_option(place, name, of.name, words))
+        self._option(options[name], f"{place}.{name}", rest, value, from_line)
+
+
+def _down(key: str, value: Any) -> list[str]:
+    """A key and the first ones within it."""
+    parts = [key]
+    while isinstance(value, Mapping) and value:
+        name, value = next(iter(value.items()))
+        parts.append(str(name))
+    return parts
+
+
+def _all_words(verb: Verb) -> Iterator[tuple[str, str]]:
+    """Every key, and what is said of it; those within dataclasses too."""
+    yield "config", "YAML file"
+    for name, option in verb.own.items():
+        yield name, option.words
+    for section in verb.sections:
+        yield section, ""
+        for name, option in verb.options(section).items():
+            yield f"{section}.{name}", option.words
+            inner = nested(option)
+            for field in (inner.options or {}).values() if inner else ():
+                yield f"{section}.{name}.{field.name}", field.words
+
+
+def _may_be_text(option: Option) -> bool:
+    """Whether a text may stand there as such: ``str | Accelerator``."""
+    names = {n.id for n in ast.walk(option.annotation or ast.Pass()) if isinstance(n, ast.Name)}
+    return bool(names & {"str", "type", "_PATH", "_PLUGIN_INPUT", "timedelta"})
+
+
+def _names_class(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_path" in value
+
+
+def _structure(value: Any, from_line: bool) -> Any:
+    """What a text of the command line says, read as YAML."""
+    if not from_line:
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return None

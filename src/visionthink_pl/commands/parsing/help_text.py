@@ -1,0 +1,92 @@
+"""``--help`` of a verb, written from the sources of its classes: ours first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from typing_extensions import TypeAliasType
+
+from visionthink_pl.commands.parsing.named import known_classes
+from visionthink_pl.commands.parsing.outlines import NO_DEFAULT, Option, literal
+from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, plain_type
+from visionthink_pl.commands.parsing.verbs import (
+    PROGRAM,
+    TRAINER_DEFAULTS,
+    VERBS,
+    Verb,
+    nested,
+    verb,
+)
+
+TITLES = {
+    "model": "what is trained, and how",
+    "data": "where prompts come from",
+    "rollout": "how answers are sampled and scored",
+    "progress": "the progress bar",
+    "trainer": "Lightning's Trainer",
+}
+
+
+def print_help(name: str) -> None:
+    """Print all options of a verb."""
+    of = verb(name)
+    parser = ArgumentParser(
+        prog=f"{PROGRAM} {name}",
+        description=VERBS[name],
+        usage=f"{PROGRAM} {name} [--config FILE] [--OPTION VALUE ...]",
+        epilog=_epilog(of),
+    )
+    if name != "export":
+        parser.add_argument("--config", type=str, help="YAML file with the options below.")
+    if of.sections and name != "plan":
+        parser.add_argument("--print_config", type=str, help="Print the config as it is read.")
+    for key, option in of.own.items():
+        _add(parser, key, option)
+    for section in of.sections:
+        group = parser.add_argument_group(f"{section}: {TITLES[section]}")
+        for key, option in of.options(section).items():
+            _add(group, f"{section}.{key}", option)
+    parser.print_help()
+
+
+def _epilog(of: Verb) -> str:
+    classes = (
+        "--rollout.rewards.help ResizePenalty" if of.sections else "--accuracy.help RuleAccuracy"
+    )
+    return f"Options of a class: {classes}." if of.name != "export" else ""
+
+
+def _add(parser: Any, key: str, option: Option) -> None:
+    """One option; of a dataclass each of its fields."""
+    inner = nested(option)
+    for name, field in ((inner.options or {}) if inner else {}).items():
+        _add(parser, f"{key}.{name}", field)
+    if inner is not None:
+        return
+    parser.add_argument(
+        f"--{key}", type=_type(option), default=_default(key, option), help=_help(option)
+    )
+
+
+def _default(key: str, option: Option) -> Any:
+    section, _, name = key.partition(".")
+    if section == "trainer" and name in TRAINER_DEFAULTS:
+        return TRAINER_DEFAULTS[name]
+    return None if option.default is NO_DEFAULT else literal(option.default)
+
+
+def _type(option: Option) -> Any:
+    """The type, or the text of it where it names classes."""
+    try:
+        return plain_type(option)
+    except NotPlain:
+        return TypeAliasType(option.written, Any)
+
+
+def _help(option: Option) -> str:
+    words = option.words
+    if not words.endswith("."):
+        words += "."
+    found = {c.path: c.name for base in classes_of(option) for c in known_classes(base)}
+    return f"{words} Classes: {', '.join(found.values())}." if found else words

@@ -1,0 +1,163 @@
+"""``python -m visionthink_pl plan --config X.yaml``: what training by that config would need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentError, Namespace
+from lightning import Trainer
+from lightning.pytorch.cli import LightningArgumentParser
+from rich.console import Console
+
+from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
+from visionthink_pl.commands.ending import exit_code
+from visionthink_pl.commands.parsing.early import load_named
+from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
+from visionthink_pl.commands.plan.advice import Advice, advise
+from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
+from visionthink_pl.commands.plan.estimate import estimate
+from visionthink_pl.commands.plan.report import Report
+from visionthink_pl.commands.plan.setup import Demand, Setup
+from visionthink_pl.commands.precision import full_name
+from visionthink_pl.data import PromptDataModule
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.types import ConfigError
+
+DOES_NOT_FIT = 3  # exit code
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line (that of the process by default); return the exit code."""
+    reports: list[Report] = []
+    code = exit_code(lambda: reports.append(run(args)))
+    return DOES_NOT_FIT if code == 0 and reports[0].fits is False else code
+
+
+def run(args: Sequence[str] | None) -> Report:
+    """Parse, estimate, print.
+
+    Raises:
+        ConfigError: something in the config can't work.
+    """
+    given = sys.argv[2:] if args is None else list(args)
+    load_named(["plan", *given])
+    parser = build_parser()
+    config = parse(parser, given)
+    card = Card.here() if config.gpu is None else Card.parse(config.gpu)
+    demand = Demand(config.prompt_tokens, config.ask_rate)
+    module, rollout = build(config)
+    setup = Setup.of(
+        module,
+        rollout,
+        prompts_of(config),
+        full_name(config.trainer.precision),
+        demand,
+        card is not None,
+    )
+    found = estimate(setup)
+    fits = card is None or found.peak <= card.usable
+    advice = Advice() if fits or card is None else advise(setup, found, card.usable)
+    report = Report(setup, found, card, advice)
+    if config.json == STDOUT:
+        print(report.as_json())
+    else:
+        report.show(Console())
+        if config.json:
+            Path(config.json).write_text(f"{report.as_json()}\n", encoding="utf-8")
+    return report
+
+
+def build_parser() -> LightningArgumentParser:
+    """The options of ``fit``, and those of the plan itself."""
+    parser = LightningArgumentParser(
+        prog=f"{PROGRAM} plan",
+        description=OTHERS["plan"],
+        parser_mode="omegaconf",
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config", help="YAML file, as for fit.")
+    parser.add_argument(
+        "--gpu",
+        type=str | None,
+        help="A card: its memory, such as 24GB, or its name, such as 4090.",
+    )
+    parser.add_argument(
+        "--prompt-tokens",
+        type=int | None,
+        help="Text tokens of a prompt; by default as many as rollout.max_prompt_tokens leaves, "
+        f"or {PROMPT_TOKENS}.",
+    )
+    parser.add_argument(
+        "--ask-rate", type=float, default=1.0, help="Share of rollouts that see the full image."
+    )
+    parser.add_argument(
+        "--json", nargs="?", const=STDOUT, help="Figures as JSON, in place of the table or in FILE."
+    )
+    parser.add_argument("--seed_everything", type=bool | int, default=0)
+    parser.add_argument("--ckpt_path", type=str | None)
+    _add_built(parser)
+    parser.add_lightning_class_args(PromptDataModule, "data")
+    parser.add_lightning_class_args(PhaseProgressBar, "progress")
+    parser.add_lightning_class_args(Trainer, "trainer")
+    return parser
+
+
+def _add_built(parser: LightningArgumentParser) -> None:
+    parser.add_lightning_class_args(VisionThinkModule, "model")
+    parser.add_lightning_class_args(RolloutCallback, "rollout")
+
+
+def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namespace:
+    """Parse; a mistake becomes one line.
+
+    Raises:
+        ConfigError: with that line.
+    """
+    try:
+        config = parser.parse_args(None if args is None else list(args))
+    except ArgumentError as error:
+        if "--gpu: expected one argument" in str(error):  # nothing, or -5GB
+            raise ConfigError(f"--gpu: {CARD_EXPECTED}") from error
+        keys = list(parser.get_defaults(skip_validation=True).keys())
+        raise ConfigError(explain(str(error), keys)) from error
+    if config.json not in (None, STDOUT):
+        _check_file(Path(config.json))
+    return config
+
+
+def _check_file(file: Path) -> None:
+    if file.is_dir():
+        raise ConfigError(f"--json: {str(file)!r} is a folder; name a file")
+    if not file.parent.is_dir():
+        raise ConfigError(f"--json: there is no folder {str(file.parent)!r} to write it in")
+
+
+def build(config: Namespace) -> tuple[VisionThinkModule, RolloutCallback]:
+    """Build what memory depends on; data, rewards and filters are not touched.
+
+    Raises:
+        ConfigError: a class refuses its options; says where in the config it stands.
+    """
+    parts = config.clone()
+    parts.rollout.rewards = parts.rollout.filters = None
+    parser = LightningArgumentParser()
+    _add_built(parser)
+    try:
+        built = parser.instantiate(Namespace(model=parts.model, rollout=parts.rollout))
+    except ValueError as error:
+        mistake = config_error(error)
+        if mistake is None:
+            raise
+        raise ConfigError(with_key(str(mistake), config.as_dict())) from error
+    return built.model, built.rollout
+
+
+def prompts_of(config: Namespace) -> int:
+    """Prompts that one device rolls out in a step."""
+    devices = config.trainer.devices
+    ranks = devices * config.trainer.num_nodes if isinstance(devices, int) and devices > 0 else 1
+    return -(-config.data.prompts_per_step // ranks)

@@ -1,0 +1,277 @@
+"""``python -m visionthink_pl fit|validate|test|predict --config X.yaml``: Lightning's own CLI."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from pydoc import locate
+from typing import Any, Literal
+
+from jsonargparse import ArgumentError, Namespace
+from lightning import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import MPSAccelerator
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
+from visionthink_pl.commands.ending import exit_code
+from visionthink_pl.commands.parsing.early import load_named
+from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
+from visionthink_pl.commands.plan.warning import warn_if_too_large
+from visionthink_pl.commands.trainer.run_checks import (
+    check_callbacks,
+    check_folders,
+    check_monitored,
+    figures_of,
+    missing_package,
+)
+from visionthink_pl.data import PromptDataModule
+from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
+from visionthink_pl.module.checkpoints import read_checkpoint
+from visionthink_pl.training.ranks import gathered
+from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import Seed, complaint
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
+)
+
+STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
+    "fit": "train",
+    "validate": "validation",
+    "test": "test",
+    "predict": "predict",
+}
+
+
+CLASSES = (VisionThinkModule, PromptDataModule, RolloutCallback, PhaseProgressBar, Trainer)
+
+
+class VisionThinkCLI(LightningCLI):
+    """The trainer, the module, the data, and ``rollout``: the callback that samples."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            raise ConfigError(_plain(explain(str(error), self._keys(), list(VERBS)))) from error
+        seed = self.config[self.config.subcommand].seed_everything
+        if wrong := complaint(seed, Seed):  # true, too: the parser takes it
+            raise ConfigError(f"seed_everything: {wrong}")
+        _refuse_bad_checkpoint(self.config[self.config.subcommand].ckpt_path)  # next, it is opened
+
+    def _keys(self) -> list[str]:
+        """Every key that a config may have; the verbs share them."""
+        return list(self._verb_parser.get_defaults(skip_validation=True).keys())
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Ours first, then the trainer's."""
+        self._verb_parser = parser
+        for section, of in zip(SECTIONS, CLASSES, strict=True):
+            parser.add_lightning_class_args(of, section)
+        parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for source, target in LINKS:
+            compute = int if source == "seed_everything" else None
+            parser.link_arguments(source, target, compute_fn=compute)
+        parser.link_arguments("data.kinds", "model.kinds", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse what the config alone shows to be wrong."""
+        config: Namespace = self.config[str(self.subcommand)]
+        if config.trainer.inference_mode is not False:
+            raise ConfigError(
+                "trainer.inference_mode: must be false; tensors made in inference mode by the "
+                "validation before training could not be trained on"
+            )
+        if config.trainer.use_distributed_sampler:
+            raise ConfigError(
+                "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
+            )
+        _refuse_unsupported(config.trainer)
+        if config.trainer.barebones:
+            raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
+        if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
+            config.trainer.enable_progress_bar, config.progress.refresh_rate = None, 0
+        callbacks = config.trainer.callbacks or []
+        if not isinstance(callbacks, list):
+            raise ConfigError("trainer.callbacks: a list, such as [RolloutLog]")
+        if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
+            raise ConfigError("trainer.callbacks: RolloutCallback is there already, as rollout")
+        _refuse_replaced(config.trainer)
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse here what would else come out after loading, or in a second process."""
+        check_folders(self.trainer)
+        check_callbacks(self.trainer)
+        self.model.check(self.trainer)
+        self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
+
+    def instantiate_classes(self) -> None:
+        """Build all classes; where one refuses its options, say where in the config it stands."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, ImportError) as error:
+            config = self.config[str(self.subcommand)].as_dict()
+            mistake = config_error(error) or missing_package(error, config)
+            if mistake is None:
+                raise
+            raise ConfigError(with_key(str(mistake), config)) from error
+
+    def before_fit(self) -> None:
+        """Validate once before training, for the "before" of the comparison; a resumed run has
+        had its own."""
+        prompts = -(-self.datamodule.prompts_per_step // self.trainer.world_size)
+        warn_if_too_large(self.trainer, self.model, self._rollout(), prompts)
+        if not self.datamodule.validates:
+            self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
+        self._refuse_long_interval()
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        parts = [reward.name for reward in self._rollout().rewards]
+        validates = bool(self.datamodule.validates and self.trainer.limit_val_batches)
+        check_monitored(callbacks, figures_of(self.model, parts, validates))
+        self._rollout().fit_follows()
+        resumed = self.config.fit.ckpt_path is not None
+        if not resumed and self.datamodule.validates:
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+    def _refuse_long_interval(self) -> None:
+        """Lightning refuses it too, but after the validation before training."""
+        trainer, every = self.trainer, self.trainer.val_check_interval
+        within_epoch = isinstance(every, int) and trainer.check_val_every_n_epoch is not None
+        batches, limit = self.datamodule.batches, trainer.limit_train_batches
+        if not within_epoch or not trainer.limit_val_batches or batches is None:
+            return
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        if every > batches:
+            raise ConfigError(
+                f"trainer.val_check_interval: {every} batches, but an epoch of data.train has "
+                f"{batches}; set it to {batches} or less, or trainer.check_val_every_n_epoch to "
+                "null to count on over epochs"
+            )
+
+    def after_fit(self) -> None:
+        """Say what came of it."""
+        steps, batches = self.trainer.global_step, self._rollout().draw
+        if steps == 0:
+            rank_zero_warn(f"nothing was trained: no group of {batches} batches had signal")
+        checkpoint = self.trainer.checkpoint_callback
+        kept = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        if self.trainer.is_global_zero:
+            ending = f"; checkpoint: {kept}" if kept else ""
+            print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
+
+    def after_validate(self) -> None:
+        """Tell of bad rows; where training follows, its end does."""
+        self._rollout().screening.report()
+
+    def _rollout(self) -> RolloutCallback:
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next(callback for callback in callbacks if isinstance(callback, RolloutCallback))
+
+    def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
+        """Write one JSON object a sample to ``predictions.jsonl`` in the log folder."""
+        own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
+        ranks = gathered(self.trainer, own)
+        file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"  # asked for by all ranks
+        if not self.trainer.is_global_zero:
+            return
+        batches = [part for batch in zip(*ranks, strict=True) for part in batch]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", encoding="utf-8") as out:
+            for row in (row for batch in batches for row in batch):
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        print(f"predictions: {file}")
+
+
+def _plain(text: str) -> str:
+    """jsonargparse words a dataclass that may be null as it would a class with a path."""
+    return text.replace("model.lora.init_args.", "model.lora.")
+
+
+def _refuse_unsupported(trainer: Namespace) -> None:
+    """Devices and ways to start processes that can't work; what is set of a strategy's class is
+    looked at once it is there. ``auto`` would take a Mac's GPU."""
+    strategy, accelerator = trainer.strategy, trainer.accelerator
+    if isinstance(strategy, Namespace):  # another one may not even be built
+        known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
+        strategy = strategy.class_path
+    else:
+        known = not isinstance(strategy, str) or strategy.lower() in STRATEGIES
+    if not known:
+        raise ConfigError(f"trainer.strategy: auto on one device, ddp on several, not {strategy}")
+    if isinstance(accelerator, str) and accelerator not in ACCELERATORS:
+        raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
+    if accelerator == "auto" and MPSAccelerator.is_available():
+        trainer.accelerator = "cpu"
+        rank_zero_info("trainer.accelerator: auto takes the CPU here; MPS has no fp64.")
+
+
+def _refuse_replaced(trainer: Namespace) -> None:
+    """Lightning refuses these too, but after the validation before training."""
+    if trainer.gradient_clip_val:
+        raise ConfigError("trainer.gradient_clip_val: set model.max_grad_norm in its place")
+    if trainer.accumulate_grad_batches != 1:
+        raise ConfigError(
+            "trainer.accumulate_grad_batches: must be 1; data.prompts_per_step says how much a "
+            "step sees, model.micro_batch_size how much at once"
+        )
+
+
+def _refuse_bad_checkpoint(path: str | None) -> None:
+    """``hpc`` is Lightning's word for the one that a preempted SLURM job left, and addresses are
+    its to open; of ``last`` and ``best`` a new process knows nothing."""
+    if path is None or path == "hpc" or ":" in path:
+        return
+    if Path(path).is_file():
+        read_checkpoint(Path(path), "ckpt_path")
+        return
+    if path in ("last", "best"):
+        raise ConfigError(f"ckpt_path: name the file; a new process knows of no {path} checkpoint")
+    beside = Path(f"{path.rstrip('/')}.ckpt")
+    within = sorted(Path(path).glob("*.ckpt"), key=lambda file: file.stat().st_mtime)
+    nearest = beside if beside.is_file() else within[-1] if within else None
+    hint = f"; did you mean {str(nearest)!r}?" if nearest else ""
+    raise ConfigError(f"ckpt_path: there is no file {path!r}{hint}")
+
+
+def build_cli(args: ArgsType = None) -> VisionThinkCLI:
+    """Parse ``args`` (the command line by default), and run the verb they name."""
+    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
+    return VisionThinkCLI(
+        VisionThinkModule,
+        PromptDataModule,
+        trainer_class=Trainer,
+        trainer_defaults={"callbacks": [ComparisonTable()], **TRAINER_DEFAULTS},
+        seed_everything_default=0,
+        save_config_kwargs={"overwrite": True},
+        auto_configure_optimizers=False,
+        parser_kwargs=parser_kwargs
+        | {"prog": PROGRAM}
+        | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
+        args=args,
+    )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; a mistake of the user's ends in one line and exit code 2, a run that
+    can't go on in one line and exit code 1."""
+    return exit_code(lambda: _run(args))
+
+
+def _run(args: Sequence[str] | None) -> None:
+    load_named(sys.argv[1:] if args is None else args)
+    try:
+        build_cli(None if args is None else list(args))
+    except MisconfigurationException as error:
+        raise ConfigError(str(error)) from error

@@ -1,0 +1,181 @@
+"""What a run would find out too late: figures that are never logged, folders that can't be
+written, packages that are not there."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+
+from visionthink_pl.commands.parsing.errors import CLASS_PROBLEM, one_line
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.training.metrics import ACCURACY, evaluation_names, train_names
+from visionthink_pl.types import ConfigError
+
+OF_A_STEP = (
+    "loss/policy",
+    "loss/clip_fraction",
+    "loss/grad_norm",
+    "lr",
+    "train/logprob_difference_mean",
+    "train/logprob_difference_max",
+    "train/unreadable",
+    "train/waiting_groups",
+    "train/surplus_groups",
+    "time/rollout_s",
+    "time/update_s",
+    "rollout_step",
+    "optimizer_step",
+)
+KNOWN = ("lightning.", "visionthink_pl.")  # whose callbacks log nothing that is monitored
+PACKAGE = "visionthink_pl."
+GIVEN_CLASS = re.compile(r"Problem with given class_path '(?P<path>[\w.]+)'")
+ADDRESS = "://"  # in the name of a folder that fsspec writes elsewhere
+ALIKE = 0.5  # of 1: how near the name of a figure must be
+
+
+def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool) -> list[str]:
+    """Names of all figures that a fit logs.
+
+    Args:
+        module: what is trained.
+        parts: names of the parts of the reward.
+        validates: whether there is a validation.
+    """
+    loss = module.loss_function
+    names = [*train_names(module.kinds, parts), *OF_A_STEP]
+    names += ["loss/kl"] * (loss.kl_coefficient > 0)
+    names += ["loss/entropy"] * (loss.entropy_coefficient > 0)
+    if validates:
+        names += [*evaluation_names("val", module.kinds), "val/unreadable"]
+    if ACCURACY not in parts:
+        names = [name for name in names if ACCURACY not in name.split("/")]
+    return names
+
+
+def check_monitored(callbacks: Sequence[Callback], figures: Sequence[str]) -> None:
+    """Refuse to wait for a figure that is never logged. Where there are callbacks or a module of
+    somebody else's, which may log more, nothing is said.
+
+    Raises:
+        ConfigError: naming the nearest figures.
+    """
+    if not all(type(callback).__module__.startswith(KNOWN) for callback in callbacks):
+        return
+    for callback in callbacks:
+        if not isinstance(callback, EarlyStopping | ModelCheckpoint) or callback.monitor is None:
+            continue
+        if callback.monitor in figures or callback.monitor in ("reward", "resize"):
+            continue
+        flat = {name.replace("/", "_"): name for name in figures}
+        wanted = callback.monitor.replace("/", "_")
+        near = [flat[name] for name in difflib.get_close_matches(wanted, flat, cutoff=ALIKE)]
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ConfigError(
+            f"trainer.callbacks: {type(callback).__name__}.monitor: {callback.monitor!r} is never "
+            f"logged by this run{hint} (docs/metrics.md has all figures)"
+        )
+
+
+def check_folders(trainer: Trainer) -> None:
+    """Refuse folders that can't be written, before anything is.
+
+    Raises:
+        ConfigError: naming the key, and what stands in the way.
+    """
+    for key, folder in _folders(trainer):
+        if ADDRESS in folder:
+            continue
+        path = Path(os.path.abspath(folder))
+        above = next(p for p in (path, *path.parents) if os.path.lexists(p))
+        if not above.is_dir():
+            raise ConfigError(f"{key}: {folder!r} can't be a folder: {str(above)!r} is a file")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise ConfigError(f"{key}: {folder!r} can't be written: no right to {str(above)!r}")
+
+
+def _folders(trainer: Trainer) -> Iterator[tuple[str, str]]:
+    """Folders that a run writes, and the keys that set them."""
+    for logger in trainer.loggers:
+        name = type(logger).__name__
+        if logger.save_dir is not None:
+            yield f"trainer.logger: {name}.save_dir", str(logger.save_dir)
+        if logger.log_dir is not None:
+            yield f"trainer.logger: {name}", str(logger.log_dir)
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None:
+            yield f"trainer.callbacks: {type(callback).__name__}.dirpath", str(callback.dirpath)
+    if not trainer.loggers:
+        yield "trainer.default_root_dir", str(trainer.default_root_dir)
+
+
+def check_callbacks(trainer: Trainer) -> None:
+    """Refuse what would say so only after the validation before training.
+
+    Raises:
+        ConfigError: a callback writes to a logger, and there is none.
+    """
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    if not trainer.loggers and any(isinstance(c, LearningRateMonitor) for c in callbacks):
+        raise ConfigError(
+            "trainer.callbacks: LearningRateMonitor writes to a logger, and trainer.logger is false"
+        )
+
+
+def missing_package(error: BaseException, config: Any) -> ConfigError | None:
+    """The mistake, where a class that the config names could not be built for want of a package.
+
+    Args:
+        error: what was raised while it was built.
+        config: nested dicts and lists, as parsed.
+    """
+    chain = list(_causes(error))
+    missing = next((e for e in chain if isinstance(e, ImportError)), None)
+    if missing is None:
+        return _refused(str(error), config)
+    named = [m["path"] for e in chain if (m := GIVEN_CLASS.search(str(e)))]
+    files = {Path(frame.filename).stem for frame in traceback.extract_tb(missing.__traceback__)}
+    for key, path in _class_paths(config, ""):
+        if path in named or path.rpartition(".")[0].rpartition(".")[2] in files:
+            wanted = f" (pip install {missing.name})" if missing.name else ""
+            return ConfigError(
+                f"{key}: {path.rpartition('.')[2]} needs a package that is not here: "
+                f"{one_line(str(missing))}{wanted}"
+            )
+    return None
+
+
+def _refused(message: str, config: Any) -> ConfigError | None:
+    """What a class of another package says, where the parser has kept its words alone. What one
+    of ours says is a mistake of the user's only where it says so itself."""
+    problem = CLASS_PROBLEM.search(message)
+    if problem is None or problem["path"].startswith(PACKAGE):
+        return None
+    places = [key for key, path in _class_paths(config, "") if path == problem["path"]]
+    name = problem["path"].rpartition(".")[2]
+    return ConfigError(f"{' or '.join(places)}: {name}: {one_line(problem['why'])}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _class_paths(config: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Each class that a config names, and where."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_path"), str):
+            yield key, config["class_path"]
+        for name, value in config.items():
+            yield from _class_paths(value, f"{key}.{name}" if key else name)
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from _class_paths(value, f"{key}[{index}]")

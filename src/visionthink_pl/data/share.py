@@ -1,0 +1,36 @@
+"""Which part of each batch a process draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lightning import Trainer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a batch is this rank's.
+
+    Args:
+        rank: of this process.
+        ranks: how many there are.
+    """
+
+    rank: int = 0
+    ranks: int = 1
+
+    @classmethod
+    def of_rank(cls, trainer: Trainer) -> Share:
+        return cls(trainer.global_rank, trainer.world_size)
+
+    def of(self, batch: Sequence[T]) -> Sequence[T]:
+        """Neighbours, rank by rank; the parts' sizes differ by one at most."""
+        first, last = (len(batch) * r // self.ranks for r in (self.rank, self.rank + 1))
+        return batch[first:last]
+
+
+ALL = Share()

@@ -1,0 +1,54 @@
+"""What the model is shown first of an image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from PIL import Image
+
+from visionthink_pl.images.sizes import Size, half, half_size
+from visionthink_pl.types import VQASample
+
+
+class FirstView(ABC):
+    """What the model is shown first of each image, made from it at high resolution."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "first" in vars(cls) and "size" not in vars(cls):
+            cls.size = FirstView.size  # type: ignore[method-assign]  # a parent's says nothing here
+
+    def size(self, high: Size) -> Size | None:
+        """The size of the first view of an image of size ``high``, where that alone decides it.
+        By default ``None``: the length of a prompt is then counted on the image itself."""
+        return None
+
+    @abstractmethod
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        """Return the first view; called by any thread of the loader, without gradients.
+
+        Args:
+            high: an image of the sample within the pixel limits.
+            sample: what it belongs to.
+        """
+
+
+class HalfView(FirstView):
+    """Half the width and half the height: a quarter of the pixels (paper, Sec. 3.2)."""
+
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        return half(high)
+
+    def size(self, high: Size) -> Size:
+        return half_size(high)
+
+
+class FullView(FirstView):
+    """The whole image at once: the paper's General recipe. No second look is offered."""
+
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        return high
+
+    def size(self, high: Size) -> Size:
+        return high

@@ -1,0 +1,5 @@
+"""The LightningModule: policy and frozen reference, trained on the rollouts that it is handed."""
+
+from visionthink_pl.module.module import BASE_DTYPES, SUPPORTED_STRATEGIES, VisionThinkModule
+
+__all__ = ["BASE_DTYPES", "SUPPORTED_STRATEGIES", "VisionThinkModule"]

@@ -1,0 +1,98 @@
+"""Validation, test and prediction: what is done with rollouts that nothing is learned from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lightning import LightningModule
+
+from visionthink_pl.training.metrics import Tally, evaluation_names, tally_evaluation
+from visionthink_pl.training.ranks import gathered
+from visionthink_pl.types import PromptBatch, RolloutBatch
+
+if TYPE_CHECKING:
+    from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
+
+
+class EvaluatedModule(LightningModule):
+    """A policy that is evaluated on the rollouts that it is handed.
+
+    Args:
+        kinds: every kind of sample that metrics are split by.
+    """
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.kinds = kinds
+        self.policy: Policy | None = None
+        self._evaluated: Tally | None = None
+        self._unreadable = 0
+
+    def _policy(self) -> Policy:
+        assert self.policy is not None, "configure_model has not run"
+        return self.policy
+
+    def on_validation_epoch_start(self) -> None:
+        self._evaluated, self._unreadable = Tally(evaluation_names("val", self.kinds)), 0
+
+    def on_test_epoch_start(self) -> None:
+        self._evaluated, self._unreadable = Tally(evaluation_names("test", self.kinds)), 0
+
+    def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: PromptBatch, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: PromptBatch, stage: str) -> None:
+        tally_evaluation(self._tally(), stage, rollouts_of(batch).groups)
+        self._unreadable += len(batch.unreadable)
+        self._policy().forget_images()
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_evaluation("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test")
+
+    def _log_evaluation(self, stage: str) -> None:
+        means = self._tally().over_ranks(self.trainer).means()
+        unreadable = sum(gathered(self.trainer, self._unreadable))
+        figures = {**means, f"{stage}/unreadable": float(unreadable)}
+        self.log_dict(figures, sync_dist=True)  # they are the same on all ranks already
+
+    def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
+        """One row a sample: what was answered, and whether a second look was taken; or why its
+        image could not be read."""
+        answered = [
+            {
+                "id": group.sample.id,
+                "kind": group.sample.kind,
+                "question": group.sample.question,
+                "truths": [text for text in group.sample.answers if text.strip()],
+                "answer": trajectory.answer,
+                "second_look": trajectory.high,
+                "visual_tokens": trajectory.visual_tokens,
+                "stop": str(trajectory.stop),
+                "turns": [turn.text for turn in trajectory.turns],
+            }
+            for group in rollouts_of(batch).groups
+            for trajectory in group.trajectories
+        ]
+        self._policy().forget_images()
+        return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
+
+    def _tally(self) -> Tally:
+        assert self._evaluated is not None, "no evaluation is under way"
+        return self._evaluated
+
+
+def rollouts_of(batch: PromptBatch) -> RolloutBatch:
+    """The batch's rollouts.
+
+    Raises:
+        RuntimeError: nobody has filled them in.
+    """
+    if batch.rollouts is None:
+        raise RuntimeError("the batch has no rollouts: add a RolloutCallback to the trainer")
+    return batch.rollouts

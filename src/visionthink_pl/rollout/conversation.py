@@ -1,0 +1,224 @@
+"""What the model is told: the prompt, its tools, and the answer to a call.
+
+Messages are rendered by the model's own chat template. What follows a call is that template's
+delta, so that the history stays the ids that were sampled: nothing is decoded and re-encoded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from visionthink_pl.families import Family, Message
+from visionthink_pl.images import FirstView, PixelLimits, Size
+from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
+from visionthink_pl.rollout.replies import InvalidCall, parse_call, split_thought
+from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample
+from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
+
+# What stands for a text while the chat template is rendered around it.
+QUESTION = "\x00question\x00"  # the user's words, which are no markup
+TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
+RESULT = "\x00result\x00"  # a tool's words, which are no markup either
+
+
+class PromptLength(NamedTuple):
+    """Of a prompt.
+
+    Attributes:
+        tokens: all of them.
+        visual: those of the first look among them.
+    """
+
+    tokens: int
+    visual: int
+
+
+@dataclass
+class Opening:
+    """A conversation before the model's first word.
+
+    Attributes:
+        trajectory: the prompt's ids and the first look, no turns yet.
+        high: the full images within the limits, which a tool may show.
+        full_look_tokens: visual tokens of one look at ``high``.
+        messages: the prompt as messages, from which the template's deltas are rendered.
+    """
+
+    trajectory: Trajectory
+    high: list[Image.Image]
+    full_look_tokens: int
+    messages: list[Message]
+
+
+class Conversation:
+    """Renders prompts and tool responses for one model family.
+
+    Args:
+        family: whose template and tokenizer are used.
+        tools: what the model may call.
+        prompt: system prompt where a tool is on offer; holds the slot ``{tools}``.
+        prompt_without_tools: system prompt where none is.
+        first_view: what is shown first of each image.
+        limits: pixel limits of each full image.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        tools: Sequence[VisualTool],
+        prompt: str,
+        prompt_without_tools: str,
+        first_view: FirstView,
+        limits: PixelLimits,
+    ) -> None:
+        self._family = family
+        self._tools = {tool.name: tool for tool in tools}
+        signatures = "\n".join(signature(tool) for tool in tools)
+        self._prompt = prompt.replace(TOOLS_SLOT, signatures)
+        self._prompt_without_tools = prompt_without_tools
+        self._first_view = first_view
+        self._limits = limits
+        self._frame_tokens = lru_cache(self._count_frame)
+
+    def views(self, sample: VQASample) -> Views:
+        """What is shown of its images: the one place in which they are limited and looked at."""
+        high = [self._limits.apply(image) for image in sample.images]
+        return Views(high, [self._first_view.first(image, sample) for image in high])
+
+    def may_show(self, views: Views) -> list[Image.Image]:
+        """The images among these that a prompt holds, or that a tool may add."""
+        if not self._tools:
+            return list(views.first)
+        offer = self._offers(views.first, views.high)
+        return [*views.first, *views.high] if offer else list(views.high)
+
+    def open(self, sample: VQASample) -> Opening:
+        """Build the prompt. A tool is offered only where the second look could add pixels."""
+        views = sample.views or self.views(sample)
+        high, low = list(views.high), list(views.first)
+        offer = self._offers(low, high)
+        first = low if offer or not self._tools else high
+        messages = self._messages(offer, len(first))
+        before, after = self._family.render(messages, True).split(QUESTION)
+        ids = self._family.encode(before, first)
+        ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
+        tools = tuple(self._tools) if offer else ()
+        trajectory = Trajectory(ids, list(first), self._visual_tokens(first), tools)
+        return Opening(trajectory, high, self._visual_tokens(high), messages)
+
+    def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
+        """How long a prompt will be, by the sizes of its images alone; ``None`` where the first
+        view does not tell its own. Not for several threads at once: the tokenizer is switched
+        between markup and words.
+
+        Args:
+            question: of the sample.
+            sizes: of its images, upright, before the limits.
+        """
+        high = [self._limits.size(size) for size in sizes]
+        low = [view for size in high if (view := self._first_view.size(size)) is not None]
+        if len(low) < len(high):
+            return None
+        offer = self._offers(low, high)
+        visual = self._visual_tokens(low if offer or not self._tools else high)
+        words = len(self._family.encode_words(question))
+        return PromptLength(self._frame_tokens(offer, len(high)) + words + visual, visual)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that ``length`` depends on beside its arguments, as plain values."""
+        view = type(self._first_view)
+        return {
+            "family": self._family.digest,
+            "prompts": [self._prompt, self._prompt_without_tools],
+            "tools": list(self._tools),
+            "first_view": [f"{view.__module__}.{view.__qualname__}", repr(vars(self._first_view))],
+            "limits": repr(self._limits),
+        }
+
+    def _offers(
+        self, low: Sequence[Image.Image | Size], high: Sequence[Image.Image | Size]
+    ) -> bool:
+        return bool(self._tools) and self._visual_tokens(low) < self._visual_tokens(high)
+
+    def _messages(self, offer: bool, images: int) -> list[Message]:
+        content: list[dict[str, str]] = [{"type": "image"} for _ in range(images)]
+        content.append({"type": "text", "text": QUESTION})
+        return [
+            {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
+            {"role": "user", "content": content},
+        ]
+
+    def _count_frame(self, offer: bool, images: int) -> int:
+        """Tokens around a question, without visual ones."""
+        before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
+        blank = [Size(1, 1)] * images
+        tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
+        return tokens - self._visual_tokens(blank)
+
+    def _visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
+        return sum(map(self._family.visual_tokens, images))
+
+    def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
+        """Read the tool call of a turn; ``None`` where it attempts none behind its thought.
+
+        Raises:
+            InvalidCall: not exactly one call, not JSON, no such tool, or arguments that its
+                schema refuses.
+        """
+        tags = self._family.call_tags
+        _, said = split_thought(text, tags)
+        if tags[0] not in said:
+            return None
+        return parse_call(said, [self._tools[name] for name in offered], tags)
+
+    def run(self, call: ToolCall, state: ViewState) -> ToolResult:
+        """Carry out a valid call.
+
+        Raises:
+            InvalidCall: the tool can't do it now.
+            RunStopped: the tool returned something that can't be shown.
+        """
+        tool = self._tools[call.name]
+        try:
+            return checked(tool, tool.run(state, call.arguments))
+        except ToolError as error:
+            raise InvalidCall(str(error)) from error
+
+    def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
+        """The ids given after a turn that called."""
+        family, text = self._family, result.text
+        if not family.holds_markup(text):
+            return family.encode(self.response_text(messages, result), result.images)
+        whole = self.response_text(messages, replace(result, text=RESULT))
+        before, after = whole.split(RESULT)
+        words = family.encode_words(text)
+        return family.encode(before, []) + words + family.encode(after, result.images)
+
+    def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
+        """What is given after a turn that called: the template's delta, from behind the
+        end-of-turn token to the next generation prompt, each image one placeholder."""
+        before, behind = self._family.response_tags
+        content = [{"type": "text", "text": f"{before}\n{result.text}"}]
+        content += [{"type": "image"} for _ in result.images]
+        content += [{"type": "text", "text": f"\n{behind}"}]
+        after: list[Message] = [
+            {"role": "assistant", "content": TURN},
+            {"role": "user", "content": content},
+        ]
+        delta = self._family.render([*messages, *after], True).split(TURN)[1]
+        end = self._family.decode([self._family.end_of_turn_id])
+        if not delta.startswith(end):
+            raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")
+        return delta.removeprefix(end)
+
+
+def signature(tool: VisualTool) -> str:
+    """The tool's signature as the prompt shows it: JSON without spaces, which saves tokens."""
+    return json.dumps(tool.signature, separators=(",", ":"))

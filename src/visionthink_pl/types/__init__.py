@@ -1,0 +1,32 @@
+"""What flows through the house, from a row of data to a gradient.
+
+    VQASample -> Trajectory (its Turns) -> Group -> RolloutBatch
+
+Shape legend, used as a suffix of tensor names everywhere:
+
+    B  prompts in a batch            T  tokens of a sequence
+    G  rollouts of one prompt        V  vocabulary
+    N  trajectories (up to B * G)    D  width of the model
+    K  generated tokens              P  image patches
+"""
+
+from visionthink_pl.types.batches import PromptBatch, RolloutBatch
+from visionthink_pl.types.errors import ConfigError, OutOfMemory, RunStopped
+from visionthink_pl.types.samples import UnreadableSample, Views, VQASample
+from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
+
+__all__ = [
+    "ConfigError",
+    "Group",
+    "OutOfMemory",
+    "PromptBatch",
+    "RolloutBatch",
+    "RunStopped",
+    "StopReason",
+    "ToolCall",
+    "Trajectory",
+    "Turn",
+    "UnreadableSample",
+    "VQASample",
+    "Views",
+]

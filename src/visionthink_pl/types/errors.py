@@ -1,0 +1,15 @@
+"""How a run ends before its time; each message is written for the person who reads it."""
+
+from __future__ import annotations
+
+
+class ConfigError(ValueError):
+    """A setting that can't work: the message names the key and says what would be right."""
+
+
+class OutOfMemory(RuntimeError):
+    """Memory ran out: the message says in which phase, with what sizes, and what to change."""
+
+
+class RunStopped(RuntimeError):
+    """A run that can't go on for reasons outside of it: a checkpoint is written, then it ends."""

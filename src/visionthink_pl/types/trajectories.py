@@ -1,0 +1,149 @@
+"""Rollouts of a prompt, as the exact ids that were sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import compress
+from typing import Any
+
+from PIL import Image
+
+from visionthink_pl.types.samples import VQASample
+
+
+class StopReason(StrEnum):
+    """Why a trajectory ended. All but ``ANSWERED`` count as truncated."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"  # the model ended its turn with neither an answer nor a call
+    OUT_OF_TOKENS = "out_of_tokens"  # a turn reached max_new_tokens
+    OUT_OF_TURNS = "out_of_turns"  # a call in the last turn that was allowed
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that named an offered tool with valid arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass
+class Turn:
+    """One assistant turn, and what was given to the model after it.
+
+    Attributes:
+        generated_ids: the ids that were sampled, the end-of-turn token included.
+        logprobs: their log-probabilities under the sampling distribution, in nats.
+        text: ``generated_ids`` decoded, without the end-of-turn token. For reading only.
+        call: the valid tool call of this turn, if it made one.
+        call_error: why a call that was attempted is invalid.
+        given_ids: the ids of the tool response and the next generation prompt, or empty.
+    """
+
+    generated_ids: list[int]
+    logprobs: list[float]
+    text: str
+    call: ToolCall | None = None
+    call_error: str | None = None
+    given_ids: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Trajectory:
+    """One rollout of one prompt, as exact token ids.
+
+    Attributes:
+        prompt_ids: the ids before the first turn, image placeholders expanded.
+        images: every image shown, in the order of its placeholders.
+        visual_tokens: how many visual tokens those images took.
+        tools_offered: names of the tools that the prompt offered; empty where a second look
+            would save nothing.
+        high: whether a tool call led to the full image being shown.
+        answer: what the last turn answered, extracted from its text.
+    """
+
+    prompt_ids: list[int]
+    images: list[Image.Image]
+    visual_tokens: int
+    tools_offered: tuple[str, ...] = ()
+    turns: list[Turn] = field(default_factory=list)
+    stop: StopReason | None = None
+    high: bool = False
+    answer: str | None = None
+
+    @property
+    def ids(self) -> list[int]:
+        """All ids in order: the prompt, then each turn and what was given after it."""
+        return self.prompt_ids + [
+            i for turn in self.turns for i in (*turn.generated_ids, *turn.given_ids)
+        ]
+
+    @property
+    def generated_mask(self) -> list[bool]:
+        """``M_it`` of Eq. 3: true on ids that the model generated, false on all it was given."""
+        mask = [False] * len(self.prompt_ids)
+        for turn in self.turns:
+            mask += [True] * len(turn.generated_ids) + [False] * len(turn.given_ids)
+        return mask
+
+    @property
+    def logprobs(self) -> list[float]:
+        """Sampling log-probabilities of the generated ids, in order, in nats."""
+        return [value for turn in self.turns for value in turn.logprobs]
+
+    @property
+    def direct(self) -> bool:
+        """Answered from the first look although a second one was on offer."""
+        return bool(self.tools_offered) and not self.high and self.stop is StopReason.ANSWERED
+
+    @property
+    def truncated(self) -> bool:
+        """Ended without an answer, whether or not the full image was shown."""
+        return self.stop is not StopReason.ANSWERED
+
+    @property
+    def invalid_call(self) -> bool:
+        """At least one call was attempted that could not be carried out."""
+        return any(turn.call_error is not None for turn in self.turns)
+
+    @property
+    def response_tokens(self) -> int:
+        """How many ids the model generated, over all turns."""
+        return sum(len(turn.generated_ids) for turn in self.turns)
+
+
+@dataclass
+class Group:
+    """The rollouts of one prompt, scored together.
+
+    Attributes:
+        parts: for each reward's name, its unweighted value for each trajectory; ``None`` where
+            it could not be computed.
+        rewards: the weighted sum for each trajectory; ``None`` where any part is ``None``.
+        full_look_tokens: visual tokens of one look at the full image.
+    """
+
+    sample: VQASample
+    trajectories: list[Trajectory]
+    full_look_tokens: int
+    parts: dict[str, list[float | None]] = field(default_factory=dict)
+    rewards: list[float | None] = field(default_factory=list)
+
+    def only(self, kept: Sequence[bool]) -> Group:
+        """The group with some of its trajectories."""
+        return replace(
+            self,
+            trajectories=list(compress(self.trajectories, kept)),
+            parts={name: list(compress(values, kept)) for name, values in self.parts.items()},
+            rewards=list(compress(self.rewards, kept)),
+        )
+
+    def scored(self) -> tuple[list[Trajectory], list[float]]:
+        """The trajectories that have a reward, and those rewards."""
+        pairs = [
+            (t, r) for t, r in zip(self.trajectories, self.rewards, strict=True) if r is not None
+        ]
+        return [t for t, _ in pairs], [r for _, r in pairs]
