@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from visionthink_pl.training.filters import filter_group, with_signal
+from visionthink_pl.training import Selection
 from visionthink_pl.types import (
     Group,
     RolloutBatch,
@@ -53,10 +53,10 @@ def make_trajectory(
 
 def rollout_batch(groups: list[Group], draw: int = 0, rollout_s: float = 0.0) -> RolloutBatch:
     """One draw as the callback hands it on, nothing filtered and nothing waiting."""
-    filtered = [filter_group(group, []) for group in groups]
-    kept = with_signal(filtered)
-    places, parts = list(range(len(kept))), tuple(groups[0].parts) if groups else ()
-    return RolloutBatch(groups, draw, rollout_s, filtered, kept, places, len(kept), parts=parts)
+    parts = tuple(groups[0].parts) if groups else ()
+    rollouts = RolloutBatch(groups, draw, rollout_s, parts)
+    Selection(filters=[], max_draws=1).select(rollouts, prompts=len(groups), last=False)
+    return rollouts
 
 
 def direct() -> Trajectory:

@@ -13,7 +13,7 @@ from PIL import Image
 from plan_helpers import build
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rollout import RolloutEngine
-from visionthink_pl.training.update import Credited
+from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Turn, VQASample
 
 CALL = ToolCall("resize_image", {"action": "resize"})
@@ -48,7 +48,7 @@ def take_step(module: VisionThinkModule, rollout, group_size: int, draw: int, op
         groups = engine.rollout([sample], group_size, draw)
     policy.train()
     optimizer.zero_grad()
-    module.accumulate([Credited(t, 1.0) for group in groups for t in group.trajectories])
+    module.update.accumulate([Credited(t, 1.0) for group in groups for t in group.trajectories])
     torch.nn.utils.clip_grad_norm_(trained, 1.0)
     optimizer.step()
     policy.forget_images()

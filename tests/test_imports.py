@@ -1,6 +1,7 @@
 """The rooms of the house, and that imports run one way: from a room only to rooms above it."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -127,6 +128,25 @@ def test_a_forbidden_import_is_reported(module: str, line: str, why: str) -> Non
     known[f"{PACKAGE}.{module}"] += f"\n{line}\n"
     (report,) = downward(known)
     assert report.startswith(f"{PACKAGE}.{module} imports "), why
+
+
+PLAIN = ("families", "policy", "rollout", "losses", "training")  # rooms without Lightning
+
+
+def of_lightning(known: Mapping[str, str]) -> list[str]:
+    """Modules of those rooms that import it."""
+    return [
+        name
+        for name, text in known.items()
+        if room(name) in PLAIN and re.search(r"^\s*(from|import) lightning\b", text, re.MULTILINE)
+    ]
+
+
+def test_the_training_step_knows_no_lightning() -> None:
+    known = modules()
+    assert of_lightning(known) == []
+    known[f"{PACKAGE}.training.update"] += "\nfrom lightning import Trainer\n"
+    assert of_lightning(known) == [f"{PACKAGE}.training.update"]
 
 
 def test_the_package_itself_imports_no_room() -> None:

@@ -34,7 +34,7 @@ from visionthink_pl.images import PixelLimits
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
 from visionthink_pl.rollout import RolloutEngine
-from visionthink_pl.training.update import Credited
+from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, Turn, VQASample
 
 GIB = 2**30
@@ -122,7 +122,7 @@ def take_step(module, rollout, case: Case, draw: int, optimizer) -> None:
         groups = engine.rollout([VQASample("0", "", "", (image,), "")], 8, draw)
     module.policy.train()
     optimizer.zero_grad()
-    module.accumulate([Credited(t, 1.0) for group in groups for t in group.trajectories])
+    module.update.accumulate([Credited(t, 1.0) for group in groups for t in group.trajectories])
     optimizer.step()
     module.policy.forget_images()
 

@@ -42,7 +42,7 @@ class Steps(Callback):
 
 
 def kept(batch: PromptBatch) -> list[str]:
-    return [group.sample.id for group in batch.rollouts.kept]
+    return [group.sample.id for group in batch.rollouts.kept.groups]
 
 
 def test_steps_are_taken_when_there_are_enough_and_across_epochs(tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_steps_are_taken_when_there_are_enough_and_across_epochs(tmp_path: Path)
     trainer = make_trainer(tmp_path, rollout, watch, steps, max_epochs=3, limit_val_batches=0)
     trainer.fit(make_module(), datamodule=make_data())
     batches = watch.batches["fit"]
-    assert [len(batch.rollouts.kept) for batch in batches] == [0, 0, 2, 0, 2, 0]
-    assert [batch.rollouts.waiting for batch in batches] == [1, 1, 0, 1, 0, 0]
-    assert [batch.rollouts.surplus for batch in batches] == [0, 0, 1, 0, 0, 0]
+    assert [len(batch.rollouts.kept.groups) for batch in batches] == [0, 0, 2, 0, 2, 0]
+    assert [batch.rollouts.kept.waiting for batch in batches] == [1, 1, 0, 1, 0, 0]
+    assert [batch.rollouts.kept.surplus for batch in batches] == [0, 0, 1, 0, 0, 0]
     # the first of the three comes from the first draw of the epoch before
     samples = [group.sample.id for batch in batches for group in batch.rollouts.groups]
     assert kept(batches[2]) == [samples[1], samples[4]]
@@ -67,7 +67,7 @@ def test_the_last_draw_of_all_takes_what_there_is(tmp_path: Path) -> None:
     rollout = make_rollout(rewards=[SignalIn([2])], max_draws=9)
     trainer = make_trainer(tmp_path, rollout, watch, limit_val_batches=0)
     trainer.fit(make_module(), datamodule=make_data())
-    assert [len(batch.rollouts.kept) for batch in watch.batches["fit"]] == [0, 1]
+    assert [len(batch.rollouts.kept.groups) for batch in watch.batches["fit"]] == [0, 1]
     assert (trainer.global_step, rollout.waiting) == (1, 0)
 
 

@@ -266,6 +266,7 @@ class Ranks:
     def __init__(self, count: int) -> None:
         self.count = count
         self._said: list[Any] = [None] * count
+        self._own = threading.local()
         self._all_here = threading.Barrier(count, timeout=60)  # seconds
 
     def run(self, each: Callable[[Any], Any]) -> list[Any]:
@@ -274,11 +275,12 @@ class Ranks:
             return list(pool.map(lambda rank: each(self._trainer(rank)), range(self.count)))
 
     def _trainer(self, rank: int) -> Any:
+        self._own.rank = rank  # of this thread
         names = {"global_rank": rank, "world_size": self.count, "is_global_zero": rank == 0}
         return SimpleNamespace(**names)
 
-    def gathered(self, trainer: Any, value: Any) -> list[Any]:
-        self._said[trainer.global_rank] = value
+    def gathered(self, value: Any) -> list[Any]:
+        self._said[self._own.rank] = value
         self._all_here.wait()
         said = list(self._said)
         self._all_here.wait()

@@ -19,8 +19,8 @@ from visionthink_pl.losses import GRPOLoss, Loss, LossInputs
 from visionthink_pl.losses.grpo import kl_k3
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Policy
+from visionthink_pl.training.credit import Credited
 from visionthink_pl.training.optimizer import AdamW
-from visionthink_pl.training.update import Credited
 from visionthink_pl.types import ConfigError, PromptBatch, Trajectory
 
 ADVANTAGES = (1.2, -0.3, -1.0, 0.6)  # they do not cancel, so that a wrong split would show
@@ -59,7 +59,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
     results = {}
     for size in (1, 3, 4):
         module = make_module(policy, loss=loss, micro_batch_size=size)
-        figures = module.accumulate(credited(family))
+        figures = module.update.accumulate(credited(family))
         results[size] = gradients_of(policy), figures
     reference, reference_figures = results[4]
     for size in (1, 3):
@@ -74,7 +74,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
 def test_the_gradient_is_that_of_eq_3_written_out_plainly(policy: Policy, family: Family) -> None:
     module = make_module(policy, loss=GRPOLoss(kl_coefficient=0.05), micro_batch_size=3)
     rows = credited(family)
-    module.accumulate(rows)
+    module.update.accumulate(rows)
     found = gradients_of(policy)
     total = torch.zeros(())
     for row in rows:
@@ -93,7 +93,7 @@ def test_negative_control_a_mask_off_by_one_changes_the_gradient(
     policy: Policy, family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = make_module(policy, loss=GRPOLoss(kl_coefficient=0), micro_batch_size=4)
-    module.accumulate(credited(family))
+    module.update.accumulate(credited(family))
     right = gradients_of(policy)
     plain_mask = Trajectory.generated_mask.fget
     assert plain_mask is not None
@@ -106,7 +106,7 @@ def test_negative_control_a_mask_off_by_one_changes_the_gradient(
     for row in rows:
         row.trajectory.turns[-1].given_ids = family.tokenizer.encode("\n")  # room for the shift
     monkeypatch.setattr(Trajectory, "generated_mask", property(shifted))
-    module.accumulate(rows)
+    module.update.accumulate(rows)
     wrong = gradients_of(policy)
     assert any((wrong[name] - grad).abs().max() > 1e-4 for name, grad in right.items())
 
@@ -188,7 +188,7 @@ def test_several_updates_keep_to_the_policy_that_sampled(
                     turn.logprobs = old[: len(turn.generated_ids)]
                     old = old[len(turn.generated_ids) :]
     seen: list[LossInputs] = []
-    module.loss_function = Spy(loss, seen)
+    module.options = replace(module.options, loss=Spy(loss, seen))
     logged = run_step(module, batch, monkeypatch)
     assert logged["optimizer_steps"] == 3
     moved = [(inputs.logprobs_K - inputs.old_logprobs_K).abs().max().item() for inputs in seen]
@@ -204,7 +204,7 @@ def test_several_updates_keep_to_the_policy_that_sampled(
 def test_the_entropy_bonus_reaches_the_gradient(policy: Policy, family: Family) -> None:
     rows = [replace(row, advantage=0.0) for row in credited(family)]
     bonus = make_module(policy, loss=GRPOLoss(kl_coefficient=0, entropy_coefficient=10.0))
-    figures = bonus.accumulate(rows)
+    figures = bonus.update.accumulate(rows)
     found = gradients_of(policy)
     entropies = []
     for row in rows:

@@ -15,7 +15,7 @@ from visionthink_pl.training.metrics import (
     tally_rollouts,
     train_names,
 )
-from visionthink_pl.types import Group, StopReason, Trajectory, Turn
+from visionthink_pl.types import Group, Kept, StopReason, Trajectory, Turn
 
 KINDS = ("colour", "print", "needs_second_look", "absent")
 
@@ -51,7 +51,7 @@ def mixed() -> Group:
 
 def counted(groups: list[Group], kept: list[Group], parts=("accuracy",), kinds=KINDS):
     tally = Tally(train_names(kinds, parts))
-    tally_rollouts(tally, replace(rollout_batch(groups), kept=kept))
+    tally_rollouts(tally, replace(rollout_batch(groups), kept=Kept(kept)))
     return tally.means()
 
 

@@ -69,7 +69,7 @@ def test_the_phase_the_sizes_and_the_change_are_named_and_the_last_checkpoint_st
 def test_no_remedy_is_named_that_is_taken_already() -> None:
     lora = Lora(r=4, quantization="nf4")
     module = make_module(lora=lora, gradient_checkpointing=True, micro_batch_size=1)
-    (remedy,) = module._remedies(rows=1)
+    (remedy,) = module.options.remedies.for_pass(rows=1)
     assert remedy.startswith("lower rollout.limits.max_pixels")
 
 

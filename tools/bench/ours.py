@@ -18,7 +18,8 @@ from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.prompt_files import read_prompt
-from visionthink_pl.training.update import Credited
+from visionthink_pl.training import PolicyUpdate
+from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 
@@ -112,7 +113,7 @@ class Contender:
         watch(self.policy, "reference_logprobs", "reference", closed=True)
         watch(self.policy, "forward", "policy forward")
         watch(self.module, "manual_backward", "policy backward")
-        watch(self.module, "accumulate", "update, other")
+        watch(PolicyUpdate, "accumulate", "update, other")
         watch(self.optimizer, "step", "optimizer")
 
     def step(self) -> None:
@@ -125,7 +126,7 @@ class Contender:
     def update(self, trajectories: list[Trajectory]) -> None:
         rows = [Credited(t, (-1.0) ** index) for index, t in enumerate(trajectories)]
         self.policy.train()
-        self.module.accumulate(rows)
+        self.module.update.accumulate(rows)
         self.optimizer.step()
         self.optimizer.zero_grad()
 

@@ -23,7 +23,7 @@ from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccu
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
-from visionthink_pl.training.filters import DropEmpty, Filter, Gathering, filter_group, with_signal
+from visionthink_pl.training import DropEmpty, Filter, Selection
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,
@@ -109,7 +109,7 @@ class RolloutCallback(Callback):
         self.group_size, self.limits, self.temperature = group_size, limits, temperature
         self.sampling = Sampling(max_turns, max_new_tokens, rows, seed)
         self.draw = 0
-        self.max_draws, self._gathering = max_draws, Gathering(max_draws)
+        self.max_draws, self._selection = max_draws, Selection(self.filters, max_draws)
         self.screening = Screening(max_prompt_tokens)
         self._interruption = Interruption()
         self._fit_follows = False
@@ -117,7 +117,7 @@ class RolloutCallback(Callback):
     @property
     def waiting(self) -> int:
         """How many groups wait for more draws, over all ranks."""
-        return self._gathering.waiting
+        return self._selection.waiting
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Get the rewards ready, and look for bad rows before training. The policy forms the
@@ -132,7 +132,7 @@ class RolloutCallback(Callback):
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
-        self._gathering = Gathering(self.max_draws)  # nothing of a run before this one
+        self._selection = Selection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
             with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
                 for reward in self.rewards:
@@ -173,7 +173,9 @@ class RolloutCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
         rollouts = self._roll_out(trainer, pl_module, batch, self.group_size, self.rewards)
-        self._keep(trainer, batch, rollouts)
+        prompts = len(batch.samples) + len(batch.unreadable)
+        last = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
+        self._selection.select(rollouts, prompts, last)
         batch.rollouts = rollouts
 
     def on_train_batch_end(
@@ -184,21 +186,6 @@ class RolloutCallback(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, PromptDataModule):
             data.used()
-
-    def _keep(self, trainer: Trainer, batch: PromptBatch, rollouts: RolloutBatch) -> None:
-        """Say what of all that was sampled is trained on, and when."""
-        rollouts.filtered = [filter_group(group, self.filters) for group in rollouts.groups]
-        signal = with_signal(rollouts.filtered)
-        drawn = gathered(trainer, (len(signal), len(batch.samples) + len(batch.unreadable)))
-        out = self._gathering.add(
-            signal,
-            counts=[count for count, _ in drawn],
-            rank=trainer.global_rank,
-            wanted=sum(prompts for _, prompts in drawn),
-            last=trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs,
-        )
-        rollouts.kept, rollouts.places, rollouts.kept_total = out.groups, out.places, out.total
-        rollouts.waiting, rollouts.surplus = self.waiting, out.surplus
 
     def on_validation_batch_start(
         self,
@@ -319,7 +306,7 @@ def _stop_together(trainer: Trainer, stopped: RunStopped | None) -> None:
     Raises:
         RunStopped: it, or that of another rank.
     """
-    reasons = gathered(trainer, None if stopped is None else str(stopped))
+    reasons = gathered(None if stopped is None else str(stopped))
     if stopped is not None:
         raise stopped
     for rank, reason in enumerate(reasons):

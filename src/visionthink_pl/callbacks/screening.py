@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
-from typing import TypeVar
 
 from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only
@@ -30,7 +29,6 @@ TRAIN = "train"  # Lightning's name of the stage
 NAMED = 10  # bad rows that are told of as they are met
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class Screening:
@@ -81,10 +79,10 @@ class Screening:
         known: list[Finding | None] = memory.read() if memory else [None] * len(source)
         unknown = [row for row, finding in enumerate(known) if finding is None]
         bad = {row: f.bad for row, f in enumerate(known) if f is not None and f.bad is not None}
-        unknown, bad = _exchanged(trainer, (unknown, bad))[0]
+        unknown, bad = gathered((unknown, bad))[0]
         share = ALL if trainer is None else Share.of_rank(trainer)
         own = list(look_at(share.of(unknown), self._look(source, conversation), quiet=not first))
-        found = dict(pair for pairs in _exchanged(trainer, own) for pair in pairs)
+        found = dict(pair for pairs in gathered(own) for pair in pairs)
         if memory and any(finding.lasting for finding in found.values()):
             memory.write([found[row] if f is None else f for row, f in enumerate(known)])
         bad |= {row: finding.bad for row, finding in found.items() if finding.bad is not None}
@@ -145,7 +143,7 @@ class Screening:
         batch.samples = [row for row in rows if isinstance(row, VQASample)]
         batch.unreadable += [row for row in rows if isinstance(row, UnreadableSample)]
         stage = str(trainer.state.stage and trainer.state.stage.value)
-        for bad in (row for share in gathered(trainer, batch.unreadable) for row in share):
+        for bad in (row for share in gathered(batch.unreadable) for row in share):
             self._tell(stage, bad, trainer)
             self.bad.add(stage, bad)
         if stage == TRAIN:
@@ -200,8 +198,3 @@ class Screening:
         """Print what was left out, if anything was."""
         if len(self.bad):
             Console().print(self.bad.table(), markup=False)
-
-
-def _exchanged(trainer: Trainer | None, value: T) -> list[T]:
-    """As ``gathered``; without a trainer there is one rank."""
-    return [value] if trainer is None else gathered(trainer, value)

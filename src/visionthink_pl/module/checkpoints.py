@@ -1,4 +1,4 @@
-"""Training runs' checkpoints: what is wrong with a file that is none, and where one goes on."""
+"""Checkpoints of training runs: what they hold, and whether a run can go on from one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,68 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 
+from visionthink_pl.internals.lightning import forget_loader, reopen_epoch
+from visionthink_pl.module.evaluation import EvaluatedModule
+from visionthink_pl.module.stepping import optimizer_of
+from visionthink_pl.policy import Tuning
+from visionthink_pl.training import AdamW
 from visionthink_pl.types import ConfigError
 
 NEEDED = ("state_dict", "global_step", "loops")
+
+
+class CheckpointedModule(EvaluatedModule):
+    """A module whose checkpoints hold what is trained alone: the base is loaded from where it came.
+
+    Args:
+        kinds: every kind of sample that metrics are split by.
+        tuning: what is trained.
+        adamw: the optimizer's settings.
+    """
+
+    def __init__(self, kinds: tuple[str, ...], tuning: Tuning, adamw: AdamW) -> None:
+        super().__init__(kinds)
+        self.strict_loading = False
+        self.tuning, self.adamw = tuning, adamw
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is trained, and the adapter it started from."""
+        kept = self._kept()
+        checkpoint["state_dict"] = {
+            name: value for name, value in checkpoint["state_dict"].items() if name in kept
+        }
+        checkpoint["tuning"], checkpoint["optimizer"] = self.tuning.record(), self.adamw.record()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Loading is not strict, since the base is not in the checkpoint: check what should be.
+        Of the optimizer's settings those of the config hold; say which are others.
+
+        Raises:
+            ConfigError: the checkpoint's weights are not those that this run trains, or would not
+                mean the same; or its optimizer's state is of no use to this run's.
+        """
+        kept, parameters = self._kept(), self.named_parameters()
+        shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
+        check_fits(checkpoint, self.tuning.record(), shapes)
+        reopen_epoch(checkpoint)
+        forget_loader(checkpoint)
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return  # no optimizer is needed
+        if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
+            rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
+
+    def on_fit_start(self) -> None:
+        self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
+
+    def on_train_start(self) -> None:
+        """A checkpoint's optimizer state, settings included, has been restored by now."""
+        self.adamw.apply(optimizer_of(self).param_groups)
+
+    def _kept(self) -> set[str]:
+        return {name for name, p in self.named_parameters() if p.requires_grad or "lora_" in name}
 
 
 def read_checkpoint(file: Path, key: str) -> dict[str, Any]:

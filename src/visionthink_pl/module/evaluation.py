@@ -28,7 +28,9 @@ class EvaluatedModule(LightningModule):
         self._evaluated: Tally | None = None
         self._unreadable = 0
 
-    def _policy(self) -> Policy:
+    @property
+    def loaded(self) -> Policy:
+        """The policy, once ``configure_model`` has run."""
         assert self.policy is not None, "configure_model has not run"
         return self.policy
 
@@ -47,7 +49,7 @@ class EvaluatedModule(LightningModule):
     def _evaluate(self, batch: PromptBatch, stage: str) -> None:
         tally_evaluation(self._tally(), stage, rollouts_of(batch).groups)
         self._unreadable += len(batch.unreadable)
-        self._policy().forget_images()
+        self.loaded.forget_images()
 
     def on_validation_epoch_end(self) -> None:
         self._log_evaluation("val")
@@ -56,8 +58,8 @@ class EvaluatedModule(LightningModule):
         self._log_evaluation("test")
 
     def _log_evaluation(self, stage: str) -> None:
-        means = self._tally().over_ranks(self.trainer).means()
-        unreadable = sum(gathered(self.trainer, self._unreadable))
+        means = self._tally().over_ranks().means()
+        unreadable = sum(gathered(self._unreadable))
         figures = {**means, f"{stage}/unreadable": float(unreadable)}
         self.log_dict(figures, sync_dist=True)  # they are the same on all ranks already
 
@@ -79,7 +81,7 @@ class EvaluatedModule(LightningModule):
             for group in rollouts_of(batch).groups
             for trajectory in group.trajectories
         ]
-        self._policy().forget_images()
+        self.loaded.forget_images()
         return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
 
     def _tally(self) -> Tally:

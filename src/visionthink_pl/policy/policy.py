@@ -95,6 +95,11 @@ class Policy(nn.Module):
         finally:
             self.model.set_adapter("default")
 
+    def checkpoint_layers(self, every: int) -> None:
+        """Compute activations of every n-th layer again in the backward pass, rather than keep
+        them."""
+        self.base.activation_checkpointing_enable({"use_reentrant": False}, every_n_layers=every)
+
     def forget_images(self) -> None:
         """Let go of the visual tokens that are kept: at the end of a step, or when the tower has
         changed."""

@@ -1,5 +1,25 @@
-"""The training step: filters -> signal -> advantages -> loss -> optimizer step. No Lightning."""
+"""The training step: selection of groups -> advantages -> loss -> optimizer step. No Lightning."""
 
+from visionthink_pl.training.advantages import Normalisation
 from visionthink_pl.training.filters import DropDuplicates, DropEmpty, DropOverlong, Filter
+from visionthink_pl.training.optimizer import AdamW
+from visionthink_pl.training.ranks import gathered, own_rank
+from visionthink_pl.training.remedies import Remedies
+from visionthink_pl.training.selection import Selection
+from visionthink_pl.training.update import Backend, PolicyUpdate, UpdateOptions
 
-__all__ = ["DropDuplicates", "DropEmpty", "DropOverlong", "Filter"]
+__all__ = [
+    "AdamW",
+    "Backend",
+    "DropDuplicates",
+    "DropEmpty",
+    "DropOverlong",
+    "Filter",
+    "Normalisation",
+    "PolicyUpdate",
+    "Remedies",
+    "Selection",
+    "UpdateOptions",
+    "gathered",
+    "own_rank",
+]

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from lightning import Trainer
 
-from visionthink_pl.training.advantages import has_signal
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
@@ -35,9 +33,9 @@ class Tally:
         """
         self._totals_R2[self._index[name]] += torch.tensor([value, count], dtype=torch.float64)
 
-    def over_ranks(self, trainer: Trainer) -> Tally:
+    def over_ranks(self) -> Tally:
         """The same over all ranks; all of them must ask, with the same names."""
-        self._totals_R2 = torch.stack(gathered(trainer, self._totals_R2)).sum(0)
+        self._totals_R2 = torch.stack(gathered(self._totals_R2)).sum(0)
         return self
 
     def means(self) -> dict[str, float]:
@@ -62,6 +60,28 @@ def train_names(kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
     return [f"train/{n}" for n in names] + [f"kept/{metric}" for metric in SPLIT_BY_KIND]
 
 
+def rollout_figures(
+    rollouts: RolloutBatch, unreadable: int, kinds: Sequence[str]
+) -> dict[str, float]:
+    """What is logged of one draw in training; all ranks must ask.
+
+    Args:
+        rollouts: of this rank.
+        unreadable: bad rows of the draw on this rank.
+        kinds: that metrics are split by.
+    """
+    tally = Tally(train_names(kinds, rollouts.parts))
+    tally_rollouts(tally, rollouts)
+    return {
+        "time/rollout_s": rollouts.rollout_s,
+        "rollout_step": rollouts.draw,
+        "train/unreadable": sum(gathered(unreadable)),
+        "train/waiting_groups": rollouts.kept.waiting,
+        "train/surplus_groups": rollouts.kept.surplus,
+        **tally.over_ranks().means(),
+    }
+
+
 def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
     """Count all that was sampled (``train/``), and what is trained on now (``kept/``).
 
@@ -77,19 +97,20 @@ def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
                 tally.add(f"train/{name}", value)
                 for kind in kinds_of(group.sample):
                     tally.add(f"train/{name}/{kind}", value)
-    for group, filtered in zip(rollouts.groups, rollouts.filtered, strict=True):
-        _tally_signal(tally, group, filtered)
-    for group in rollouts.kept:
+    for group, left, signal in zip(
+        rollouts.groups, rollouts.filtered, rollouts.signal, strict=True
+    ):
+        _tally_signal(tally, group, left, signal)
+    for group in rollouts.kept.groups:
         for index in range(len(group.trajectories)):
             for name, value in _accuracy_and_resize(group, index):
                 tally.add(f"kept/{name}", value)
 
 
-def _tally_signal(tally: Tally, group: Group, filtered: Group) -> None:
+def _tally_signal(tally: Tally, group: Group, filtered: Group, signal: bool) -> None:
     """What is left of a group, and whether it teaches anything; and whether, with all of it
     correct, it teaches by other parts alone, which a std makes weigh as much as correctness."""
     scored, left = len(group.scored()[0]), len(filtered.trajectories)
-    signal = has_signal(filtered.scored()[1])
     correct = all(value == 1 for value in filtered.parts.get(ACCURACY, [None]))
     tally.add("train/filtered", scored - left, len(group.trajectories))
     tally.add("train/dropped_groups", left < 2)

@@ -1,177 +1,181 @@
-"""From scored groups to what a loss takes: who gets credit, in which optimizer step."""
+"""The training step, in pure torch.
+
+    rollout -> reward -> selection -> advantage -> loss -> step
+
+``callbacks.rollout`` samples and scores groups, ``selection`` says which of them are trained on,
+and what follows is here: for each optimizer step its groups' advantages (paper, Eq. 2), the loss
+over micro-batches (Eq. 3), whose gradients add up, and the optimizer's step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import Trainer
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from visionthink_pl.losses import Loss, LossInputs
-from visionthink_pl.training.advantages import Normalisation, group_advantages
-from visionthink_pl.training.ranks import gathered
-from visionthink_pl.types import Group, Trajectory
+from visionthink_pl.losses import Loss
+from visionthink_pl.training.advantages import Normalisation
+from visionthink_pl.training.credit import Credited, credit, micro_batches, split
+from visionthink_pl.training.figures import StepFigures
+from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
+from visionthink_pl.training.ranks import gathered, rank_count
+from visionthink_pl.training.remedies import Remedies
+from visionthink_pl.types import Kept
+from visionthink_pl.types.memory import memory_for, sizes_of
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
 
 @dataclass(frozen=True)
-class Credited:
-    """A trajectory with the advantage it has over its group.
+class Backend:
+    """How passes are run; by default in fp32.
 
     Attributes:
-        old_logprobs: of its generated ids under the policy that sampled, in nats; ``None``
-            where that is still the policy.
+        precision: a context in which the policy computes, the one that it sampled in.
+        backward: adds a loss's gradients.
+        local: a context in which gradients stay on their rank.
+        exact: whether log-probabilities as sampled are those of the training pass: not so where
+            the decoder rounds otherwise, in bf16.
     """
 
-    trajectory: Trajectory
-    advantage: float
-    old_logprobs: list[float] | None = None
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext
+    backward: Callable[[Tensor], None] = Tensor.backward
+    local: Callable[[], AbstractContextManager[Any]] = nullcontext
+    exact: bool = True
 
 
 @dataclass(frozen=True)
-class StepTotals:
-    """What the trajectories of one optimizer step are averaged over, all micro-batches and ranks
-    together.
+class UpdateOptions:
+    """Settings of the training step.
 
     Attributes:
-        trajectories: how many they are.
-        tokens: how many ids they generated.
+        loss: the policy loss.
+        normalisation: of advantages, with ``std_floor``: see ``group_advantages``.
+        updates_per_batch: optimizer steps a rollout batch.
+        micro_batch_size: trajectories in one pass.
+        max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
+        remedies: what to say where memory runs out.
     """
 
-    trajectories: int
-    tokens: int
-
-    @classmethod
-    def of(cls, credited: Sequence[Credited]) -> StepTotals:
-        return cls(len(credited), sum(row.trajectory.response_tokens for row in credited))
-
-    def __add__(self, other: StepTotals) -> StepTotals:
-        return StepTotals(self.trajectories + other.trajectories, self.tokens + other.tokens)
+    loss: Loss
+    normalisation: Normalisation = "std"
+    std_floor: float = 0.0
+    updates_per_batch: int = 1
+    micro_batch_size: int = 8
+    max_grad_norm: float = 1.0
+    remedies: Remedies = Remedies()  # noqa: RUF009 (frozen)
 
 
-class StepFigures:
-    """What is logged of one optimizer step, added up over micro-batches and ranks."""
-
-    def __init__(self) -> None:
-        self._shares: dict[str, float] = {}
-        self._differences: list[float] = []
-
-    def add(
-        self, shares: Mapping[str, Tensor], rows: Sequence[Credited], logprobs_K: Tensor
-    ) -> None:
-        """Add a micro-batch.
-
-        Args:
-            shares: its share of each of the loss's figures.
-            rows: its trajectories.
-            logprobs_K: of their generated ids, as computed for the loss.
-        """
-        for name, value in shares.items():
-            self._shares[name] = self._shares.get(name, 0.0) + value.item()
-        sampled = [value for row in rows for value in row.trajectory.logprobs]
-        sampled_K = torch.tensor(sampled, device=logprobs_K.device)
-        self._differences += (sampled_K - logprobs_K).abs().tolist()
-
-    def over_ranks(self, trainer: Trainer) -> dict[str, float]:
-        """The figures under ``loss/``, and how far log-probabilities as sampled lie from those
-        recomputed (mean and largest, in nats), which tells of numerical drift; all ranks must
-        ask."""
-        own = self._differences
-        ranks = gathered(trainer, (self._shares, sum(own), len(own), max(own, default=0.0)))
-        shares, sums, counts, largest = zip(*ranks, strict=True)
-        names = dict.fromkeys(name for rank in shares for name in rank)
-        return {f"loss/{n}": sum(rank.get(n, 0.0) for rank in shares) for n in names} | {
-            "train/logprob_difference_mean": sum(sums) / sum(counts),
-            "train/logprob_difference_max": max(largest),
-        }
-
-
-def credit(
-    groups: Sequence[Group], normalisation: Normalisation, std_floor: float
-) -> list[Credited]:
-    """The scored trajectories, group by group: neighbours share their prompt."""
-    out = []
-    for group in groups:
-        trajectories, rewards = group.scored()
-        rewards_G = torch.tensor(rewards, dtype=torch.float64)
-        advantages_G = group_advantages(rewards_G, normalisation, std_floor)
-        pairs = zip(trajectories, advantages_G.tolist(), strict=True)
-        out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
-    return out
-
-
-def split(
-    groups: Sequence[Group], places: Sequence[int], total: int, parts: int
-) -> list[list[Group]]:
-    """Neighbouring groups, one part for each optimizer step; sizes, counted over all ranks, differ
-    by one at most.
-
-    Fewer groups than parts make a part each.
+class PolicyUpdate:
+    """Optimizer steps on the groups that were kept of one rollout batch.
 
     Args:
-        groups: those of this rank.
-        places: of each among those of all ranks.
-        total: how many those are.
-        parts: how many optimizer steps there should be.
+        policy: with its frozen reference.
+        options: of the step.
+        backend: how passes are run.
     """
-    parts = min(parts, total)
-    ends = [total * (index + 1) // parts for index in range(parts)]
-    return [
-        [group for group, place in zip(groups, places, strict=True) if start <= place < end]
-        for start, end in zip([0, *ends], ends, strict=False)
-    ]
 
+    def __init__(
+        self,
+        policy: Policy,
+        options: UpdateOptions,
+        backend: Backend = Backend(),  # noqa: B008 (frozen)
+    ) -> None:
+        self.policy, self.options, self.backend = policy, options, backend
 
-def micro_batches(rows: Sequence[Credited], size: int) -> list[list[Credited]]:
-    """Up to ``size`` rows each, in order; a group that fits into one is not divided."""
-    out: list[list[Credited]] = []
-    for _, neighbours in groupby(rows, key=lambda row: id(row.trajectory.prompt_ids)):
-        group = list(neighbours)
-        if not out or len(out[-1]) + len(group) > size:
-            out.append([])
-        for row in group:
-            if len(out[-1]) == size:
-                out.append([])
-            out[-1].append(row)
-    return out
+    def run(
+        self,
+        kept: Kept,
+        optimizer: Optimizer,
+        schedule: Callable[[float], None] = lambda done: None,
+        most: int | None = None,
+    ) -> dict[str, float]:
+        """Take the steps; without groups, take none.
 
+        Args:
+            kept: groups with signal.
+            optimizer: of the policy's trainable parameters.
+            schedule: sets the learning rate of the next step, from the share of this batch's steps
+                that are done.
+            most: the most steps to take; ``None`` for all.
 
-def loss_inputs(
-    policy: Policy, loss: Loss, rows: Sequence[Credited], totals: StepTotals
-) -> LossInputs:
-    """Run the policy, and the reference where the loss needs it, over one micro-batch."""
-    trajectories = [row.trajectory for row in rows]
-    entropies_K = None
-    if loss.entropy_coefficient > 0:
-        logprobs_K, entropies_K = policy.logprobs_and_entropies(trajectories)
-    else:
-        logprobs_K = policy(trajectories)
-    needs_reference = loss.kl_coefficient > 0
-    reference_K = policy.reference_logprobs(trajectories) if needs_reference else None
-    device = logprobs_K.device
-    lengths_N = torch.tensor([t.response_tokens for t in trajectories], device=device)
-    advantages_N = torch.tensor([row.advantage for row in rows], device=device)
-    return LossInputs(
-        logprobs_K=logprobs_K,
-        old_logprobs_K=_old(rows, logprobs_K),
-        reference_logprobs_K=reference_K,
-        entropies_K=entropies_K,
-        advantages_K=advantages_N.repeat_interleave(lengths_N),
-        lengths_K=lengths_N.repeat_interleave(lengths_N),
-        trajectories=totals.trajectories,
-        tokens=totals.tokens,
-    )
+        Returns:
+            Figures, means over the steps.
+        """
+        parts = [
+            credit(groups, self.options.normalisation, self.options.std_floor)
+            for groups in split(kept, self.options.updates_per_batch)
+        ]
+        # Before the first step the policy still is the one that sampled.
+        parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
+        steps = []
+        for index, part in enumerate(parts[:most]):
+            schedule(index / len(parts))
+            optimizer.zero_grad()
+            figures = self.accumulate(part)
+            steps.append(figures | self._step(optimizer))
+        if not steps:
+            return {}
+        means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
+        # After the first step the policy has moved: only before it is a difference numerical.
+        return means | {name: steps[0][name] for name in means if "difference" in name}
 
+    def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
+        """Add the gradient of the loss over ``credited``, micro-batch by micro-batch."""
+        own = StepTotals.of(credited)
+        totals = sum(gathered(own), StepTotals(0, 0))
+        figures = StepFigures()
+        with self.backend.local():  # ranks may have different numbers of micro-batches
+            for micro in micro_batches(credited, self.options.micro_batch_size):
+                with self._memory("the update", micro):
+                    with self.backend.precision():
+                        inputs = loss_inputs(self.policy, self.options.loss, micro, totals)
+                    loss, shares = self.options.loss(inputs)
+                    self.backend.backward(loss * rank_count())  # DDP averages over ranks
+                figures.add(shares, micro, inputs.logprobs_K.detach())
+        self._reduce_gradients()
+        return figures.over_ranks()
 
-def _old(rows: Sequence[Credited], logprobs_K: Tensor) -> Tensor:
-    """Under the policy that sampled: the present one, until it has been updated."""
-    if any(row.old_logprobs is None for row in rows):
-        return logprobs_K.detach()
-    old = [value for row in rows for value in row.old_logprobs or ()]
-    return torch.tensor(old, device=logprobs_K.device)
+    def _reduce_gradients(self) -> None:
+        """A zero loss triggers DDP's all-reduce once a step, also on ranks without data."""
+        if rank_count() > 1:
+            with self.options.remedies.for_weights("the reduction of gradients", self._trained()):
+                zeros = [0.0 * parameter.sum() for parameter in self._trained()]
+                self.backend.backward(torch.stack(zeros).sum())
+
+    def _step(self, optimizer: Optimizer) -> dict[str, float]:
+        limit = self.options.max_grad_norm or float("inf")
+        with self.options.remedies.for_weights("the optimizer's step", self._trained()):
+            rate = optimizer.param_groups[0]["lr"]
+            norm = nn.utils.clip_grad_norm_(self._trained(), limit).item()
+            optimizer.step()
+        return {"lr": rate, "loss/grad_norm": norm}
+
+    @torch.no_grad()
+    def _with_old_logprobs(self, credited: Sequence[Credited]) -> list[Credited]:
+        """Under the policy that sampled: as sampled where that is exact, else computed again."""
+        if self.backend.exact:
+            return [replace(row, old_logprobs=row.trajectory.logprobs) for row in credited]
+        out = []
+        for micro in micro_batches(credited, self.options.micro_batch_size):
+            rows = [row.trajectory for row in micro]
+            phase = "the update's old log-probabilities"
+            with self._memory(phase, micro), self.backend.precision():
+                old_K = self.policy(rows)
+            parts = old_K.split([row.response_tokens for row in rows])
+            pairs = zip(micro, parts, strict=True)
+            out += [replace(row, old_logprobs=part.tolist()) for row, part in pairs]
+        return out
+
+    def _memory(self, phase: str, micro: Sequence[Credited]) -> AbstractContextManager[None]:
+        sizes = sizes_of([row.trajectory for row in micro])
+        return memory_for(phase, sizes, self.options.remedies.for_pass(len(micro)))
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [p for p in self.policy.parameters() if p.requires_grad]

@@ -10,7 +10,7 @@ Shape legend, used as a suffix of tensor names everywhere:
     K  generated tokens              P  image patches
 """
 
-from visionthink_pl.types.batches import PromptBatch, RolloutBatch
+from visionthink_pl.types.batches import Kept, PromptBatch, RolloutBatch
 from visionthink_pl.types.errors import ConfigError, OutOfMemory, RunStopped
 from visionthink_pl.types.samples import UnreadableSample, Views, VQASample
 from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
@@ -18,6 +18,7 @@ from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Traje
 __all__ = [
     "ConfigError",
     "Group",
+    "Kept",
     "OutOfMemory",
     "PromptBatch",
     "RolloutBatch",

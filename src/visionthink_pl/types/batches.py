@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,27 @@ class PromptBatch:
     pixels: list[Any] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The groups that are trained on now.
+
+    Attributes:
+        groups: those of this rank, of this draw and of those before it that waited; none while
+            more are awaited.
+        indices: of each of them among those of all ranks: draw by draw, and in a draw rank by
+            rank, which is the order that a single process would have them in.
+        total: how many there are, over all ranks.
+        waiting: how many wait for more draws, over all ranks.
+        surplus: how many were dropped because the batch was full, over all ranks.
+    """
+
+    groups: Sequence[Group] = ()
+    indices: Sequence[int] = ()
+    total: int = 0
+    waiting: int = 0
+    surplus: int = 0
+
+
 @dataclass
 class RolloutBatch:
     """What ``RolloutCallback`` hands to a step.
@@ -36,23 +58,17 @@ class RolloutBatch:
         groups: all groups that were sampled in this draw, before any filtering.
         draw: index of the draw, counted from 0 over the whole run.
         rollout_s: seconds spent sampling and scoring.
-        filtered: the same groups, each without what has no reward or was filtered out.
-        kept: groups with signal to train on now, of this draw and of those before it that waited;
-            none while more are awaited.
-        places: of each of them among those of all ranks.
-        kept_total: how many those are.
-        waiting: how many wait for more draws, over all ranks.
-        surplus: how many were dropped because the batch was full, over all ranks.
         parts: names of the parts of the reward.
+        filtered: the same groups, each without what has no reward or was filtered out; in training
+            alone, as what follows.
+        signal: whether each of these teaches anything: its rewards differ.
+        kept: what is trained on now.
     """
 
     groups: list[Group]
     draw: int
     rollout_s: float
-    filtered: list[Group] = field(default_factory=list)
-    kept: list[Group] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    kept_total: int = 0
-    waiting: int = 0
-    surplus: int = 0
     parts: tuple[str, ...] = ()
+    filtered: list[Group] = field(default_factory=list)
+    signal: list[bool] = field(default_factory=list)
+    kept: Kept = Kept()  # noqa: RUF009 (frozen)

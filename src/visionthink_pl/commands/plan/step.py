@@ -16,7 +16,7 @@ from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.stand_ins import FullTurns, SizedFeatures
 from visionthink_pl.commands.plan.work import Work
 from visionthink_pl.rollout.engine import CHECK_EVERY
-from visionthink_pl.training.update import StepTotals, loss_inputs
+from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
 
 aten = torch.ops.aten
 # Bytes of AdamW's state a weight; in 8 bits with a scale for every 256, tensors below 4,096

@@ -10,7 +10,7 @@ from PIL import Image
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.rollout.conversation import Opening
 from visionthink_pl.rollout.decoder import Given
-from visionthink_pl.training.update import Credited, micro_batches
+from visionthink_pl.training.credit import Credited, micro_batches
 from visionthink_pl.types import Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult
 

@@ -182,7 +182,7 @@ class VisionThinkCLI(LightningCLI):
     def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
         """Write one JSON object a sample to ``predictions.jsonl`` in the log folder."""
         own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
-        ranks = gathered(self.trainer, own)
+        ranks = gathered(own)
         file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"  # asked for by all ranks
         if not self.trainer.is_global_zero:
             return

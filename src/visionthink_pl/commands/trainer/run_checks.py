@@ -49,7 +49,7 @@ def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool)
         parts: names of the parts of the reward.
         validates: whether there is a validation.
     """
-    loss = module.loss_function
+    loss = module.options.loss
     names = [*train_names(module.kinds, parts), *OF_A_STEP]
     names += ["loss/kl"] * (loss.kl_coefficient > 0)
     names += ["loss/entropy"] * (loss.entropy_coefficient > 0)

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from helpers import direct, high, make_group
-from visionthink_pl.training.update import Credited, StepTotals, credit, micro_batches, split
+from visionthink_pl.training.credit import Credited, credit, micro_batches, split
+from visionthink_pl.training.loss_inputs import StepTotals
+from visionthink_pl.types import Kept
 
 
 @pytest.mark.parametrize(
@@ -14,7 +16,7 @@ from visionthink_pl.training.update import Credited, StepTotals, credit, micro_b
 )
 def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes: list[int]) -> None:
     numbers = list(range(groups))
-    found = split(numbers, numbers, groups, parts)  # type: ignore[arg-type]
+    found = split(Kept(numbers, numbers, groups), parts)  # type: ignore[arg-type]
     assert [len(part) for part in found] == sizes
     assert [number for part in found for number in part] == numbers  # type: ignore[comparison-overlap]
 
@@ -22,7 +24,7 @@ def test_groups_are_split_into_parts_of_one_size(groups: int, parts: int, sizes:
 def test_ranks_split_as_one_process_would() -> None:
     """Seven groups on two ranks, three steps: one rank has nothing for the first."""
     ranks = [[2, 3, 6], [0, 1, 4, 5]]
-    found = [split(own, own, 7, 3) for own in ranks]  # type: ignore[arg-type]
+    found = [split(Kept(own, own, 7), 3) for own in ranks]  # type: ignore[arg-type]
     assert found == [[[], [2, 3], [6]], [[0, 1], [], [4, 5]]]
 
 

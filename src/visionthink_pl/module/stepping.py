@@ -1,0 +1,67 @@
+"""What the trainer contributes to a training step: precision, ranks, the learning rate."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import ParallelStrategy
+from torch.optim import Optimizer
+
+from visionthink_pl.training import Backend
+from visionthink_pl.training.optimizer import AdamW, TrainingLength
+
+
+def backend_of(module: LightningModule) -> Backend:
+    """Passes as the module's trainer runs them."""
+    trainer = module.trainer
+    return Backend(
+        precision=trainer.precision_plugin.forward_context,
+        backward=module.manual_backward,
+        local=lambda: _local(trainer),
+        exact=trainer.precision == "32-true",
+    )
+
+
+def _local(trainer: Trainer) -> AbstractContextManager[Any]:
+    strategy = trainer.strategy
+    return (
+        strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
+    )
+
+
+def optimizer_of(module: LightningModule) -> Optimizer:
+    """The module's one optimizer; through Lightning's wrapper, which counts its steps."""
+    optimizer = module.optimizers()
+    assert isinstance(optimizer, Optimizer | LightningOptimizer)
+    return optimizer  # type: ignore[return-value]  # the wrapper derives from what it wraps
+
+
+def steps_left(trainer: Trainer) -> int | None:
+    """Optimizer steps that ``max_steps`` leaves, which Lightning looks at between batches alone;
+    ``None`` without that limit."""
+    return None if trainer.max_steps == -1 else trainer.max_steps - trainer.global_step
+
+
+def set_rate(module: LightningModule, adamw: AdamW, updates_per_batch: int, batches: float) -> None:
+    """Set the learning rate of the next optimizer step.
+
+    Args:
+        module: that is trained.
+        adamw: how the rate goes.
+        updates_per_batch: optimizer steps that a batch may take.
+        batches: of this epoch that are done, parts of one included.
+    """
+    trainer = module.trainer
+    length = TrainingLength(
+        trainer.num_training_batches,
+        trainer.max_epochs or -1,
+        trainer.max_steps,
+        updates_per_batch,
+    )
+    epochs, steps = trainer.current_epoch + batches / length.batches, trainer.global_step
+    rate = adamw.rate(steps, length.done(epochs, steps), length.steps)
+    for group in optimizer_of(module).param_groups:
+        group["lr"] = rate

@@ -1,0 +1,66 @@
+"""From scored groups to trajectories with advantages, in optimizer steps and micro-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+
+from visionthink_pl.training.advantages import Normalisation, group_advantages
+from visionthink_pl.types import Group, Kept, Trajectory
+
+
+@dataclass(frozen=True)
+class Credited:
+    """A trajectory with the advantage it has over its group.
+
+    Attributes:
+        old_logprobs: of its generated ids under the policy that sampled, in nats; ``None``
+            where that is still the policy.
+    """
+
+    trajectory: Trajectory
+    advantage: float
+    old_logprobs: list[float] | None = None
+
+
+def credit(
+    groups: Sequence[Group], normalisation: Normalisation, std_floor: float
+) -> list[Credited]:
+    """The scored trajectories, group by group: neighbours share their prompt."""
+    out = []
+    for group in groups:
+        trajectories, rewards = group.scored()
+        rewards_G = torch.tensor(rewards, dtype=torch.float64)
+        advantages_G = group_advantages(rewards_G, normalisation, std_floor)
+        pairs = zip(trajectories, advantages_G.tolist(), strict=True)
+        out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
+    return out
+
+
+def split(kept: Kept, steps: int) -> list[list[Group]]:
+    """Neighbouring groups, one part for each optimizer step; sizes, counted over all ranks, differ
+    by one at most. Fewer groups than steps make a step each."""
+    steps = min(steps, kept.total)
+    ends = [kept.total * (index + 1) // steps for index in range(steps)]
+    own = list(zip(kept.indices, kept.groups, strict=True))
+    return [
+        [group for index, group in own if start <= index < end]
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+
+
+def micro_batches(rows: Sequence[Credited], size: int) -> list[list[Credited]]:
+    """Up to ``size`` rows each, in order; a group that fits into one is not divided."""
+    out: list[list[Credited]] = []
+    for _, neighbours in groupby(rows, key=lambda row: id(row.trajectory.prompt_ids)):
+        group = list(neighbours)
+        if not out or len(out[-1]) + len(group) > size:
+            out.append([])
+        for row in group:
+            if len(out[-1]) == size:
+                out.append([])
+            out[-1].append(row)
+    return out
