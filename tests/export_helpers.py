@@ -13,13 +13,12 @@ from peft import PeftModel
 
 from model_helpers import sample_of_size
 from visionthink_pl.commands.export.export import main
-from visionthink_pl.images import HalfView, PixelLimits
+from visionthink_pl.images import PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import Trajectory, VQASample
-from visionthink_pl.visual_tools import ResizeImage
 
 LIMITS = PixelLimits(max_pixels=112 * 112)
 NEW_TOKENS = 32
@@ -81,8 +80,7 @@ def example_of(folder: Path) -> ModuleType:
 
 def conversation_of(policy: Policy) -> Conversation:
     """As ``save_run``'s config has it."""
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    return Conversation(policy.family, [ResizeImage()], *prompts, HalfView(), LIMITS)
+    return Conversation(policy.family, ConversationOptions(limits=LIMITS))
 
 
 def samples() -> list[VQASample]:

@@ -9,11 +9,10 @@ from torch import Tensor
 from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
-from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
@@ -45,8 +44,7 @@ def adapted_policy(
 def make_conversation(family: Family, with_tool: bool = True) -> Conversation:
     """The quickstart's conversation."""
     tools = [ResizeImage()] if with_tool else []
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    return Conversation(family, tools, *prompts, HalfView(), PixelLimits())
+    return Conversation(family, ConversationOptions(tools=tools))
 
 
 def sample_of_size(width: int, height: int) -> VQASample:

@@ -40,10 +40,10 @@ def resident(name: str) -> int:
 
 
 def take_step(module: VisionThinkModule, rollout, group_size: int, draw: int, optimizer) -> None:
-    side = int(rollout.limits.max_pixels**0.5)
+    side = int(rollout.options.limits.max_pixels**0.5)
     sample = VQASample("0", "", "", (Image.new("RGB", (side, side), (draw, 0, 0)),), "")
     policy, trained = module.policy, [p for p in module.parameters() if p.requires_grad]
-    engine = AskingEngine(policy, rollout.engine(module)._conversation, rollout.sampling)
+    engine = AskingEngine(policy, rollout.sampler.conversation(module), rollout.sampling)
     with module.trainer.precision_plugin.forward_context():
         groups = engine.rollout([sample], group_size, draw)
     policy.train()

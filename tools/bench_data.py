@@ -92,7 +92,7 @@ def look(folder: Path, form: str) -> dict[str, float]:
     started, used = time.perf_counter(), time.process_time()
     data = PromptDataModule(source_of(folder, form))
     opened = time.perf_counter() - started
-    rollout.screening.check(data, rollout.conversation(module))
+    rollout.screening.check(data, rollout.sampler.conversation(module))
     return {
         "clock_s": time.perf_counter() - started,
         "processor_s": time.process_time() - used,

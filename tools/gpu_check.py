@@ -117,7 +117,7 @@ def measure(case: Case) -> dict[str, Any]:
 
 def take_step(module, rollout, case: Case, draw: int, optimizer) -> None:
     image = Image.new("RGB", (case.side, case.side), (draw, 0, 0))
-    engine = AskingEngine(module.policy, rollout.engine(module)._conversation, rollout.sampling)
+    engine = AskingEngine(module.policy, rollout.sampler.conversation(module), rollout.sampling)
     with module.trainer.precision_plugin.forward_context():
         groups = engine.rollout([VQASample("0", "", "", (image,), "")], 8, draw)
     module.policy.train()

@@ -24,7 +24,7 @@ from visionthink_pl.data import Columns, ImageFolder, PromptDataModule, Source, 
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits, Size
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 
@@ -58,8 +58,9 @@ LIMITS = [PixelLimits(), PixelLimits(20_000, 50_000)]
 def conversation_of(
     family: Family, view: FirstView, limits: PixelLimits, with_tool: bool = True
 ) -> Conversation:
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    return Conversation(family, [ResizeImage()] if with_tool else [], *prompts, view, limits)
+    tools = [ResizeImage()] if with_tool and not isinstance(view, FullView) else []
+    options = ConversationOptions(tools=tools, first_view=view, limits=limits)
+    return Conversation(family, options)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: type(view).__name__)

@@ -1,5 +1,6 @@
 """The callback that samples: what it refuses, what it fills in, and how it counts draws."""
 
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,22 @@ def test_impossible_settings(settings: dict, message: str) -> None:
 
 
 REWARDS = [RuleAccuracy(), FormatReward(), ResizePenalty()]
+ONE_LOOK = read_prompt("one_look")
 
 # Settings that look much like those above, why they are fine, and what comes of them.
 ALLOWED = [
     ({"group_size": 2}, "the smallest group that has an advantage", ("group_size", 2)),
-    ({"max_turns": 1, "tools": []}, "enough where nothing can be called", ("tools", [])),
-    ({"first_view": FullView(), "tools": []}, "the paper's General recipe", ("tools", [])),
-    ({"prompt": "one_look", "tools": []}, "no slot is needed", ("prompt", read_prompt("one_look"))),
+    ({"max_turns": 1, "tools": []}, "enough where nothing can be called", ("options.offered", ())),
+    (
+        {"first_view": FullView(), "tools": []},
+        "the paper's General recipe",
+        ("options.offered", ()),
+    ),
+    (
+        {"prompt": "one_look", "tools": []},
+        "no slot is needed",
+        ("options.text", read_prompt("one_look")),
+    ),
     ({"rewards": REWARDS}, "accuracy comes first", ("rewards", REWARDS)),
 ]
 
@@ -71,13 +81,13 @@ ALLOWED = [
 @pytest.mark.parametrize(("settings", "why", "outcome"), ALLOWED)
 def test_possible_settings(settings: dict, why: str, outcome: tuple[str, object]) -> None:
     name, value = outcome
-    assert getattr(RolloutCallback(**settings), name) == value, why
+    assert attrgetter(name)(RolloutCallback(**settings)) == value, why
 
 
 def test_a_prompt_may_be_a_file_of_your_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text("Look twice.\n{tools}\n", encoding="utf-8")
-    assert RolloutCallback(prompt=str(file)).prompt == "Look twice.\n{tools}"
+    assert RolloutCallback(prompt=str(file)).options.text == "Look twice.\n{tools}"
 
 
 def ids(groups: list[Group]) -> list[list[list[int]]]:
@@ -102,7 +112,10 @@ def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, rollout, watch, limit_train_batches=1)
     data = make_data(validation=Plain(2))
     trainer.validate(module, datamodule=data, verbose=False)
-    engine, samples = rollout.engine(module), [data.source("validation")[i] for i in range(2)]
+    engine, samples = (
+        rollout.sampler.engine(module),
+        [data.source("validation")[i] for i in range(2)],
+    )
     greedy_before = ids(engine.rollout(samples, 1, draw=7, greedy=True))
     (batch,) = watch.batches["validate"]
     assert ids(rollouts(batch)) == greedy_before
@@ -186,7 +199,7 @@ def test_the_draw_changes_what_is_sampled(tmp_path: Path) -> None:
     rollout, module = make_rollout(temperature=3.0), make_module(temperature=3.0)
     trainer = make_trainer(tmp_path, rollout)
     trainer.validate(module, datamodule=make_data(), verbose=False)  # loads the model
-    engine, samples = rollout.engine(module), [Plain()[0]]
+    engine, samples = rollout.sampler.engine(module), [Plain()[0]]
     first, again = (ids(engine.rollout(samples, 2, draw=0)) for _ in range(2))
     assert first == again != ids(engine.rollout(samples, 2, draw=1))
 

@@ -21,14 +21,12 @@ from model_helpers import (
     weights,
 )
 from visionthink_pl.families import Embedded, Family, load_family
-from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.decoder import Decoder
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import Trajectory, VQASample
-from visionthink_pl.visual_tools import ResizeImage
 
 pytestmark = pytest.mark.equivalence
 
@@ -37,8 +35,8 @@ GROUP_SIZE = 4
 # What is shown before the response decides how it attends to it: behind a long prompt under a
 # mask, behind a short one, when the image is large, by the causal kernel.
 CASES = {
-    "mask": (read_prompt("look_closer"), ((112, 112), (168, 84))),
-    "places_NT": ("Look.\n{tools}", ((560, 448), (420, 560))),
+    "mask": ("look_closer", ((112, 112), (168, 84))),
+    "places_NT": (str(Path(__file__).with_name("short_prompt.txt")), ((560, 448), (420, 560))),
 }
 
 
@@ -57,8 +55,7 @@ class Rolled:
 
 
 def conversation_of(policy: Policy, case: str) -> Conversation:
-    prompts = CASES[case][0], read_prompt("one_look")
-    return Asking(policy.family, [ResizeImage()], *prompts, HalfView(), PixelLimits())
+    return Asking(policy.family, ConversationOptions(prompt=CASES[case][0]))
 
 
 def samples_of(case: str) -> list[VQASample]:

@@ -13,6 +13,7 @@ from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
 from visionthink_pl.rollout.conversation import QUESTION, Conversation, Opening
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, RunStopped, VQASample
@@ -34,8 +35,7 @@ def conversation(family: Family) -> Conversation:
 
 def talk(family: Family, limits: PixelLimits) -> Conversation:
     """The Efficient recipe: half the image first, one tool."""
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    return Conversation(family, [ResizeImage()], *prompts, HalfView(), limits)
+    return Conversation(family, ConversationOptions(limits=limits))
 
 
 def call_text(call: object) -> str:
@@ -183,9 +183,8 @@ def test_limits_come_before_the_first_view(family: Family) -> None:
 
 
 def test_without_tools_the_first_view_is_all_there_is(family: Family) -> None:
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
     for view, size in ((FullView(), (112, 112)), (HalfView(), (56, 56))):
-        conversation = Conversation(family, [], *prompts, view, PixelLimits())
+        conversation = Conversation(family, ConversationOptions(tools=[], first_view=view))
         opening = conversation.open(make_sample(size=(112, 112)))
         assert opening.trajectory.images[0].size == size
         assert opening.trajectory.tools_offered == ()
@@ -291,8 +290,7 @@ class Bare(ResizeImage):
 
 
 def test_a_tool_that_returns_no_result_stops_the_run_by_name(family: Family) -> None:
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    conversation = Conversation(family, [Bare()], *prompts, HalfView(), PixelLimits())
+    conversation = Conversation(family, ConversationOptions(tools=[Bare()]))
     with pytest.raises(RunStopped, match=r"Bare\.run returned Image, not a ToolResult; return"):
         conversation.run(CALL, ViewState([Image.new("RGB", (112, 112))]))
 

@@ -8,14 +8,13 @@ from torch import Tensor
 from helpers import CALL_TEXT, CALL_TURN, answer_turn
 from model_helpers import make_conversation, sample_of_size, three_samples
 from visionthink_pl.families import Family
-from visionthink_pl.images import HalfView, PixelLimits
+from visionthink_pl.images import PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.decoder import Generated, Given
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import StopReason, Trajectory, VQASample
-from visionthink_pl.visual_tools import ResizeImage
 
 UNFINISHED = "no end in sight"
 BAD_CALL = '<think>Look.</think>\n<tool_call>\n{"name": "zoom", "arguments": {}}\n</tool_call>'
@@ -175,9 +174,8 @@ def test_where_a_second_look_shows_nothing_more_none_is_offered(
     monkeypatch: pytest.MonkeyPatch, policy: Policy, family: Family
 ) -> None:
     scripted(monkeypatch, policy, family, [CALL_TURN, ANSWER])
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
     limits = PixelLimits(min_pixels=1)  # 20 x 20 stays as it is: one visual token, halved or not
-    conversation = Conversation(family, [ResizeImage()], *prompts, HalfView(), limits)
+    conversation = Conversation(family, ConversationOptions(limits=limits))
     sampling = Sampling(max_turns=2, max_new_tokens=40, rows=8, seed=0)
     (group,) = RolloutEngine(policy, conversation, sampling).rollout([sample_of_size(20, 20)], 1, 0)
     (trajectory,) = group.trajectories

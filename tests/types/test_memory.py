@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.callbacks import AdapterCheckpoint, rollout
+from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
@@ -36,7 +36,7 @@ def in_second_call(owner: type, name: str, error: Exception, patch: pytest.Monke
 
 # Where it happens, by which error, and what must be said.
 PHASES = [
-    (RolloutEngine, "rollout", GPU, r"in the rollout, with 6 trajectories at once .*rows to 3"),
+    (RolloutEngine, "roll_out", GPU, r"in the rollout, with 6 trajectories at once .*rows to 3"),
     (
         VisionThinkModule,
         "manual_backward",
@@ -44,7 +44,7 @@ PHASES = [
         r"in the update, with 6 trajectories of [\d,]+ tokens, [\d,]+ of them visual .*"
         r"micro_batch_size to 3.*gradient_checkpointing to true.*quantization to nf4",
     ),
-    (rollout, "score_groups", GPU, r"in scoring, with 2 groups"),
+    (group_sampler, "score_groups", GPU, r"in scoring, with 2 groups"),
     (nn.utils, "clip_grad_norm_", GPU, r"in the optimizer's step, with [\d,]+ weights.*8bit"),
     (torch.optim.AdamW, "step", GPU, r"in the optimizer's step, with [\d,]+ weights.*8bit"),
 ]

@@ -14,12 +14,11 @@ from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
-from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards.format import well_formed
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, signature
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.rollout.replies import InvalidCall, parse_call
 from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
 from visionthink_pl.visual_tools import ViewState, VisualTool
@@ -101,8 +100,7 @@ class Calling(Conversation):
 
 
 def talk(family: Family, tool: VisualTool) -> Calling:
-    prompts = read_prompt("look_closer"), read_prompt("one_look")
-    return Calling(family, [tool], *prompts, HalfView(), PixelLimits())
+    return Calling(family, ConversationOptions(tools=[tool]))
 
 
 def rolled(policy: Policy, tool: VisualTool, calls: list[ToolCall]) -> Group:

@@ -10,18 +10,16 @@ from lightning import Trainer
 from bench.meter import Parts
 from bench.work import Work, messages
 from visionthink_pl.families import Family, load_family
-from visionthink_pl.images import HalfView, PixelLimits
 from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Given
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.training import PolicyUpdate
 from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample
-from visionthink_pl.visual_tools import ResizeImage
 
 CALL = ToolCall("resize_image", {"action": "resize"})
 
@@ -30,8 +28,7 @@ class ForcedConversation(Conversation):
     """Prompts of a given length, built once a sample."""
 
     def __init__(self, work: Work, family: Family) -> None:
-        prompts = read_prompt("look_closer"), read_prompt("one_look")
-        super().__init__(family, [ResizeImage()], *prompts, HalfView(), PixelLimits())
+        super().__init__(family, ConversationOptions())
         self._work, self._chat = work, messages(work, family.processor)
 
     def open(self, sample: VQASample) -> Opening:
@@ -39,7 +36,7 @@ class ForcedConversation(Conversation):
         high = self._work.image(int(sample.id), looks=2) if self._work.turns == 2 else low
         ids = self._family.encode(self._family.render(self._chat, True), [low])
         trajectory = Trajectory(ids, [low], self._family.visual_tokens(low), (CALL.name,))
-        return Opening(trajectory, [high], self._family.visual_tokens(high), self._chat)
+        return Opening(sample, trajectory, [high], self._family.visual_tokens(high), self._chat)
 
 
 class ForcedEngine(RolloutEngine):

@@ -18,11 +18,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from visionthink_pl.data.lookcloser import LookCloser
 from visionthink_pl.families import Family
-from visionthink_pl.images import FullView, HalfView, PixelLimits
+from visionthink_pl.images import FullView, PixelLimits
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import VQASample
-from visionthink_pl.visual_tools import ResizeImage, ToolResult
+from visionthink_pl.visual_tools import ToolResult
 
 from .turns import CALL_TURN, answer_turn
 
@@ -70,11 +70,11 @@ class Teacher:
 
     def __init__(self, family: Family) -> None:
         self._family = family
-        prompts = read_prompt("look_closer"), read_prompt("one_look")
         limits = PixelLimits()
-        self._two_looks = Conversation(family, [ResizeImage()], *prompts, HalfView(), limits)
-        self._low = Conversation(family, [], *prompts, HalfView(), limits)
-        self._high = Conversation(family, [], *prompts, FullView(), limits)
+        self._two_looks = Conversation(family, ConversationOptions(limits=limits))
+        self._low = Conversation(family, ConversationOptions(tools=[], limits=limits))
+        high = ConversationOptions(tools=[], first_view=FullView(), limits=limits)
+        self._high = Conversation(family, high)
 
     def one_look(self, sample: VQASample, rng: random.Random) -> Example:
         """Answer in one look, at either size."""

@@ -15,14 +15,13 @@ from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, look_
 from visionthink_pl.data.batches import too_few
 from visionthink_pl.data.remembered import Finding, Remembered
 from visionthink_pl.data.share import ALL, Share
-from visionthink_pl.rollout.conversation import Conversation, PromptLength
+from visionthink_pl.rollout.conversation import Conversation, Opening, PromptLength
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,
     PromptBatch,
     RunStopped,
     UnreadableSample,
-    VQASample,
 )
 
 TRAIN = "train"  # Lightning's name of the stage
@@ -115,9 +114,8 @@ class Screening:
                 return Finding(whole, lasting=False)
             shown = replace(whole, views=conversation.views(whole))
             with one_at_a_time:
-                checked = self._of_length(shown, conversation)
-            bad = checked if isinstance(checked, UnreadableSample) else None
-            return Finding(bad, lasting=False)
+                length = conversation.open(shown).length
+            return Finding(self._if_too_long(whole.id, length), lasting=False)
 
         return find_out
 
@@ -133,21 +131,27 @@ class Screening:
                 f"{count} to leave them out. {self.bad.summary(TRAIN)}"
             )
 
-    def leave_out(self, batch: PromptBatch, conversation: Conversation, trainer: Trainer) -> None:
-        """Take bad rows out of a batch; every rank notes those of all ranks.
+    def open(
+        self, batch: PromptBatch, conversation: Conversation, trainer: Trainer
+    ) -> list[Opening]:
+        """Open the prompts of a batch, and take bad rows out of it; every rank notes those of all
+        ranks.
 
         Raises:
             RunStopped: there have been more than ``data.max_bad_rows`` of training.
         """
-        rows = [self._of_length(sample, conversation) for sample in batch.samples]
-        batch.samples = [row for row in rows if isinstance(row, VQASample)]
-        batch.unreadable += [row for row in rows if isinstance(row, UnreadableSample)]
+        opened = [conversation.open(sample) for sample in batch.samples]
+        found = [self._if_too_long(o.sample.id, o.length) for o in opened]
+        openings = [o for o, bad in zip(opened, found, strict=True) if bad is None]
+        batch.samples = [opening.sample for opening in openings]
+        batch.unreadable += [bad for bad in found if bad is not None]
         stage = str(trainer.state.stage and trainer.state.stage.value)
         for bad in (row for share in gathered(batch.unreadable) for row in share):
             self._tell(stage, bad, trainer)
             self.bad.add(stage, bad)
         if stage == TRAIN:
             self._stop_if_too_many(trainer)
+        return openings
 
     def _tell(self, stage: str, bad: UnreadableSample, trainer: Trainer) -> None:
         """Name the first ones, each once."""
@@ -173,24 +177,14 @@ class Screening:
                 f"{data.max_bad_rows}. {self.bad.summary(TRAIN)}"
             )
 
-    def _of_length(
-        self, sample: VQASample, conversation: Conversation
-    ) -> VQASample | UnreadableSample:
-        """The sample, or the bad row that it is for its length."""
-        if self.max_prompt_tokens is None:
-            return sample
-        prompt = conversation.open(sample).trajectory
-        length = PromptLength(len(prompt.prompt_ids), prompt.visual_tokens)
-        return self._if_too_long(sample.id, length) or sample
-
     def _if_too_long(self, name: str, length: PromptLength) -> UnreadableSample | None:
-        assert self.max_prompt_tokens is not None
-        if length.tokens <= self.max_prompt_tokens:
+        most = self.max_prompt_tokens
+        if most is None or length.tokens <= most:
             return None
         return UnreadableSample(
             name,
             f"prompt too long: {length.tokens} tokens, of which {length.visual} are visual; at "
-            f"most {self.max_prompt_tokens}",
+            f"most {most}",
         )
 
     @rank_zero_only

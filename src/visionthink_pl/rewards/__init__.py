@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from visionthink_pl.internals.late import late
 from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
-from visionthink_pl.rewards.base import Reward, score_group, score_groups
+from visionthink_pl.rewards.base import Reward
 from visionthink_pl.rewards.format import FormatReward
 from visionthink_pl.rewards.overlong import OverlongPenalty
 from visionthink_pl.rewards.resize_penalty import ResizePenalty
+from visionthink_pl.rewards.scoring import check_rewards, score_group, score_groups
 
 if TYPE_CHECKING:
     from visionthink_pl.rewards.judge import APIJudge, HybridAccuracy, JudgeAccuracy, LocalJudge
@@ -24,6 +25,7 @@ __all__ = [
     "ResizePenalty",
     "Reward",
     "RuleAccuracy",
+    "check_rewards",
     "score_group",
     "score_groups",
 ]

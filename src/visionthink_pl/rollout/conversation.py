@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from visionthink_pl.families import Family, Message
-from visionthink_pl.images import FirstView, PixelLimits, Size
+from visionthink_pl.images import Size
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
 from visionthink_pl.rollout.replies import InvalidCall, parse_call, split_thought
 from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample
@@ -44,16 +45,23 @@ class Opening:
     """A conversation before the model's first word.
 
     Attributes:
+        sample: what is asked.
         trajectory: the prompt's ids and the first look, no turns yet.
         high: the full images within the limits, which a tool may show.
         full_look_tokens: visual tokens of one look at ``high``.
         messages: the prompt as messages, from which the template's deltas are rendered.
     """
 
+    sample: VQASample
     trajectory: Trajectory
     high: list[Image.Image]
     full_look_tokens: int
     messages: list[Message]
+
+    @property
+    def length(self) -> PromptLength:
+        """Of the prompt."""
+        return PromptLength(len(self.trajectory.prompt_ids), self.trajectory.visual_tokens)
 
 
 class Conversation:
@@ -61,29 +69,16 @@ class Conversation:
 
     Args:
         family: whose template and tokenizer are used.
-        tools: what the model may call.
-        prompt: system prompt where a tool is on offer; holds the slot ``{tools}``.
-        prompt_without_tools: system prompt where none is.
-        first_view: what is shown first of each image.
-        limits: pixel limits of each full image.
+        options: what the model is shown and told.
     """
 
-    def __init__(
-        self,
-        family: Family,
-        tools: Sequence[VisualTool],
-        prompt: str,
-        prompt_without_tools: str,
-        first_view: FirstView,
-        limits: PixelLimits,
-    ) -> None:
-        self._family = family
-        self._tools = {tool.name: tool for tool in tools}
-        signatures = "\n".join(signature(tool) for tool in tools)
-        self._prompt = prompt.replace(TOOLS_SLOT, signatures)
-        self._prompt_without_tools = prompt_without_tools
-        self._first_view = first_view
-        self._limits = limits
+    def __init__(self, family: Family, options: ConversationOptions) -> None:
+        self._family, self.options = family, options
+        self._tools = {tool.name: tool for tool in options.offered}
+        signatures = "\n".join(signature(tool) for tool in options.offered)
+        self._prompt = options.text.replace(TOOLS_SLOT, signatures)
+        self._prompt_without_tools = options.text_without_tools
+        self._first_view, self._limits = options.view, options.limits
         self._frame_tokens = lru_cache(self._count_frame)
 
     def views(self, sample: VQASample) -> Views:
@@ -110,7 +105,7 @@ class Conversation:
         ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
         tools = tuple(self._tools) if offer else ()
         trajectory = Trajectory(ids, list(first), self._visual_tokens(first), tools)
-        return Opening(trajectory, high, self._visual_tokens(high), messages)
+        return Opening(sample, trajectory, high, self._visual_tokens(high), messages)
 
     def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
         """How long a prompt will be, by the sizes of its images alone; ``None`` where the first

@@ -17,6 +17,7 @@ from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Generated, Given
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import uniforms
+from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
 
@@ -31,28 +32,10 @@ def _ignore(sample: VQASample, trajectory: Trajectory) -> None:
     """What is done with a trajectory that ends, by default."""
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How trajectories are sampled.
-
-    Attributes:
-        max_turns: assistant turns a trajectory may have.
-        max_new_tokens: tokens that one turn may have.
-        rows: about how many trajectories are generated at once: whole groups, one at least.
-        seed: of all randomness.
-    """
-
-    max_turns: int
-    max_new_tokens: int
-    rows: int
-    seed: int
-
-
 @dataclass
 class _Rollout:
     """A trajectory while it is being made; ``key`` names its randomness."""
 
-    sample: VQASample
     opening: Opening
     trajectory: Trajectory
     state: ViewState
@@ -80,22 +63,34 @@ class RolloutEngine:
         greedy: bool = False,
         ended: Callable[[VQASample, Trajectory], None] = _ignore,
     ) -> list[Group]:
-        """Roll out each sample ``group_size`` times.
+        """Open each sample and roll it out ``group_size`` times: see ``roll_out``."""
+        openings = [self._conversation.open(sample) for sample in samples]
+        return self.roll_out(openings, group_size, draw, greedy, ended)
+
+    @torch.no_grad()
+    def roll_out(
+        self,
+        openings: Sequence[Opening],
+        group_size: int,
+        draw: int,
+        greedy: bool = False,
+        ended: Callable[[VQASample, Trajectory], None] = _ignore,
+    ) -> list[Group]:
+        """Roll out each prompt ``group_size`` times.
 
         What is sampled depends on (seed, draw, sample id, rollout) alone: not on the order of
         the samples, nor on how many are generated at once.
 
         Args:
-            samples: the prompts.
+            openings: the prompts.
             group_size: trajectories a prompt.
             draw: index of the rollout batch.
             greedy: take the most likely id instead of sampling.
             ended: called with each trajectory as soon as it ends, while others go on.
         """
-        openings = [self._conversation.open(sample) for sample in samples]
         rows = [
-            self._row(sample, opening, f"{draw}/{sample.id}/{rollout}")
-            for sample, opening in zip(samples, openings, strict=True)
+            self._row(opening, f"{draw}/{opening.sample.id}/{rollout}")
+            for opening in openings
             for rollout in range(group_size)
         ]
         was_training = self._policy.training
@@ -108,14 +103,14 @@ class RolloutEngine:
             self._policy.train(was_training)
         grouped = _chunks(rows, group_size)
         return [
-            Group(sample, [row.trajectory for row in group], opening.full_look_tokens)
-            for sample, opening, group in zip(samples, openings, grouped, strict=True)
+            Group(opening.sample, [row.trajectory for row in group], opening.full_look_tokens)
+            for opening, group in zip(openings, grouped, strict=True)
         ]
 
-    def _row(self, sample: VQASample, opening: Opening, key: str) -> _Rollout:
+    def _row(self, opening: Opening, key: str) -> _Rollout:
         start = opening.trajectory
         trajectory = replace(start, images=list(start.images), turns=[])
-        return _Rollout(sample, opening, trajectory, ViewState(opening.high), key)
+        return _Rollout(opening, trajectory, ViewState(opening.high), key)
 
     def _converse(
         self,
@@ -142,7 +137,7 @@ class RolloutEngine:
                 given = self._finish_turn(rows[index], generated)
                 if given is None:
                     decoder.stop(index)
-                    ended(rows[index].sample, rows[index].trajectory)
+                    ended(rows[index].opening.sample, rows[index].trajectory)
                 else:
                     waiting[index] = given
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
+from jsonschema import SchemaError
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from PIL import Image
 
-from visionthink_pl.types import RunStopped
+from visionthink_pl.types import ConfigError, RunStopped
 
 LONGEST = 200  # times its other side, that an image may be for the model families
 
@@ -88,6 +89,31 @@ class VisualTool(ABC):
         Raises:
             ToolError: the call makes no sense now; the model is told the message.
         """
+
+
+def check_tool(tool: VisualTool) -> None:
+    """A tool must say what the prompt tells the model of it.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    kind = type(tool).__name__
+    for what, said in (
+        ("name", tool.name),
+        ("description", tool.description),
+        ("parameters", tool.parameters),
+    ):
+        if not said:
+            raise ConfigError(
+                f"rollout.tools: {kind} has no {what}; write {what} = ... in the class: the prompt "
+                "tells the model a tool's name, description and parameters"
+            )
+    try:
+        validator_for(tool.parameters).check_schema(dict(tool.parameters))
+    except SchemaError as error:
+        raise ConfigError(
+            f"rollout.tools: {kind}.parameters is no JSON schema: {error.message}"
+        ) from error
 
 
 def checked(tool: VisualTool, result: object) -> ToolResult:

@@ -10,9 +10,10 @@ from export_helpers import BATCHES, export, read_card, save_run
 from model_helpers import embedded_policy
 from visionthink_pl.commands.export.card import write_card
 from visionthink_pl.commands.export.trained import Trained
-from visionthink_pl.commands.export.training_run import Run, Shown
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.commands.export.validation import validations
 from visionthink_pl.families import Family
+from visionthink_pl.rollout.options import ConversationOptions
 
 
 def log(folder: Path, *rows: tuple[int, float]) -> None:
@@ -93,7 +94,7 @@ def test_only_a_hub_id_is_named_as_base(
 ) -> None:
     pretrained = pretrained.format(folder=tmp_path)
     (tmp_path / "config.yaml").write_text("{}")
-    run = Run(tmp_path / "config.yaml", {"trainer": {}}, pretrained, family, Shown())
+    run = Run(tmp_path / "config.yaml", {"trainer": {}}, pretrained, family, ConversationOptions())
     trained = Trained({}, None)
     told = {"prompt": "Look."}
     write_card(run, trained, None, told, tmp_path)

@@ -13,9 +13,10 @@ from export_helpers import LIMITS, NEW_TOKENS, conversation_of, export, samples,
 from families_helpers import SIDE
 from model_helpers import embedded_policy
 from visionthink_pl.commands.export.layout import conversation, looks
-from visionthink_pl.commands.export.training_run import Run, Shown
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.families import EMBEDDED, Family, load_family
-from visionthink_pl.images import FullView, HalfView, PixelLimits
+from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.visual_tools import ResizeImage, VisualTool
 
 NO_LIMIT = 10**9
@@ -118,8 +119,8 @@ CASES = [
 def test_looks_of_the_example(
     family: Family, tools: list[VisualTool] | None, view: HalfView | None, expected: int | None
 ) -> None:
-    shown = Shown(tools=tools, first_view=view, limits=PixelLimits())
-    run = Run(None, {}, "embedded", family, shown)
+    options = ConversationOptions(tools=tools, first_view=view)
+    run = Run(None, {}, "embedded", family, options)
     assert looks(run) == expected
     told = conversation(run, merged=True)
     assert (told["tool_response"] is None) == (expected != 2)

@@ -42,6 +42,7 @@ from visionthink_pl.rewards import (
     ResizePenalty,
     RuleAccuracy,
 )
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import complaint
@@ -330,7 +331,8 @@ def test_no_limit_is_known_to_one_of_both_alone(path: str, needed: dict[str, Any
     given = needed.get(of.__name__, {})
     assert refusal(of, **given) is None
     for option, kind in numeric(WITH_NUMBERS[path]).items():
-        default = signature(of).parameters[option].default
+        parameters = {**signature(of).parameters, **signature(ConversationOptions).parameters}
+        default = parameters[option].default
         assert default is Parameter.empty or complaint(default, kind) is None
         values = (0.0, -1.0, 2.0, NAN, INF, -INF) if float in numbers(kind) else (0, -1)
         for value in values:

@@ -15,6 +15,7 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
@@ -27,8 +28,8 @@ def test_counts_are_those_of_two_engines(tmp_path: Path, policy: Policy) -> None
     settings = make_settings(tmp_path, rollouts=4, seed=5)
     asked, expected = samples(0, 6, 9, 12), []
     for view, draw in ((HalfView(), LOW), (FullView(), HIGH)):
-        prompts = settings.prompt_text, settings.prompt_text
-        conversation = Conversation(policy.family, [], *prompts, view, settings.limits)
+        options = ConversationOptions(tools=[], first_view=view, limits=settings.limits)
+        conversation = Conversation(policy.family, options)
         engine = RolloutEngine(policy, conversation, Sampling(1, 24, 99, seed=5))
         groups = engine.rollout(asked, 4, draw)
         score_groups(groups, [RuleAccuracy()])

@@ -10,9 +10,10 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 from omegaconf import OmegaConf
 
-from visionthink_pl.commands.export.training_run import Run, Shown
+from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
 from visionthink_pl.families import Family, load_family
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
 CONFIG = "config.yaml"
@@ -36,7 +37,7 @@ def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
                 f"config: there is no {CONFIG} beside {str(ckpt)!r} nor in the folder above; name "
                 "the run's with --config, or the base model with --pretrained"
             )
-        return Run(None, {}, pretrained, load_family(pretrained), Shown())
+        return Run(None, {}, pretrained, load_family(pretrained), ConversationOptions())
     read = _read(file)
     model = read["model"]
     pretrained = pretrained or model.get("pretrained", "embedded")
@@ -64,12 +65,14 @@ def _read(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in read.items()}
 
 
-def _build(family: str | None, rollout: Mapping[str, Any]) -> tuple[type[Family] | None, Shown]:
+def _build(
+    family: str | None, rollout: Mapping[str, Any]
+) -> tuple[type[Family] | None, ConversationOptions]:
     """What the config names by ``class_path``."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--model.family", type=type[Family] | None)
-    parser.add_class_arguments(Shown, "rollout")
-    names = {field.name for field in fields(Shown)}
+    parser.add_class_arguments(ConversationOptions, "rollout")
+    names = {field.name for field in fields(ConversationOptions)}
     told = {key: value for key, value in rollout.items() if key in names}
     try:
         built = parser.instantiate(

@@ -25,7 +25,7 @@ def generation_config(run: Run) -> GenerationConfig:
     never_V = run.family.never_sampled(run.skeleton.config.text_config.vocab_size)
     return GenerationConfig(
         do_sample=False,
-        max_new_tokens=run.shown.max_new_tokens,
+        max_new_tokens=run.options.max_new_tokens,
         eos_token_id=run.family.end_of_turn_id,
         pad_token_id=run.family.pad_id,
         suppress_tokens=never_V.nonzero()[:, 0].tolist(),
@@ -35,17 +35,19 @@ def generation_config(run: Run) -> GenerationConfig:
 def write_processor(run: Run, out: Path) -> None:
     """The base's processor and chat template, with the run's limit."""
     family = load_family(run.pretrained, type(run.family), run.family.trust_remote_code)
-    family.limit(run.shown.limits.max_pixels)
+    family.limit(run.options.limits.max_pixels)
     family.processor.save_pretrained(out)
 
 
 def looks(run: Run) -> int | None:
     """How many looks the example takes: two where the model may ask for the full image, one where
     that is shown at once; ``None`` where the run has tools or views of another kind."""
-    view = run.shown.first_view or HalfView()
-    if not run.tools and isinstance(view, FullView):
+    view = run.options.view
+    if not run.options.offered and isinstance(view, FullView):
         return 1
-    paper = [type(tool) for tool in run.tools] == [ResizeImage] and isinstance(view, HalfView)
+    paper = [type(tool) for tool in run.options.offered] == [ResizeImage] and isinstance(
+        view, HalfView
+    )
     return 2 if paper else None
 
 
@@ -65,11 +67,11 @@ def conversation(run: Run, merged: bool) -> dict[str, Any]:
         "dtype": str(run.dtype).removeprefix("torch."),
         "quantization": nf4(run.dtype, run.family).to_dict() if quantized else None,
         "prompt": opening.messages[0]["content"],
-        "prompt_without_tools": run.prompt_without_tools,
+        "prompt_without_tools": run.options.text_without_tools,
         "call": run.family.call_tags[0],
         "tool_response": run.conversation.response_text(opening.messages, answer) if two else None,
-        "min_pixels": run.shown.limits.min_pixels,
-        "max_pixels": run.shown.limits.max_pixels,
+        "min_pixels": run.options.limits.min_pixels,
+        "max_pixels": run.options.limits.max_pixels,
     }
 
 

@@ -13,24 +13,10 @@ from transformers import PreTrainedModel
 
 from visionthink_pl.commands.precision import full_name
 from visionthink_pl.families import Family, resolve
-from visionthink_pl.images import FirstView, HalfView, PixelLimits
 from visionthink_pl.module import BASE_DTYPES
 from visionthink_pl.policy import Lora
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.prompt_files import read_prompt
-from visionthink_pl.visual_tools import ResizeImage, VisualTool
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a model is told and shown: options of ``RolloutCallback``, with its defaults."""
-
-    max_new_tokens: int = 512
-    tools: list[VisualTool] | None = None
-    prompt: str = "look_closer"
-    prompt_without_tools: str = "one_look"
-    first_view: FirstView | None = None
-    limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
+from visionthink_pl.rollout.options import ConversationOptions
 
 
 @dataclass(frozen=True)
@@ -42,14 +28,14 @@ class Run:
         config: what that holds.
         pretrained: the base.
         family: the base's family.
-        shown: what the model was told and shown; the defaults without a config.
+        options: what the model was shown and told; the defaults without a config.
     """
 
     config_file: Path | None
     config: Mapping[str, Any]
     pretrained: str
     family: Family
-    shown: Shown
+    options: ConversationOptions
 
     @property
     def base(self) -> str:
@@ -98,27 +84,6 @@ class Run:
         return self.config.get("model", {}).get("lora")
 
     @cached_property
-    def tools(self) -> list[VisualTool]:
-        """What the model may call."""
-        return [ResizeImage()] if self.shown.tools is None else self.shown.tools
-
-    @property
-    def prompt_without_tools(self) -> str:
-        """The system prompt where no tool is on offer."""
-        return read_prompt(self.shown.prompt_without_tools, "rollout.prompt_without_tools")
-
-    @cached_property
     def conversation(self) -> Conversation:
-        """Renders prompts as the run did.
-
-        Raises:
-            ConfigError: a prompt's file is gone.
-        """
-        return Conversation(
-            self.family,
-            self.tools,
-            read_prompt(self.shown.prompt, "rollout.prompt"),
-            self.prompt_without_tools,
-            self.shown.first_view or HalfView(),
-            self.shown.limits,
-        )
+        """Renders prompts as the run did."""
+        return Conversation(self.family, self.options)

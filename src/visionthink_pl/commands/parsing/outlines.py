@@ -131,12 +131,26 @@ class Outline:
     def options(self) -> dict[str, Option] | None:
         """By name; ``None`` where the source alone does not tell all of them."""
         if init := _method(self.node, "__init__"):
-            return None if init.args.kwarg else _of_function(init, self, _words(self.node, init))
+            own = _of_function(init, self, _words(self.node, init))
+            passed = self._passed_on(init)
+            return None if passed is None else own | passed
         inherited = [base.options if base else None for base in self.bases()]
         if None in inherited:
             return None
         found = {name: option for options in inherited for name, option in (options or {}).items()}
         return found | _of_fields(self) if self.is_dataclass else found
+
+    def _passed_on(self, init: ast.FunctionDef) -> dict[str, Option] | None:
+        """Options that ``**kwargs`` hands on to another class; ``None`` where that is not plain."""
+        if init.args.kwarg is None:
+            return {}
+        for node in ast.walk(init):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                handed = [ast.unparse(k.value) for k in node.keywords if k.arg is None]
+                if handed == [init.args.kwarg.arg]:
+                    other = find(f"{self.module.name}.{node.func.id}")
+                    return other.options if other else None
+        return None
 
     def method(self, name: str) -> dict[str, Option]:
         """Options of one of its methods."""

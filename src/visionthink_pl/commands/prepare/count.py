@@ -15,7 +15,7 @@ from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, FullView, HalfView, half
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, score_groups
-from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout import RolloutEngine
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import Group, VQASample
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
@@ -86,9 +86,10 @@ class SampleCounter:
         return memory_for("rolling out", sizes, remedies, KEPT)
 
     def _engine(self, view: FirstView) -> RolloutEngine:
-        settings, prompt = self._settings, self._settings.prompt_text
-        conversation = Conversation(self._policy.family, [], prompt, prompt, view, settings.limits)
-        sampling = Sampling(1, settings.max_new_tokens, settings.rows, settings.seed)
+        settings = self._settings
+        options = settings.conversation(view)
+        sampling = options.sampling(settings.rows, settings.seed)
+        conversation = Conversation(self._policy.family, options)
         return RolloutEngine(self._policy, conversation, sampling)
 
 

@@ -13,8 +13,9 @@ from annotated_types import Ge, Le, Unit
 
 from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.data import Source
-from visionthink_pl.images import PixelLimits
+from visionthink_pl.images import FirstView, PixelLimits
 from visionthink_pl.rewards import Reward
+from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveFloat, PositiveInt, Seed, check_fields
@@ -83,6 +84,17 @@ class Settings:
                 f"prompt: {self.prompt!r} has the slot {TOOLS_SLOT}, but no tool is offered here; "
                 "take 'one_look' or the like"
             )
+
+    def conversation(self, view: FirstView) -> ConversationOptions:
+        """One look, in this view."""
+        return ConversationOptions(
+            max_turns=1,
+            max_new_tokens=self.max_new_tokens,
+            tools=[],
+            prompt_without_tools=self.prompt,
+            first_view=view,
+            limits=self.limits,
+        )
 
     @property
     def prompt_text(self) -> str:

@@ -1,0 +1,132 @@
+"""Rollouts of a batch: opened, sampled, scored, on all ranks or on none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from lightning import Trainer
+
+from visionthink_pl.callbacks.interruption import Interruption
+from visionthink_pl.callbacks.screening import Screening
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.rewards import Reward, score_groups
+from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.training import gathered
+from visionthink_pl.types import Group, PromptBatch, RolloutBatch, RunStopped, Trajectory, VQASample
+from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
+
+
+@dataclass(frozen=True)
+class GroupSampler:
+    """Samples groups of trajectories and scores them.
+
+    Attributes:
+        options: what the model is shown and told.
+        sampling: lengths and seed.
+        screening: leaves out bad rows.
+        interruption: stops a rollout where somebody asks for it.
+    """
+
+    options: ConversationOptions
+    sampling: Sampling
+    screening: Screening
+    interruption: Interruption
+
+    def __call__(
+        self,
+        trainer: Trainer,
+        module: VisionThinkModule,
+        batch: PromptBatch,
+        group_size: int | None,
+        draw: int,
+        rewards: Sequence[Reward],
+    ) -> RolloutBatch:
+        """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them.
+
+        Raises:
+            RunStopped: this rank, or another one, can't go on.
+        """
+        started = time.perf_counter()
+        groups: list[Group] = []
+        stopped: RunStopped | None = None
+        try:
+            with torch.no_grad(), trainer.precision_plugin.forward_context():
+                openings = self.screening.open(batch, self.conversation(module), trainer)
+            with self.interruption.harmless():
+                groups = self._sample(trainer, module, batch, openings, group_size, draw, rewards)
+                with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
+                    score_groups(groups, rewards)
+        except RunStopped as error:
+            stopped = error
+        _stop_together(stopped)
+        seconds, parts = time.perf_counter() - started, tuple(reward.name for reward in rewards)
+        return RolloutBatch(groups, draw, seconds, parts)
+
+    def conversation(self, module: VisionThinkModule) -> Conversation:
+        """With the module's family."""
+        return Conversation(module.family, self.options)
+
+    def engine(self, module: VisionThinkModule) -> RolloutEngine:
+        """Around the module's policy."""
+        return RolloutEngine(module.loaded, self.conversation(module), self.sampling)
+
+    def _sample(
+        self,
+        trainer: Trainer,
+        module: VisionThinkModule,
+        batch: PromptBatch,
+        openings: Sequence[Opening],
+        group_size: int | None,
+        draw: int,
+        rewards: Sequence[Reward],
+    ) -> list[Group]:
+        """Hooks run outside the precision context: without entering it, what is sampled and what
+        is trained on would be computed differently."""
+        prepared, batch.pixels = batch.pixels, []
+        module.loaded.features.offer(prepared)
+        size, greedy = group_size or 1, group_size is None
+        with self._memory(len(openings), size), trainer.precision_plugin.forward_context():
+            return self.engine(module).roll_out(openings, size, draw, greedy, _begin(rewards))
+
+    def _memory(self, prompts: int, group_size: int) -> AbstractContextManager[None]:
+        at_once = min(self.sampling.rows, prompts * group_size)
+        sizes = (
+            f"{at_once} trajectories at once of up to {self.sampling.max_turns} turns of "
+            f"{self.sampling.max_new_tokens} tokens, and images of up to "
+            f"{self.options.limits.max_pixels:,} pixels"
+        )
+        remedies = ["lower rollout.limits.max_pixels or rollout.max_new_tokens"]
+        if at_once > group_size:
+            fewer = max(at_once // 2, group_size)
+            remedies.insert(0, f"lower rollout.rows to {fewer}")
+        return memory_for("the rollout", sizes, remedies)
+
+
+def _begin(rewards: Sequence[Reward]) -> Callable[[VQASample, Trajectory], None]:
+    """Hands each trajectory that ends to the rewards that can begin with it."""
+
+    def begin(sample: VQASample, trajectory: Trajectory) -> None:
+        for reward in rewards:
+            reward.begin(sample, trajectory)
+
+    return begin
+
+
+def _stop_together(stopped: RunStopped | None) -> None:
+    """Where one rank can't go on, all stop, and write the checkpoint together.
+
+    Raises:
+        RunStopped: it, or that of another rank.
+    """
+    reasons = gathered(None if stopped is None else str(stopped))
+    if stopped is not None:
+        raise stopped
+    for rank, reason in enumerate(reasons):
+        if reason is not None:
+            raise RunStopped(f"rank {rank}: {reason}")

@@ -1,0 +1,96 @@
+"""What the model is shown and told, and how much it may say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
+from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
+from visionthink_pl.rollout.sampling import Sampling
+from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import PositiveInt, check_fields
+from visionthink_pl.visual_tools import ResizeImage, VisualTool, check_tool
+
+
+@dataclass(frozen=True)
+class ConversationOptions:
+    """The same for training, evaluation, ``plan``, ``export`` and ``prepare``.
+
+    Args:
+        max_turns: assistant turns a trajectory may have.
+        max_new_tokens: tokens that one turn may have.
+        max_prompt_tokens: tokens that a prompt may have, those of the first look included; a
+            sample with a longer one is a bad row. ``null`` for any number.
+        tools: what the model may call; by default the paper's ``resize_image``.
+        prompt: system prompt where a tool is on offer: the name of one that ships, or a text
+            file, with the slot {tools}.
+        prompt_without_tools: system prompt where none is.
+        first_view: what the model is shown first; by default half the width and height.
+        limits: pixel limits of the full image, the same in every stage.
+    """
+
+    max_turns: PositiveInt = 2
+    max_new_tokens: PositiveInt = 512
+    max_prompt_tokens: PositiveInt | None = None
+    tools: list[VisualTool] | None = None
+    prompt: str = "look_closer"
+    prompt_without_tools: str = "one_look"
+    first_view: FirstView | None = None
+    limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "rollout")
+        for tool in self.offered:
+            check_tool(tool)
+        self._check_offer(", ".join(tool.name for tool in self.offered))
+        if TOOLS_SLOT in self.text_without_tools:
+            raise ConfigError(
+                f"rollout.prompt_without_tools: {self.prompt_without_tools!r} has the slot "
+                f"{TOOLS_SLOT}, but no tool to fill it; take 'one_look' or the like"
+            )
+
+    def _check_offer(self, names: str) -> None:
+        """A tool must be on offer somewhere, under a name of its own."""
+        if len({tool.name for tool in self.offered}) < len(self.offered):
+            raise ConfigError(f"rollout.tools: each needs a name of its own, not {names}")
+        if self.offered and TOOLS_SLOT not in self.text:
+            raise ConfigError(
+                f"rollout.prompt: {self.prompt!r} has no slot {TOOLS_SLOT}, so it would never "
+                f"offer {names}"
+            )
+        if self.offered and isinstance(self.view, FullView):
+            raise ConfigError(
+                f"rollout.tools: {names} would never be offered, since rollout.first_view shows "
+                "the full image at once; set tools to [] or first_view to HalfView"
+            )
+        if self.offered and self.max_turns < 2:
+            raise ConfigError(
+                f"rollout.max_turns: at least 2 where tools ({names}) are offered, not "
+                f"{self.max_turns}"
+            )
+
+    def sampling(self, rows: int, seed: int) -> Sampling:
+        """How trajectories are sampled under these limits."""
+        return Sampling(self.max_turns, self.max_new_tokens, rows, seed)
+
+    @cached_property
+    def offered(self) -> Sequence[VisualTool]:
+        """The tools, or the default."""
+        return (ResizeImage(),) if self.tools is None else tuple(self.tools)
+
+    @cached_property
+    def view(self) -> FirstView:
+        """The first view, or the default."""
+        return HalfView() if self.first_view is None else self.first_view
+
+    @cached_property
+    def text(self) -> str:
+        """The system prompt where a tool is on offer."""
+        return read_prompt(self.prompt, "rollout.prompt")
+
+    @cached_property
+    def text_without_tools(self) -> str:
+        """The system prompt where none is."""
+        return read_prompt(self.prompt_without_tools, "rollout.prompt_without_tools")
