@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.callbacks import AdapterCheckpoint
+from visionthink_pl.callbacks import AdapterCheckpoint, group_sampler
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
