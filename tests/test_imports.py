@@ -149,6 +149,19 @@ def test_the_training_step_knows_no_lightning() -> None:
     assert of_lightning(known) == [f"{PACKAGE}.training.update"]
 
 
+def around_the_policy(known: Mapping[str, str]) -> list[str]:
+    """Modules of ``rollout`` that reach through the policy to the model."""
+    inner = re.compile(r"policy\.(model|family|base|features)\b")
+    return [name for name, text in known.items() if room(name) == "rollout" and inner.search(text)]
+
+
+def test_rollouts_reach_the_model_through_the_policy_alone() -> None:
+    known = modules()
+    assert around_the_policy(known) == []
+    known[f"{PACKAGE}.rollout.decoder"] += "\nx = self._policy.base\n"
+    assert around_the_policy(known) == [f"{PACKAGE}.rollout.decoder"]
+
+
 def test_the_package_itself_imports_no_room() -> None:
     known = modules()
     known[PACKAGE] += "\nfrom visionthink_pl.types import VQASample\n"

@@ -89,7 +89,7 @@ class GroupSampler:
         """Hooks run outside the precision context: without entering it, what is sampled and what
         is trained on would be computed differently."""
         prepared, batch.pixels = batch.pixels, []
-        module.loaded.features.offer(prepared)
+        module.loaded.offer(prepared)
         size, greedy = group_size or 1, group_size is None
         with self._memory(len(openings), size), trainer.precision_plugin.forward_context():
             return self.engine(module).roll_out(openings, size, draw, greedy, _begin(rewards))

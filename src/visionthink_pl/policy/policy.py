@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
@@ -15,7 +16,7 @@ from transformers import PreTrainedModel
 from visionthink_pl.families import Embedded, Family
 from visionthink_pl.policy.adapter import REFERENCE
 from visionthink_pl.policy.distribution import log_distribution
-from visionthink_pl.policy.features import ImageFeatures, VisualTokens
+from visionthink_pl.policy.features import ImageFeatures, Prepared, VisualTokens
 from visionthink_pl.policy.packing import pack
 from visionthink_pl.types import Trajectory
 
@@ -100,6 +101,10 @@ class Policy(nn.Module):
         them."""
         self.base.activation_checkpointing_enable({"use_reentrant": False}, every_n_layers=every)
 
+    def offer(self, images: Sequence[Prepared]) -> None:
+        """Use images that were preprocessed ahead, until they are forgotten."""
+        self.features.offer(images)
+
     def forget_images(self) -> None:
         """Let go of the visual tokens that are kept: at the end of a step, or when the tower has
         changed."""
@@ -107,8 +112,56 @@ class Policy(nn.Module):
         if self.frozen is not None:
             self.frozen.features.clear()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.base.device
+
+    @property
+    def end_of_turn_id(self) -> int:
+        """The id that ends an assistant turn."""
+        return self.family.end_of_turn_id
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up rows of a batch."""
+        return self.family.pad_id
+
+    def visual_tokens(self, images: Sequence[Image.Image]) -> list[VisualTokens]:
+        """The visual tokens of each image, in order; each distinct image once a step."""
+        return self.features(images)
+
+    def positions(self, ids_NT: Tensor, real_NT: Tensor, visual: Sequence[VisualTokens]) -> Tensor:
+        """Rotary positions, shape (3, N, T), on the CPU.
+
+        Args:
+            ids_NT: rows, filled up with ``pad_id``.
+            real_NT: which ids are no padding.
+            visual: tokens of the images, row by row.
+        """
+        grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual]) if visual else None
+        return self.family.positions(self.base, ids_NT, real_NT.long(), grid_thw)
+
+    def hidden(
+        self,
+        ids_NT: Tensor,
+        positions_3NT: Tensor,
+        visual: Sequence[VisualTokens] = (),
+        **attention: Any,
+    ) -> Tensor:
+        """Last states of the language model, shape (N, T, D).
+
+        Args:
+            ids_NT: what is read.
+            positions_3NT: rotary positions.
+            visual: tokens of the images, in the order of their placeholders.
+            attention: as of ``Family.hidden``.
+        """
+        embedded = self.embed(ids_NT, visual)
+        return self.family.hidden(self.base, embedded, positions_3NT, **attention)
+
     def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Embedded:
-        """What the language model reads, each image's visual tokens at its placeholders."""
+        """Embeddings, each image's visual tokens at its placeholders."""
         embeds_NTD = self.base.get_input_embeddings()(ids_NT)
         visual_NT1 = (ids_NT == self.family.image_token_id)[..., None]
         if not visual:
@@ -130,11 +183,9 @@ class Policy(nn.Module):
     def _predictions(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
         """The state before each generated id, (K, D), and that id."""
         packed = pack(trajectories, self.family, self.base, self.features)
-        hidden_1TD = self.family.hidden(
-            self.base,
-            self.embed(packed.ids_T[None], packed.visual),
-            packed.positions_3T[:, None],
-            packing=packed.packing,
+        positions_31T = packed.positions_3T[:, None]
+        hidden_1TD = self.hidden(
+            packed.ids_T[None], positions_31T, packed.visual, packing=packed.packing
         )
         return hidden_1TD[0, packed.predictors_K], packed.targets_K
 

@@ -18,7 +18,7 @@ from visionthink_pl.families import Family, Message
 from visionthink_pl.images import Size
 from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
-from visionthink_pl.rollout.replies import InvalidCall, parse_call, split_thought
+from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample
 from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
 
@@ -104,8 +104,8 @@ class Conversation:
         ids = self._family.encode(before, first)
         ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
         tools = tuple(self._tools) if offer else ()
-        trajectory = Trajectory(ids, list(first), self._visual_tokens(first), tools)
-        return Opening(sample, trajectory, high, self._visual_tokens(high), messages)
+        trajectory = Trajectory(ids, list(first), self.visual_tokens(first), tools)
+        return Opening(sample, trajectory, high, self.visual_tokens(high), messages)
 
     def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
         """How long a prompt will be, by the sizes of its images alone; ``None`` where the first
@@ -121,7 +121,7 @@ class Conversation:
         if len(low) < len(high):
             return None
         offer = self._offers(low, high)
-        visual = self._visual_tokens(low if offer or not self._tools else high)
+        visual = self.visual_tokens(low if offer or not self._tools else high)
         words = len(self._family.encode_words(question))
         return PromptLength(self._frame_tokens(offer, len(high)) + words + visual, visual)
 
@@ -140,7 +140,7 @@ class Conversation:
     def _offers(
         self, low: Sequence[Image.Image | Size], high: Sequence[Image.Image | Size]
     ) -> bool:
-        return bool(self._tools) and self._visual_tokens(low) < self._visual_tokens(high)
+        return bool(self._tools) and self.visual_tokens(low) < self.visual_tokens(high)
 
     def _messages(self, offer: bool, images: int) -> list[Message]:
         content: list[dict[str, str]] = [{"type": "image"} for _ in range(images)]
@@ -155,9 +155,10 @@ class Conversation:
         before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
         blank = [Size(1, 1)] * images
         tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
-        return tokens - self._visual_tokens(blank)
+        return tokens - self.visual_tokens(blank)
 
-    def _visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
+    def visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
+        """How many visual tokens images take together."""
         return sum(map(self._family.visual_tokens, images))
 
     def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
@@ -172,6 +173,14 @@ class Conversation:
         if tags[0] not in said:
             return None
         return parse_call(said, [self._tools[name] for name in offered], tags)
+
+    def answer(self, text: str) -> str | None:
+        """The answer of a turn behind its thought; ``None`` where there is none."""
+        return extract_answer(text, self._family.call_tags)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ``ids``, special tokens included."""
+        return self._family.decode(ids)
 
     def run(self, call: ToolCall, state: ViewState) -> ToolResult:
         """Carry out a valid call.

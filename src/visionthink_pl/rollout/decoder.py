@@ -88,7 +88,7 @@ class Decoder:
 
     def __init__(self, policy: Policy, max_new_tokens: int, check_every: int) -> None:
         self._policy, self._max, self._check_every = policy, max_new_tokens, check_every
-        self._device = policy.base.device
+        self._device = policy.device
         self._slots: list[_Slot] = []
         self._clock = 0  # steps so far; all rows take them together
 
@@ -198,27 +198,20 @@ class Decoder:
         lengths: Sequence[int],
         starts: Sequence[int],
     ) -> list[int]:
-        policy, family = self._policy, self._policy.family
+        policy = self._policy
         rows = [torch.tensor(block.ids[:-1]) for block in blocks]
-        ids_RT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
+        ids_RT = pad_sequence(rows, batch_first=True, padding_value=policy.pad_id)
         step_T = torch.arange(ids_RT.shape[1])
         real_RT = step_T < torch.tensor([len(row) for row in rows])[:, None]
-        visual = policy.features([image for block in blocks for image in block.images])
-        grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual]) if visual else None
-        positions_3RT = family.positions(policy.base, ids_RT, real_RT.long(), grid_thw)
-        positions_3RT = positions_3RT + torch.tensor(starts)[:, None]
+        visual = policy.visual_tokens([image for block in blocks for image in block.images])
+        positions_3RT = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
         after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
         slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
         seen = max(lengths) + len(step_T)
         cache.write_at(rows_R, slots_RT, seen)
         attention = self._behind(slots_RT, seen) if any(lengths) else {}
-        family.hidden(
-            policy.base,
-            policy.embed(ids_RT.to(self._device), visual),
-            positions_3RT.to(self._device),
-            cache=cache,
-            **attention,
-        )
+        ids_RT, positions_3RT = ids_RT.to(self._device), positions_3RT.to(self._device)
+        policy.hidden(ids_RT, positions_3RT, visual, cache=cache, **attention)
         return after_R.tolist()
 
     def _behind(self, slots_RT: Tensor, seen: int) -> dict[str, Tensor]:
@@ -256,14 +249,13 @@ class Decoder:
         seen = min(self._cache.capacity, -(-longest // BUCKET) * BUCKET)
         slots_N1 = rows.lengths_N[:, None]
         self._cache.write_at(None, slots_N1, seen)
-        hidden_N1D = policy.family.hidden(
-            policy.base,
-            policy.embed(rows.unfed_N[:, None], []),
+        hidden_N1D = policy.hidden(
+            rows.unfed_N[:, None],
             rows.positions_N[None, :, None].expand(3, -1, 1),
             mask=self._visible(slots_N1, seen),
             cache=self._cache,
         )
-        rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.family.end_of_turn_id, self._max)
+        rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.end_of_turn_id, self._max)
         self._clock += 1
 
     def _end(self, indices: Sequence[int]) -> list[tuple[int, Generated]]:
@@ -275,7 +267,7 @@ class Decoder:
         for slot, row_ids, row_logprobs in zip(
             [self._slots[index] for index in indices], ids, logprobs, strict=True
         ):
-            end = self._policy.family.end_of_turn_id
+            end = self._policy.end_of_turn_id
             finished = end in row_ids[: self._max]
             count = row_ids.index(end) + 1 if finished else self._max
             slot.length, slot.position = slot.length + count, slot.position + count

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.decoder import Decoder, Generated, Given
-from visionthink_pl.rollout.replies import InvalidCall, extract_answer
+from visionthink_pl.rollout.replies import InvalidCall
 from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
@@ -142,7 +142,7 @@ class RolloutEngine:
                     waiting[index] = given
 
     def _check_every(self) -> int:
-        return 1 if self._policy.base.device.type == "cpu" else CHECK_EVERY
+        return 1 if self._policy.device.type == "cpu" else CHECK_EVERY
 
     def _uniforms(self, rows: Sequence[_Rollout], greedy: bool) -> Tensor | None:
         """The random numbers of each row's next turn."""
@@ -156,7 +156,7 @@ class RolloutEngine:
         """Read a turn that was generated: answer its call, or end the trajectory."""
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
-        turn = Turn(generated.ids, generated.logprobs, self._policy.family.decode(text_ids))
+        turn = Turn(generated.ids, generated.logprobs, self._conversation.decode(text_ids))
         trajectory.turns.append(turn)
         if not generated.finished:
             trajectory.stop = StopReason.OUT_OF_TOKENS
@@ -167,7 +167,7 @@ class RolloutEngine:
             turn.call_error = str(error)
         called = turn.call is not None or turn.call_error is not None
         if not called:
-            trajectory.answer = extract_answer(turn.text, self._policy.family.call_tags)
+            trajectory.answer = self._conversation.answer(turn.text)
             answered = trajectory.answer is not None
             trajectory.stop = StopReason.ANSWERED if answered else StopReason.NO_ANSWER
         elif len(trajectory.turns) == self._sampling.max_turns:
@@ -189,7 +189,7 @@ class RolloutEngine:
         trajectory = row.trajectory
         turn.given_ids = self._conversation.response_ids(row.opening.messages, result)
         trajectory.images += result.images
-        trajectory.visual_tokens += sum(map(self._policy.family.visual_tokens, result.images))
+        trajectory.visual_tokens += self._conversation.visual_tokens(result.images)
         trajectory.high = row.state.high_shown
         return Given(turn.given_ids, result.images)
 

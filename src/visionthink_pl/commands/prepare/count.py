@@ -54,7 +54,7 @@ class SampleCounter:
         with self._memory(len(samples)), self._settings.policy.context(self._policy):
             low = self._low.rollout(halved, rollouts, LOW, ended=reward.begin)
             high = self._high.rollout(samples, rollouts, HIGH, ended=reward.begin)
-        self._policy.features.clear()
+        self._policy.forget_images()
         with memory_for("scoring", f"{len(low + high)} groups", [JUDGE_REMEDY], KEPT):
             score_groups(low + high, [reward])
         lows = {id(group.sample): correct(group, reward) for group in low}

@@ -81,4 +81,4 @@ class PolicyOptions:
     def context(self, policy: Policy) -> AbstractContextManager[object]:
         """The precision to compute in, as in training."""
         bf16 = self.precision == "bf16"
-        return torch.autocast(policy.base.device.type, torch.bfloat16, enabled=bf16)
+        return torch.autocast(policy.device.type, torch.bfloat16, enabled=bf16)
