@@ -46,7 +46,7 @@ class RanksProbe(Callback):
         self.sampled.append(
             {group.sample.id: [t.ids for t in group.trajectories] for group in rollouts.groups}
         )
-        self.kept.append(rollouts.kept.indices)
+        self.kept.append(list(rollouts.kept.indices))
         self.metrics.append({n: float(v) for n, v in trainer.callback_metrics.items()})
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

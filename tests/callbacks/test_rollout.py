@@ -113,7 +113,7 @@ def test_every_stage_fills_its_batch(tmp_path: Path) -> None:
     data = make_data(validation=Plain(2))
     trainer.validate(module, datamodule=data, verbose=False)
     engine, samples = (
-        rollout.sampler.engine(module),
+        rollout.engine(module),
         [data.source("validation")[i] for i in range(2)],
     )
     greedy_before = ids(engine.rollout(samples, 1, draw=7, greedy=True))
@@ -199,7 +199,7 @@ def test_the_draw_changes_what_is_sampled(tmp_path: Path) -> None:
     rollout, module = make_rollout(temperature=3.0), make_module(temperature=3.0)
     trainer = make_trainer(tmp_path, rollout)
     trainer.validate(module, datamodule=make_data(), verbose=False)  # loads the model
-    engine, samples = rollout.sampler.engine(module), [Plain()[0]]
+    engine, samples = rollout.engine(module), [Plain()[0]]
     first, again = (ids(engine.rollout(samples, 2, draw=0)) for _ in range(2))
     assert first == again != ids(engine.rollout(samples, 2, draw=1))
 

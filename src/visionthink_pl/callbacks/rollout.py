@@ -16,6 +16,7 @@ from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, check_rewards
+from visionthink_pl.rollout import RolloutEngine
 from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.training import DropEmpty, Filter, Selection
 from visionthink_pl.types import ConfigError, PromptBatch, RunStopped
@@ -102,6 +103,10 @@ class RolloutCallback(Callback):
             self.screening.check(data, self.sampler.conversation(pl_module), trainer)
         if data.workers:
             data.prepare = Preparation(self.sampler.conversation(pl_module), pl_module.family)
+
+    def engine(self, module: VisionThinkModule) -> RolloutEngine:
+        """The engine that this callback samples with, around the module's policy."""
+        return self.sampler.engine(module)
 
     def fit_follows(self) -> None:
         """A validation comes first: the training rows are looked at before that, and before any
