@@ -90,7 +90,7 @@ define install
 endef
 
 $(RUNTIME): pyproject.toml $(LOCK) $(CREATED) | same-python
-	$(call install,.)
+	$(call install,.[judge$(comma)prepare])
 
 $(TESTING): pyproject.toml $(LOCK) $(CREATED) | same-python
 	$(call install,.[test$(comma)lint])

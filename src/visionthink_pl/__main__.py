@@ -6,7 +6,7 @@ import sys
 import warnings
 from importlib import import_module
 
-from visionthink_pl.commands.parsing.versions import out_of_range
+from visionthink_pl.commands.parsing.versions import lacking, out_of_range
 
 # Said at every start, or about what is meant to be so; nothing to act on.
 NOISE = ("litlogger", "TPU available", "`weights_only` was not set", "litmodels")
@@ -63,6 +63,9 @@ def run(args: list[str]) -> int:
 
     disable_progress_bar()
     verb, *rest = args
+    if (said := lacking(verb)) is not None:
+        print(f"error: {said}", file=sys.stderr)
+        return 2
     if verb in OTHERS:
         return int(import_module(f"visionthink_pl.commands.{verb}.{verb}").main(rest))
     from visionthink_pl.commands.trainer.cli import main as fit_and_the_like

@@ -57,6 +57,37 @@ def test_one_line_names_the_package_and_what_to_run(
     assert said.startswith(expected) and said.endswith(install)
 
 
+def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """As if these were not installed."""
+
+    def version(name: str) -> str:
+        if name in packages:
+            raise metadata.PackageNotFoundError(name)
+        return metadata.version(name)
+
+    monkeypatch.setattr(versions, "version", version)
+
+
+def test_an_extra_that_is_there_lacks_nothing() -> None:
+    assert [versions.lacking(extra) for extra in versions.FEATURES] == [None] * 2
+
+
+def test_what_a_verb_lacks_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "imagehash", "openai")
+    assert versions.lacking("fit") is None
+    said = versions.lacking("prepare")
+    assert said is not None and said.startswith("prepare: imagehash is not installed")
+    assert said.endswith("Run: python -m pip install 'visionthink_pl[prepare]'")
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("openai", "judge"), ("httpx2", "judge"), ("imagehash", "prepare"), ("torch", None)],
+)
+def test_the_extra_that_brings_a_package(package: str, extra: str | None) -> None:
+    assert versions.extra_of(package) == extra
+
+
 def test_several_are_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "version", lambda name: "0.0.1")
     said = versions.out_of_range()

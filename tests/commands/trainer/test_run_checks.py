@@ -1,6 +1,7 @@
 """What a run would find out too late."""
 
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,22 @@ def test_refused_before_the_weights_are_loaded(
     assert main(["fit", "--config", QUICKSTART, *SMALL, *args]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and phrase in errors[0]
+
+
+def test_a_judge_without_its_extra_names_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("visionthink_pl.rewards.judge")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "openai", None)
+    judge = (
+        "{class_path: visionthink_pl.rewards.APIJudge, init_args: {base_url: 'http://x', model: m}}"
+    )
+    reward = f"{{class_path: visionthink_pl.rewards.HybridAccuracy, init_args: {{judge: {judge}}}}}"
+    code = main(["fit", "--config", QUICKSTART, *SMALL, f"--rollout.rewards=[{reward}]"])
+    (said,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert code == 2 and said.startswith("error: APIJudge needs openai, which is not"), said
+    assert said.endswith("python -m pip install 'visionthink_pl[judge]'"), said
 
 
 def test_a_figure_that_is_logged_is_waited_for() -> None:

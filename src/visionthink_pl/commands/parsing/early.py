@@ -21,6 +21,7 @@ from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
 from visionthink_pl.commands.parsing.values import Values
 from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, nested, verb
+from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.types import ConfigError
 
 # Where classes are that load something slow, and so only when they are named.
@@ -64,9 +65,19 @@ def load_named(args: Sequence[str]) -> None:
     if name not in VERBS:
         return
     classes = [] if asks(rest) else check(name, rest)
-    late = [f"{p}.{name}" for p in LATE for name in _modules(p)] if asks(rest) else []
-    for module in sorted({*late, *(found.module.name for found in classes)}):
-        import_module(module)
+    homes = {found.module.name: found.name for found in classes}
+    if asks(rest):
+        homes |= {f"{package}.{name}": name for package in LATE for name in _modules(package)}
+    for module, named in sorted(homes.items()):
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            if (extra := extra_of(error.name or "")) is None:
+                raise
+            if not asks(rest):  # a list of classes leaves it out
+                raise ConfigError(
+                    f"{named} needs {error.name}, which is not installed; run: {install(extra)}"
+                ) from error
 
 
 def _modules(package: str) -> list[str]:

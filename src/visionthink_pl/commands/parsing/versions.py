@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from packaging.requirements import Requirement
 
 PACKAGE = "visionthink_pl"
+FEATURES = ("judge", "prepare")  # extras that users install
 
 
 def out_of_range() -> str | None:
@@ -26,6 +27,36 @@ def out_of_range() -> str | None:
     said = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
     wanted = " ".join(f"'{one.name}{one.specifier}'" for one, _ in wrong)
     return f"{said}. Run: python -m pip install {wanted}"
+
+
+def lacking(extra: str) -> str | None:
+    """One line about the packages of an extra that are missing or outside of their bounds;
+    ``None`` where there is no such extra."""
+    found = [_found(one) for one in _needed(extra)]
+    wrong = [said for said in found if said is not None]
+    if not wrong:
+        return None
+    return f"{extra}: {'; '.join(wrong)}. Run: {install(extra)}"
+
+
+def extra_of(package: str) -> str | None:
+    """The extra of a feature that brings a package; ``None`` where none does."""
+    return next((e for e in FEATURES if package in {one.name for one in _needed(e)}), None)
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"python -m pip install '{PACKAGE}[{extra}]'"
+
+
+def _needed(extra: str) -> list[Requirement]:
+    """What an extra brings beyond what is always needed."""
+    try:
+        declared = [Requirement(line) for line in requires(PACKAGE) or ()]
+    except PackageNotFoundError:  # run from its folder
+        return []
+    marked = [one for one in declared if one.marker and not one.marker.evaluate({"extra": ""})]
+    return [one for one in marked if one.marker and one.marker.evaluate({"extra": extra})]
 
 
 def _found(requirement: Requirement) -> str | None:

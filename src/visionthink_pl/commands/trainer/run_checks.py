@@ -15,6 +15,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
 from visionthink_pl.commands.parsing.errors import CLASS_PROBLEM, one_line
+from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.metrics import ACCURACY, evaluation_names, train_names
 from visionthink_pl.types import ConfigError
@@ -144,7 +145,9 @@ def missing_package(error: BaseException, config: Any) -> ConfigError | None:
     files = {Path(frame.filename).stem for frame in traceback.extract_tb(missing.__traceback__)}
     for key, path in _class_paths(config, ""):
         if path in named or path.rpartition(".")[0].rpartition(".")[2] in files:
+            extra = extra_of(missing.name or "")
             wanted = f" (pip install {missing.name})" if missing.name else ""
+            wanted = f"; run: {install(extra)}" if extra else wanted
             return ConfigError(
                 f"{key}: {path.rpartition('.')[2]} needs a package that is not here: "
                 f"{one_line(str(missing))}{wanted}"
