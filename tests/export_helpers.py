@@ -17,7 +17,7 @@ from visionthink_pl.images import PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import Trajectory, VQASample
 
 LIMITS = PixelLimits(max_pixels=112 * 112)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from visionthink_pl.training import Selection
+from visionthink_pl.training import GroupSelection
 from visionthink_pl.types import (
     Group,
     RolloutBatch,
@@ -55,7 +55,7 @@ def rollout_batch(groups: list[Group], draw: int = 0, rollout_s: float = 0.0) ->
     """One draw as the callback hands it on, nothing filtered and nothing waiting."""
     parts = tuple(groups[0].parts) if groups else ()
     rollouts = RolloutBatch(groups, draw, rollout_s, parts)
-    Selection(filters=[], max_draws=1).select(rollouts, prompts=len(groups), last=False)
+    GroupSelection(filters=[], max_draws=1).select(rollouts, prompts=len(groups), last=False)
     return rollouts
 
 

@@ -12,7 +12,7 @@ from visionthink_pl.families import Family
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 

@@ -24,7 +24,7 @@ from visionthink_pl.data import Columns, ImageFolder, PromptDataModule, Source, 
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits, Size
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
 from visionthink_pl.visual_tools import ResizeImage
 

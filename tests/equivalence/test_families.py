@@ -24,8 +24,8 @@ from visionthink_pl.families import Embedded, Family, load_family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.decoder import Decoder
-from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.types import Trajectory, VQASample
 
 pytestmark = pytest.mark.equivalence

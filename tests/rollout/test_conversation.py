@@ -13,7 +13,7 @@ from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
 from visionthink_pl.rollout.conversation import QUESTION, Conversation, Opening
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, RunStopped, VQASample

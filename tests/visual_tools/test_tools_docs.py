@@ -18,7 +18,7 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rewards.format import well_formed
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, signature
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.replies import InvalidCall, parse_call
 from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
 from visionthink_pl.visual_tools import ViewState, VisualTool

@@ -15,8 +15,8 @@ from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.decoder import Decoder, Given
-from visionthink_pl.rollout.options import ConversationOptions
 from visionthink_pl.training import PolicyUpdate
 from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample

@@ -20,7 +20,7 @@ from visionthink_pl.data.lookcloser import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.images import FullView, PixelLimits
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import VQASample
 from visionthink_pl.visual_tools import ToolResult
 

@@ -16,7 +16,7 @@ from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.training import gathered
 from visionthink_pl.types import Group, PromptBatch, RolloutBatch, RunStopped, Trajectory, VQASample
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for

@@ -17,8 +17,8 @@ from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, check_rewards
 from visionthink_pl.rollout import RolloutEngine
-from visionthink_pl.rollout.options import ConversationOptions
-from visionthink_pl.training import DropEmpty, Filter, Selection
+from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.training import DropEmpty, Filter, GroupSelection
 from visionthink_pl.types import ConfigError, PromptBatch, RunStopped
 from visionthink_pl.types.limits import PositiveInt, limited
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
@@ -70,7 +70,7 @@ class RolloutCallback(Callback):
         self.screening = Screening(self.options.max_prompt_tokens)
         self._interruption = Interruption()
         self.sampler = GroupSampler(self.options, self.sampling, self.screening, self._interruption)
-        self._selection = Selection(self.filters, max_draws)
+        self._selection = GroupSelection(self.filters, max_draws)
         self._fit_follows = False
 
     @property
@@ -91,7 +91,7 @@ class RolloutCallback(Callback):
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
-        self._selection = Selection(self.filters, self.max_draws)  # nothing of an earlier run
+        self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
             with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
                 for reward in self.rewards:

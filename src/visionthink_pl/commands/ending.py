@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from visionthink_pl.commands.parsing.errors import config_error, one_line
+from visionthink_pl.commands.parsing.error_messages import config_error, one_line
 from visionthink_pl.types import OutOfMemory, RunStopped
 
 

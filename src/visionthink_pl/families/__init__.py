@@ -6,7 +6,8 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from visionthink_pl.families.base import Embedded, Family, Message, Pixels
+from visionthink_pl.families.base import Family, Message
+from visionthink_pl.families.inputs import Embedded, Pixels
 from visionthink_pl.families.qwen2_5_vl import Qwen2_5VL
 from visionthink_pl.families.qwen2_vl import Qwen2VL
 from visionthink_pl.families.qwen3_vl import Qwen3VL

@@ -7,7 +7,6 @@ import json
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -26,44 +25,13 @@ from transformers import (
     ProcessorMixin,
 )
 
+from visionthink_pl.families.inputs import Embedded, Pixels
 from visionthink_pl.images import Size
 from visionthink_pl.types import ConfigError
 
 Message = dict[str, Any]
 
 UNCHANGED_LENGTH = {"truncation": None, "padding": None}  # of a tokenizer's own settings
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Images as a vision tower takes them.
-
-    Attributes:
-        values: (sum of P over the images, patch width), normalised.
-        grid_thw: (images, 3), patches in time, height and width.
-    """
-
-    values: Tensor
-    grid_thw: Tensor
-
-    def to(self, device: torch.device) -> Pixels:
-        return Pixels(self.values.to(device), self.grid_thw.to(device))
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Tokens as the language model reads them.
-
-    Attributes:
-        values_NTD: their embeddings, visual tokens at their placeholders.
-        visual_NT1: where those stand.
-        deep: what is added to them behind each of the first layers, where the tower has more than
-            one level; each of shape (P, D), P over all visual tokens in the order of their places.
-    """
-
-    values_NTD: Tensor
-    visual_NT1: Tensor
-    deep: Sequence[Tensor] = ()
 
 
 class Family(ABC):

@@ -12,7 +12,8 @@ from tokenizers import AddedToken
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from visionthink_pl.families.base import Embedded, Family, Pixels
+from visionthink_pl.families.base import Family
+from visionthink_pl.families.inputs import Embedded, Pixels
 from visionthink_pl.images import Size
 from visionthink_pl.images.decoding import MAX_ASPECT_RATIO
 from visionthink_pl.internals.transformers import SizeDict

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from visionthink_pl.families.base import Embedded, Pixels
+from visionthink_pl.families.inputs import Embedded, Pixels
 from visionthink_pl.families.qwen import Qwen
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from visionthink_pl.families import Family, Message
 from visionthink_pl.images import Size
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample

@@ -2,10 +2,10 @@
 
 from visionthink_pl.training.advantages import Normalisation
 from visionthink_pl.training.filters import DropDuplicates, DropEmpty, DropOverlong, Filter
+from visionthink_pl.training.group_selection import GroupSelection
 from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.training.ranks import gathered, own_rank
 from visionthink_pl.training.remedies import Remedies
-from visionthink_pl.training.selection import Selection
 from visionthink_pl.training.update import Backend, PolicyUpdate, UpdateOptions
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "Normalisation",
     "PolicyUpdate",
     "Remedies",
-    "Selection",
+    "GroupSelection",
     "UpdateOptions",
     "gathered",
     "own_rank",

@@ -13,7 +13,7 @@ from visionthink_pl.commands.export.trained import Trained
 from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.commands.export.validation import validations
 from visionthink_pl.families import Family
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 
 
 def log(folder: Path, *rows: tuple[int, float]) -> None:

@@ -16,7 +16,7 @@ from visionthink_pl.commands.export.layout import conversation, looks
 from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.families import EMBEDDED, Family, load_family
 from visionthink_pl.images import FullView, HalfView
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.visual_tools import ResizeImage, VisualTool
 
 NO_LIMIT = 10**9

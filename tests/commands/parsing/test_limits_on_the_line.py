@@ -14,7 +14,7 @@ import yaml
 from table_helpers import png
 from visionthink_pl.callbacks import RolloutCallback, RolloutLog
 from visionthink_pl.commands.parsing.early import check
-from visionthink_pl.commands.parsing.errors import with_key
+from visionthink_pl.commands.parsing.error_messages import with_key
 from visionthink_pl.commands.parsing.named import PACKAGE, known_classes
 from visionthink_pl.commands.parsing.outlines import Outline, find
 from visionthink_pl.commands.parsing.plain_types import (
@@ -42,7 +42,7 @@ from visionthink_pl.rewards import (
     ResizePenalty,
     RuleAccuracy,
 )
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import complaint

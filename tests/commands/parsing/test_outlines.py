@@ -19,7 +19,7 @@ from visionthink_pl.commands.parsing.plain_types import (
 )
 from visionthink_pl.commands.parsing.verbs import LINKED, SECTIONS, TRAINER_VERBS, nested, verb
 from visionthink_pl.commands.trainer.cli import CLASSES
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import limits
 
 OURS = [

@@ -15,7 +15,7 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import RuleAccuracy, score_groups
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 

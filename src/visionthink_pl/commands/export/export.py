@@ -12,7 +12,7 @@ from rich.console import Console
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.export.writing import Options, export
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.errors import explain
+from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM
 from visionthink_pl.types import ConfigError
 

@@ -11,9 +11,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 from omegaconf import OmegaConf
 
 from visionthink_pl.commands.export.training_run import Run
-from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
 from visionthink_pl.families import Family, load_family
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
 CONFIG = "config.yaml"

@@ -16,7 +16,7 @@ from visionthink_pl.families import Family, resolve
 from visionthink_pl.module import BASE_DTYPES
 from visionthink_pl.policy import Lora
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 
 
 @dataclass(frozen=True)

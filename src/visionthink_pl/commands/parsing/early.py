@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from visionthink_pl.commands.parsing.config_files import read_config
-from visionthink_pl.commands.parsing.errors import unknown_key, unknown_option
+from visionthink_pl.commands.parsing.error_messages import unknown_key, unknown_option
 from visionthink_pl.commands.parsing.named import NotThere, named_class
 from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type

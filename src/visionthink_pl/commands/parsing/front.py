@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from visionthink_pl import __version__
 from visionthink_pl.commands.parsing.early import asks, check
-from visionthink_pl.commands.parsing.errors import no_such_verb
+from visionthink_pl.commands.parsing.error_messages import no_such_verb
 from visionthink_pl.commands.parsing.help_text import print_help
 from visionthink_pl.commands.parsing.verbs import PROGRAM, VERBS
 from visionthink_pl.types import ConfigError

@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from visionthink_pl.commands.parsing.errors import explain
+from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.plain_types import without_limits
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import complaint

@@ -14,7 +14,7 @@ from rich.console import Console
 from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
 from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.plan.advice import Advice, advise
 from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
 from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM
 from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.commands.prepare.settings import Settings

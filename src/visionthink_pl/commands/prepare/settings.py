@@ -15,7 +15,7 @@ from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, PixelLimits
 from visionthink_pl.rewards import Reward
-from visionthink_pl.rollout.options import ConversationOptions
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveFloat, PositiveInt, Seed, check_fields

@@ -20,7 +20,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
 from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.errors import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
 from visionthink_pl.commands.trainer.run_checks import (

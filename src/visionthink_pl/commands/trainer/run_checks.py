@@ -14,7 +14,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
-from visionthink_pl.commands.parsing.errors import CLASS_PROBLEM, one_line
+from visionthink_pl.commands.parsing.error_messages import CLASS_PROBLEM, one_line
 from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.metrics import ACCURACY, evaluation_names, train_names

@@ -2,7 +2,7 @@
 
 import pytest
 
-from visionthink_pl.commands.parsing.errors import config_error, explain, one_line, with_key
+from visionthink_pl.commands.parsing.error_messages import config_error, explain, one_line, with_key
 from visionthink_pl.types import ConfigError
 
 CONFIG = {

@@ -14,7 +14,7 @@ from visionthink_pl.training.ranks import gathered, own_rank
 from visionthink_pl.types import Group, Kept, RolloutBatch
 
 
-class Selection:
+class GroupSelection:
     """Filters groups, leaves out those without signal, and gathers the others over draws.
 
     Args:
@@ -53,7 +53,7 @@ class Gathering:
     dynamic sampling; the paper's released code does the same).
 
     Args:
-        max_draws: as of ``Selection``.
+        max_draws: as of ``GroupSelection``.
     """
 
     def __init__(self, max_draws: int) -> None:

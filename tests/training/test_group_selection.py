@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import make_group, make_trajectory, rollout_batch
-from visionthink_pl.training.selection import Gathering
+from visionthink_pl.training.group_selection import Gathering
 from visionthink_pl.types import Group
 
 
