@@ -1,1 +1,1 @@
-"""The verbs of ``python -m visionthink_pl``."""
+"""The command line: fit and the like, plan, prepare, export."""

@@ -1,4 +1,4 @@
-"""Where prompts come from."""
+"""Sources of samples, bad rows, and loaders of prompt batches."""
 
 from typing import TYPE_CHECKING
 

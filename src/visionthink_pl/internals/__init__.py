@@ -1,4 +1,4 @@
-"""What is used of other packages beyond their documented interface, a file a package.
+"""Undocumented interfaces of other packages, a file a package.
 
 Each name stands in the table of ``tests/internals/test_assumptions.py`` too, and in
 ``docs/compatibility.md``; nothing else in this package reaches past a public interface.

@@ -1,4 +1,4 @@
-"""Losses."""
+"""Policy losses, as sums over generated tokens."""
 
 from visionthink_pl.losses.base import Loss, LossInputs
 from visionthink_pl.losses.grpo import GRPOLoss

@@ -1,4 +1,4 @@
-"""The LightningModule: policy and frozen reference, trained on the rollouts that it is handed."""
+"""The LightningModule: hooks around policy, frozen reference and training step."""
 
 from visionthink_pl.module.checks import BASE_DTYPES, SUPPORTED_STRATEGIES
 from visionthink_pl.module.module import VisionThinkModule

@@ -1,4 +1,4 @@
-"""What a group is scored by."""
+"""Rewards of a group: accuracy by rules or a judge, format, resize penalty."""
 
 from typing import TYPE_CHECKING
 

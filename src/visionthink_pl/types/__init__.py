@@ -1,4 +1,4 @@
-"""What flows through the house, from a row of data to a gradient.
+"""Samples, trajectories, groups and batches; errors; limits of numbers.
 
     VQASample -> Trajectory (its Turns) -> Group -> RolloutBatch
 

@@ -1,4 +1,4 @@
-"""What the model may call."""
+"""Tools that the model may call to see more."""
 
 from visionthink_pl.visual_tools.base import (
     ToolError,
