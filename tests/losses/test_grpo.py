@@ -1,6 +1,7 @@
 """The loss against values worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -122,3 +123,17 @@ def test_gradient_of_an_unclipped_token_is_minus_its_advantage_over_both_counts(
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         GRPOLoss(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("advantages_K", torch.zeros(2), r"advantages_K: shape \(3,\) of one axis, not \(2,\)"),
+        ("old_logprobs_K", torch.zeros(3, 1), r"old_logprobs_K: shape \(3,\).*not \(3, 1\)"),
+        ("lengths_K", torch.zeros(3), "lengths_K: torch.float32 is of the wrong kind"),
+        ("logprobs_K", torch.zeros(3).long(), "logprobs_K: torch.int64 is of the wrong kind"),
+    ],
+)
+def test_ranks_and_dtypes_are_checked_first(name: str, wrong: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(inputs([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [3, 3, 3]), **{name: wrong})

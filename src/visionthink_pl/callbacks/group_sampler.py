@@ -1,4 +1,4 @@
-"""Rollouts of a batch: opened, sampled, scored, on all ranks or on none."""
+"""Rollouts of a batch: prompts opened, trajectories sampled and scored."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class GroupSampler:
         return RolloutBatch(groups, draw, seconds, parts)
 
     def conversation(self, module: VisionThinkModule) -> Conversation:
-        """With the module's family."""
+        """The conversation for the module's family."""
         return Conversation(module.family, self.options)
 
     def engine(self, module: VisionThinkModule) -> RolloutEngine:
-        """Around the module's policy."""
+        """The engine around the module's policy."""
         return RolloutEngine(module.loaded, self.conversation(module), self.sampling)
 
     def _sample(

@@ -1,4 +1,4 @@
-"""Ctrl-C, heeded where nothing is lost by it."""
+"""Ctrl-C stops a run where no work is lost."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Interruption:
             self._asked, self._before = False, signal.signal(signal.SIGINT, self._heed)
 
     def ignore(self) -> None:
-        """Give the handler back that was there."""
+        """Restore the previous handler."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
 
     @contextmanager
     def harmless(self) -> Iterator[None]:
-        """Nothing is lost where the run stops within.
+        """Within, Ctrl-C stops the run at once.
 
         Raises:
             RunStopped: somebody has asked for it.
@@ -63,5 +63,5 @@ class Interruption:
 
 @rank_zero_only
 def say(text: str) -> None:
-    """Tell whoever watches the terminal, below the progress bar."""
+    """Print below the progress bar."""
     print(f"\n{text}", flush=True)

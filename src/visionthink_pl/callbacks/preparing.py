@@ -1,4 +1,4 @@
-"""What loader threads do with a sample, so that nobody waits for it later."""
+"""Image work that loader threads do ahead, while the policy trains."""
 
 from __future__ import annotations
 

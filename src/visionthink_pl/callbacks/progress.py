@@ -1,4 +1,4 @@
-"""A progress bar that says what is going on."""
+"""A progress bar that names the phase."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _with_total(
 
 
 def _code(text: str) -> str:
-    """Shown as it is: TensorBoard would take tags and asterisks for markup."""
+    """As a code block: TensorBoard would render tags and asterisks as markup."""
     return f"<pre>{html.escape(text)}</pre>"
 
 

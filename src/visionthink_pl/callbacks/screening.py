@@ -1,4 +1,4 @@
-"""What is done about bad rows: looked for before training, left out, told of at the end."""
+"""Bad rows: found before training, left out of batches, reported at the end."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class Screening:
     def _bad_rows(
         self, source: Source, conversation: Conversation, trainer: Trainer | None
     ) -> list[UnreadableSample]:
-        """In order: the first rank says what it remembers; of the rest each finds out its share."""
+        """Bad rows in order. The first rank reads what is remembered; the others' rows are shared
+        between ranks."""
         first = trainer is None or trainer.is_global_zero
         memory = self._memory(source, conversation) if first else None
         known: list[Finding | None] = memory.read() if memory else [None] * len(source)
@@ -95,7 +96,7 @@ class Screening:
         return Remembered(origin, len(source), {"lengths": lengths})
 
     def _look(self, source: Source, conversation: Conversation) -> Callable[[int], Finding]:
-        """What finds out about a row, for several threads."""
+        """The check of one row; safe in several threads."""
         one_at_a_time = Lock()  # as ``Conversation.length`` asks for
 
         def find_out(index: int) -> Finding:
@@ -164,7 +165,7 @@ class Screening:
             log.warning("more samples are left out; all are listed at the end")
 
     def _stop_if_too_many(self, trainer: Trainer) -> None:
-        """Of a stream none were looked at before, and of others' images only the headers."""
+        """Streams are not screened before training, and of other sources only image headers are."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, PromptDataModule) or data.max_bad_rows is None:
             return

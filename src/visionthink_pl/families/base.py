@@ -1,4 +1,4 @@
-"""What the rest of the house needs to know of a model family, and nothing more."""
+"""The interface of a model family: all that differs between families."""
 
 from __future__ import annotations
 
@@ -173,8 +173,7 @@ class Family(ABC):
         return mask_V
 
     def is_control(self, token: AddedToken) -> bool:
-        """Whether an added token gives structure, rather than being a word of the text: by default
-        those that the tokenizer flags as special."""
+        """Whether an added token is a control token; by default those flagged as special."""
         return bool(token.special)
 
     def render(self, messages: Sequence[Message], generation_prompt: bool) -> str:
@@ -185,7 +184,7 @@ class Family(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """Of the processor as it would be saved now: another one may count otherwise."""
+        """Hash of the processor's files: another processor may count tokens otherwise."""
         digest = hashlib.sha256(type(self).__qualname__.encode())
         with tempfile.TemporaryDirectory() as folder:
             self.processor.save_pretrained(folder)
@@ -217,8 +216,8 @@ class Family(ABC):
         return self._words.encode(text, add_special_tokens=False).ids
 
     def holds_markup(self, text: str) -> bool:
-        """Whether the name of an added token stands in ``text``, other than those that a call is
-        written between: a model may be told of these as it is to write them."""
+        """Whether ``text`` contains the name of an added token other than the call tags, which a
+        prompt may spell out since the model is to write them."""
         names = {token.content for token in self.tokenizer.added_tokens_decoder.values()}
         return any(name in text for name in names - {*self.call_tags})
 

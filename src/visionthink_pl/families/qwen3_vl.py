@@ -1,4 +1,4 @@
-"""Qwen3-VL: its tower speaks to the first layers of the language model, too (DeepStack)."""
+"""Qwen3-VL: visual features are also added behind the first language layers (DeepStack)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that a package hands out, loaded when they are asked for (PEP 562)."""
+"""Lazy imports of a package's names (PEP 562)."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
 
 
 def forget_loader(checkpoint: dict[str, Any]) -> None:
-    """Leave the training loader's place to the datamodule, in place: Lightning keeps one too, which
-    in a checkpoint that was written within a batch lies behind that batch."""
+    """Drop Lightning's own loader state, in place; the datamodule restores the loader. In a
+    checkpoint written within a batch, Lightning's state already counts that batch."""
     checkpoint["loops"]["fit_loop"]["state_dict"].pop("combined_loader", None)
 
 

@@ -1,4 +1,4 @@
-"""A policy loss, as sums over tokens: whoever calls it decides how many trajectories share it."""
+"""A policy loss, as sums over tokens; the caller passes what the sums are divided by."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ class LossInputs:
     lengths_K: Tensor
     trajectories: int
     tokens: int
+
+    def __post_init__(self) -> None:
+        """Check ranks and dtypes.
+
+        Raises:
+            ValueError: a tensor is not of shape (K,), or holds numbers of another kind.
+        """
+        shape = self.logprobs_K.shape
+        for name, value in vars(self).items():
+            if not isinstance(value, Tensor):
+                continue
+            if value.ndim != 1 or value.shape != shape:
+                raise ValueError(
+                    f"{name}: shape {tuple(shape)} of one axis, not {tuple(value.shape)}"
+                )
+            if value.is_floating_point() == (name == "lengths_K"):
+                raise ValueError(f"{name}: {value.dtype} is of the wrong kind")
 
 
 class Loss(ABC):

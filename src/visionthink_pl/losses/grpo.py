@@ -21,6 +21,13 @@ from visionthink_pl.types.limits import NonNegativeFloat, PositiveFloat, Positiv
 class GRPOLoss(Loss):
     """Clipped policy gradient with a KL penalty.
 
+    With the ratio ``r_k = exp(logprob_k - old_logprob_k)`` of each generated token k, its advantage
+    ``A_k`` and its weight ``w_k`` (see ``aggregation``), to be minimised::
+
+        - sum_k w_k min(r_k A_k, clip(r_k, 1 - clip_low, 1 + clip_high) A_k)
+        + kl_coefficient sum_k w_k (exp(d_k) - d_k - 1),   d_k = reference_k - logprob_k
+        - entropy_coefficient sum_k w_k entropy_k
+
     Args:
         clip_low: the probability ratio is clipped at 1 - clip_low.
         clip_high: the probability ratio is clipped at 1 + clip_high.

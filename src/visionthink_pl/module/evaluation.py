@@ -1,4 +1,4 @@
-"""Validation, test and prediction: what is done with rollouts that nothing is learned from."""
+"""Validation, test and prediction: rollouts are counted or returned."""
 
 from __future__ import annotations
 

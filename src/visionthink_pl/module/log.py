@@ -1,4 +1,4 @@
-"""Figures of a rollout batch, in the loggers, for callbacks and on the bar."""
+"""Logging of a training batch: loggers, callback metrics, progress bar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = {"reward": "train/reward", "resize": "train/resize_rate"}  # on the bar,
 
 
 def log_step(module: LightningModule, figures: Mapping[str, float], draw: int) -> None:
-    """Log them.
+    """Log the figures of a rollout batch.
 
     Args:
         module: that is trained.

@@ -15,7 +15,7 @@ from visionthink_pl.training.optimizer import AdamW, TrainingLength
 
 
 def backend_of(module: LightningModule) -> Backend:
-    """Passes as the module's trainer runs them."""
+    """The backend of the module's trainer: its precision, backward and synchronisation."""
     trainer = module.trainer
     return Backend(
         precision=trainer.precision_plugin.forward_context,

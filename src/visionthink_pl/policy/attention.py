@@ -24,7 +24,7 @@ ALIKE = 1.25  # continuations are padded together where the longest is at most t
 
 @dataclass(frozen=True)
 class Continuations:
-    """Continuations of one prompt, of about one length.
+    """Continuations of one prompt, of similar lengths, padded to the longest.
 
     Attributes:
         places_GS: places of their tokens in the packed sequence, padded with that of the first.
@@ -176,7 +176,7 @@ def _attend_segment(
 
 
 def _behind(prompt: Tensor, rows: Tensor) -> Tensor:
-    """Each of the rows behind the one prompt."""
+    """Attention of continuations to [prompt; themselves]."""
     return torch.cat([prompt.expand(len(rows), -1, -1, -1), rows], 2)
 
 

@@ -1,4 +1,4 @@
-"""What the vision tower makes of an image, computed once for as long as the tower stands still."""
+"""Visual tokens of images, cached until the vision tower changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visionthink_pl.families import Family, Pixels
 
 @dataclass(frozen=True)
 class VisualTokens:
-    """One image as the language model takes it.
+    """An image as the language model reads it.
 
     Attributes:
         values_LPD: its visual tokens, (levels, P, D), the levels as the family has them.
@@ -29,7 +29,7 @@ class VisualTokens:
 
 
 class Prepared(NamedTuple):
-    """An image whose pixels were made ready for the tower ahead.
+    """An image that was preprocessed ahead, by a loader thread.
 
     Attributes:
         image: the very object that will be asked for.
@@ -43,12 +43,12 @@ class Prepared(NamedTuple):
 
 
 def prepared(image: Image.Image, family: Family) -> Prepared:
-    """Made in any thread."""
+    """Preprocess an image; safe in any thread."""
     return Prepared(image, _digest(image), family.pixels([image]))
 
 
 def _digest(image: Image.Image) -> bytes:
-    """What an image shows."""
+    """Hash of an image's pixels, mode and size."""
     shown = f"{image.mode} {image.size} ".encode() + image.tobytes()
     return hashlib.blake2b(shown).digest()
 
@@ -72,7 +72,7 @@ class ImageFeatures:
         self._ready: dict[bytes, Pixels] = {}
 
     def offer(self, images: Sequence[Prepared]) -> None:
-        """Take what was prepared, for as long as it may be asked for."""
+        """Keep images that were preprocessed ahead until ``clear``."""
         for image, key, pixels in images:
             self._keys[id(image)] = image, key
             self._ready[key] = pixels
@@ -89,13 +89,13 @@ class ImageFeatures:
         return [self._kept[key] for key in keys]
 
     def clear(self) -> None:
-        """Forget all: at the end of a step, and whenever the tower has changed."""
+        """Drop all: at the end of a step, and whenever the tower has changed."""
         self._kept.clear()
         self._keys.clear()
         self._ready.clear()
 
     def _key(self, image: Image.Image) -> bytes:
-        """What an image shows, as a digest; computed once an object."""
+        """The digest of an image; computed once an object."""
         if id(image) not in self._keys:
             self._keys[id(image)] = image, _digest(image)
         return self._keys[id(image)][1]
@@ -109,7 +109,7 @@ class ImageFeatures:
         return dict(zip(images, tokens, strict=True))
 
     def _pixels(self, images: Mapping[bytes, Image.Image]) -> Pixels:
-        """Of all images. A tower that stands still is not run again on any of them."""
+        """Preprocessed pixels of all images; dropped at once where the tower is frozen."""
         if self._ready.keys().isdisjoint(images):
             return self._family.pixels(list(images.values()))
         parts = [self._ready.get(key) or self._family.pixels([im]) for key, im in images.items()]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
-    """Refuse, from the checkpoint's config alone, what ``load_policy`` could make no policy of.
+    """Refuse checkpoints that ``load_policy`` can't load, from their config alone.
 
     Raises:
         ConfigError: the weights are quantised already, dropout or a sliding window is switched on,

@@ -104,7 +104,7 @@ def _positions(
 
 
 def _prompt_images(trajectory: Trajectory, family: Family) -> int:
-    """How many of the images stand in the prompt."""
+    """How many of the images belong to the prompt."""
     placeholders = trajectory.prompt_ids.count(family.image_token_id)
     count = 0
     while placeholders > 0:

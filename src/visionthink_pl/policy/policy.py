@@ -84,7 +84,7 @@ class Policy(nn.Module):
 
     @contextmanager
     def _as_started(self) -> Iterator[None]:
-        """With the adapters that training started from."""
+        """Within, the model has the adapters that training started from."""
         assert isinstance(self.model, PeftModel), "loaded without a reference"
         if REFERENCE not in self.model.peft_config:
             with self.model.disable_adapter():
@@ -106,8 +106,7 @@ class Policy(nn.Module):
         self.features.offer(images)
 
     def forget_images(self) -> None:
-        """Let go of the visual tokens that are kept: at the end of a step, or when the tower has
-        changed."""
+        """Drop cached visual tokens: at the end of a step, or when the tower has changed."""
         self.features.clear()
         if self.frozen is not None:
             self.frozen.features.clear()
@@ -181,7 +180,7 @@ class Policy(nn.Module):
         return logprobs_K
 
     def _predictions(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
-        """The state before each generated id, (K, D), and that id."""
+        """Hidden states that predict the generated ids, (K, D), and these ids, (K,)."""
         packed = pack(trajectories, self.family, self.base, self.features)
         positions_31T = packed.positions_3T[:, None]
         hidden_1TD = self.hidden(

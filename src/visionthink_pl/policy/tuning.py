@@ -60,7 +60,7 @@ class Lora:
                 )
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint's weights mean nothing without."""
+        """Settings that a checkpoint's weights can't be used without."""
         names = ("r", "alpha", "quantization", "reference")
         return {f"model.lora.{name}": getattr(self, name) for name in names}
 

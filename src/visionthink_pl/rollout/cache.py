@@ -1,4 +1,4 @@
-"""Keys and values of rows that have each come to a length of their own."""
+"""A key-value cache whose rows have different lengths."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RaggedCache(Cache):
         self._seen = 0
 
     def write_at(self, rows_N: Tensor | None, slots_NT: Tensor, seen: int) -> None:
-        """Say where the next ``update`` of each layer writes and how much it returns.
+        """Set where the next ``update`` of each layer writes and how much it returns.
 
         Args:
             rows_N: which rows; ``None`` for all.
@@ -59,7 +59,7 @@ class RaggedCache(Cache):
         return keys[:, : self._seen].transpose(1, 2), values[:, : self._seen].transpose(1, 2)
 
     def take(self, rows_N: Tensor, capacity: int) -> RaggedCache:
-        """Some rows, a row as often as it is named, with room for ``capacity`` tokens.
+        """Copy rows, a row as often as it is named, into a new cache of this capacity.
 
         This cache is empty afterwards: it gives up each layer as it is copied, so that no more
         than one is held twice.

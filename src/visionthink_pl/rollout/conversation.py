@@ -1,4 +1,4 @@
-"""What the model is told: the prompt, its tools, and the answer to a call.
+"""Prompts and tool responses: rendered by the chat template, tokenized, with images.
 
 Messages are rendered by the model's own chat template. What follows a call is that template's
 delta, so that the history stays the ids that were sampled: nothing is decoded and re-encoded.
@@ -29,11 +29,11 @@ RESULT = "\x00result\x00"  # a tool's words, which are no markup either
 
 
 class PromptLength(NamedTuple):
-    """Of a prompt.
+    """How many tokens a prompt has.
 
     Attributes:
-        tokens: all of them.
-        visual: those of the first look among them.
+        tokens: all tokens.
+        visual: visual tokens of the first view among them.
     """
 
     tokens: int
@@ -42,7 +42,7 @@ class PromptLength(NamedTuple):
 
 @dataclass
 class Opening:
-    """A conversation before the model's first word.
+    """A prompt that is ready to be rolled out.
 
     Attributes:
         sample: what is asked.
@@ -60,7 +60,7 @@ class Opening:
 
     @property
     def length(self) -> PromptLength:
-        """Of the prompt."""
+        """How many tokens the prompt has."""
         return PromptLength(len(self.trajectory.prompt_ids), self.trajectory.visual_tokens)
 
 
@@ -82,12 +82,12 @@ class Conversation:
         self._frame_tokens = lru_cache(self._count_frame)
 
     def views(self, sample: VQASample) -> Views:
-        """What is shown of its images: the one place in which they are limited and looked at."""
+        """Apply the pixel limits and make the first views; done nowhere else."""
         high = [self._limits.apply(image) for image in sample.images]
         return Views(high, [self._first_view.first(image, sample) for image in high])
 
     def may_show(self, views: Views) -> list[Image.Image]:
-        """The images among these that a prompt holds, or that a tool may add."""
+        """Images that the prompt holds or that a tool may add to it."""
         if not self._tools:
             return list(views.first)
         offer = self._offers(views.first, views.high)
@@ -108,8 +108,8 @@ class Conversation:
         return Opening(sample, trajectory, high, self.visual_tokens(high), messages)
 
     def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
-        """How long a prompt will be, by the sizes of its images alone; ``None`` where the first
-        view does not tell its own. Not for several threads at once: the tokenizer is switched
+        """Count a prompt's tokens from the sizes of its images; ``None`` where the first view needs
+        the pixels. Not for several threads at once: the tokenizer is switched
         between markup and words.
 
         Args:
@@ -127,7 +127,7 @@ class Conversation:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that ``length`` depends on beside its arguments, as plain values."""
+        """Settings that ``length`` depends on, as plain values: the key of remembered lengths."""
         view = type(self._first_view)
         return {
             "family": self._family.digest,
@@ -151,7 +151,7 @@ class Conversation:
         ]
 
     def _count_frame(self, offer: bool, images: int) -> int:
-        """Tokens around a question, without visual ones."""
+        """Text tokens of a prompt without its question."""
         before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
         blank = [Size(1, 1)] * images
         tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
@@ -196,7 +196,7 @@ class Conversation:
             raise InvalidCall(str(error)) from error
 
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
-        """The ids given after a turn that called."""
+        """Ids of a tool response, up to the next generation prompt."""
         family, text = self._family, result.text
         if not family.holds_markup(text):
             return family.encode(self.response_text(messages, result), result.images)
@@ -206,7 +206,7 @@ class Conversation:
         return family.encode(before, []) + words + family.encode(after, result.images)
 
     def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
-        """What is given after a turn that called: the template's delta, from behind the
+        """A tool response as text: the template's delta, from behind the
         end-of-turn token to the next generation prompt, each image one placeholder."""
         before, behind = self._family.response_tags
         content = [{"type": "text", "text": f"{before}\n{result.text}"}]

@@ -1,4 +1,4 @@
-"""What the model is shown and told, and how much it may say."""
+"""Tools, prompts, first view, pixel limits and lengths: one value, built in one place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from visionthink_pl.visual_tools import ResizeImage, VisualTool, check_tool
 
 @dataclass(frozen=True)
 class ConversationOptions:
-    """The same for training, evaluation, ``plan``, ``export`` and ``prepare``.
+    """What the model sees and may do; the same in training, evaluation, plan, export and prepare.
 
     Args:
         max_turns: assistant turns a trajectory may have.
@@ -52,7 +52,7 @@ class ConversationOptions:
             )
 
     def _check_offer(self, names: str) -> None:
-        """A tool must be on offer somewhere, under a name of its own."""
+        """Refuse tools that could never be called."""
         if len({tool.name for tool in self.offered}) < len(self.offered):
             raise ConfigError(f"rollout.tools: each needs a name of its own, not {names}")
         if self.offered and TOOLS_SLOT not in self.text:
@@ -77,12 +77,12 @@ class ConversationOptions:
 
     @cached_property
     def offered(self) -> Sequence[VisualTool]:
-        """The tools, or the default."""
+        """``tools``, or the paper's ``resize_image``."""
         return (ResizeImage(),) if self.tools is None else tuple(self.tools)
 
     @cached_property
     def view(self) -> FirstView:
-        """The first view, or the default."""
+        """``first_view``, or ``HalfView``."""
         return HalfView() if self.first_view is None else self.first_view
 
     @cached_property

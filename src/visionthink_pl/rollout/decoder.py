@@ -40,7 +40,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Given:
-    """What a row is given to read: a prompt, or what follows a turn; and the images in it."""
+    """Input of a row: a prompt or a tool response, with the images in it."""
 
     ids: list[int]
     images: list[Image.Image]
@@ -74,6 +74,12 @@ class _Slot:
 
 class Decoder:
     """Rows that are decoded together, each in a turn of its own.
+
+    A row is in one of three states::
+
+        start -> DECODING -- turn ends --> WAITING -- stop --> STOPPED
+                    ^                         |
+                    +-------- resume ---------+
 
     ``start`` reads each prompt once and copies its cache to the rows that share it; ``run``
     decodes until turns end; ``resume`` lets rows read what they are given then, behind the cache
@@ -162,7 +168,7 @@ class Decoder:
         self._begin(indices, uniform_NT)
 
     def _room(self, length: int) -> int:
-        """Places for a turn behind ``length`` tokens, in whole buckets."""
+        """Cache capacity for a turn behind ``length`` tokens, in whole buckets."""
         return -(-(length + self._max + self._check_every) // BUCKET) * BUCKET
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
@@ -215,14 +221,14 @@ class Decoder:
         return after_R.tolist()
 
     def _behind(self, slots_RT: Tensor, seen: int) -> dict[str, Tensor]:
-        """What long blocks attend to by the causal kernel, which skips what they don't see, and
-        short ones under a mask, which spares the places before them."""
+        """Attention arguments of blocks behind a cache: long ones use the causal kernel, which
+        skips masked keys; short ones a mask, since that kernel would recompute old queries."""
         if 2 * slots_RT.shape[1] > seen:
             return {"places_NT": slots_RT}
         return {"mask": self._visible(slots_RT, seen)}
 
     def _visible(self, slots_NT: Tensor, seen: int) -> Tensor:
-        """What each new token sees of its row: all up to itself; shape (N, 1, T, seen)."""
+        """Attention mask of new tokens, shape (N, 1, T, seen): each sees its row up to itself."""
         return (torch.arange(seen, device=self._device) <= slots_NT[..., None])[:, None]
 
     def _begin(self, indices: Sequence[int], uniform_NT: Tensor | None) -> None:
@@ -239,7 +245,7 @@ class Decoder:
         )
 
     def _step(self) -> None:
-        """Every row that decodes reads its last id and chooses the next; the others rest."""
+        """One forward pass: each decoding row reads its last id and samples the next."""
         policy, rows = self._policy, self._rows
         longest = max(
             slot.length + self._clock - slot.began + 1
@@ -259,7 +265,7 @@ class Decoder:
         self._clock += 1
 
     def _end(self, indices: Sequence[int]) -> list[tuple[int, Generated]]:
-        """Take what the slots ``indices`` generated, and let them wait."""
+        """Collect what the slots ``indices`` generated; they wait from now on."""
         index = self._tensor(indices)
         ids, logprobs = self._rows.ids_NT[index].tolist(), self._rows.logprobs_NT[index].tolist()
         self._rows.decoding_N[index] = self._rows.over_N[index] = False
@@ -280,7 +286,7 @@ class Decoder:
         return [i for i, slot in enumerate(self._slots) if slot.state is not _State.STOPPED]
 
     def _keep(self, indices: Sequence[int], capacity: int) -> None:
-        """Let go of all other slots; those that are kept have room for ``capacity`` tokens."""
+        """Drop all other slots, and copy the kept ones into a cache of this capacity."""
         index = self._tensor(indices)
         self._cache = self._cache.take(index, capacity)
         self._rows = self._rows.select(index)

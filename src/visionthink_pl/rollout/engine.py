@@ -29,12 +29,12 @@ JOIN = 0.25  # rows that asked join the others once they are this share of those
 
 
 def _ignore(sample: VQASample, trajectory: Trajectory) -> None:
-    """What is done with a trajectory that ends, by default."""
+    """Default for ``ended``."""
 
 
 @dataclass
 class _Rollout:
-    """A trajectory while it is being made; ``key`` names its randomness."""
+    """A trajectory in progress; ``key`` seeds its random numbers."""
 
     opening: Opening
     trajectory: Trajectory
@@ -43,7 +43,7 @@ class _Rollout:
 
 
 class RolloutEngine:
-    """Lets a policy talk: prompts in, groups of trajectories out.
+    """Samples multi-turn trajectories: prompts in, groups of trajectories out.
 
     Args:
         policy: the model; its mode (train or eval) is restored afterwards.
@@ -118,7 +118,7 @@ class RolloutEngine:
         greedy: bool,
         ended: Callable[[VQASample, Trajectory], None],
     ) -> None:
-        """Let the rows talk until each has stopped."""
+        """Decode rows, answering their calls, until each has stopped."""
         prompts = {id(row.opening): row.opening.trajectory for row in rows}
         index_of = {key: index for index, key in enumerate(prompts)}
         decoder = Decoder(self._policy, self._sampling.max_new_tokens, self._check_every())
@@ -177,7 +177,7 @@ class RolloutEngine:
         return None
 
     def _respond(self, row: _Rollout, turn: Turn) -> Given:
-        """Give the model the result of its call, or tell it what was wrong with it."""
+        """Append the tool's result, or the reason why the call is invalid."""
         result = ToolResult()
         if turn.call is not None:
             try:

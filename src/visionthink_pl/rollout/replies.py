@@ -21,7 +21,7 @@ BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a brace behind a backslash is one 
 
 
 class InvalidCall(ValueError):
-    """A call that was attempted and can't be carried out; the message is told to the model."""
+    """A call that can't be carried out; the message is the tool response that the model reads."""
 
 
 def parse_call(text: str, tools: Sequence[VisualTool], tags: tuple[str, str]) -> ToolCall:
@@ -68,7 +68,7 @@ def split_thought(text: str, call_tags: tuple[str, str] = CALL_TAGS) -> tuple[st
 
 
 def _without_blocks(text: str, call_tags: tuple[str, str]) -> str:
-    """The text with blanks in place of each answer and call that holds no other tag of either."""
+    """The text with innermost answers and calls blanked out."""
     pairs = [tuple(map(re.escape, tags)) for tags in (ANSWER_TAGS, call_tags)]
     anything = rf"(?:(?!{'|'.join(chain(*pairs))}).)*"
     blocks = "|".join(anything.join(pair) for pair in pairs)

@@ -1,4 +1,4 @@
-"""What the device knows of rows while they decode, and how an id is chosen."""
+"""State of decoding rows on the device, and the sampling of an id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pick(logprobs_NV: Tensor, uniform_N: Tensor | None) -> Tensor:
 
 @dataclass
 class DecodingRows:
-    """N rows, each in a turn of its own, or standing still.
+    """State of N rows on the device; rows that do not decode keep theirs.
 
     Attributes:
         lengths_N: tokens in the cache.
@@ -56,7 +56,7 @@ class DecodingRows:
 
     @classmethod
     def blank(cls, rows: int, width: int, device: torch.device) -> DecodingRows:
-        """Rows that stand still, with room for ``width`` ids."""
+        """Rows that do not decode yet, with room for ``width`` ids a turn."""
 
         def zeros(*shape: int, dtype: torch.dtype = torch.long) -> Tensor:
             return torch.zeros(rows, *shape, dtype=dtype, device=device)

@@ -46,7 +46,7 @@ class Remedies:
     def for_weights(
         self, phase: str, trained: Sequence[nn.Parameter]
     ) -> AbstractContextManager[None]:
-        """Words what may happen in a phase whose memory grows with the weights trained."""
+        """Memory errors of a phase whose memory grows with the number of trained weights."""
         count = sum(parameter.numel() for parameter in trained)
         return memory_for(
             phase, f"{count:,} weights that are trained", [OF_THE_OPTIMIZER[self.variant]]

@@ -1,4 +1,4 @@
-"""Running out of memory, said so that one can act on it."""
+"""Out-of-memory errors that name the phase, the sizes and what to change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JUDGE_REMEDY = "lower a LocalJudge's batch_size, or set its four_bit or offload"
 def memory_for(
     phase: str, sizes: str, remedies: Sequence[str], stands: str = IN_TRAINING
 ) -> Iterator[None]:
-    """Word what may happen within.
+    """Turn an out-of-memory error within into one that names a remedy.
 
     Args:
         phase: what is being done.
@@ -42,7 +42,7 @@ def memory_for(
 
 
 def sizes_of(trajectories: Sequence[Trajectory]) -> str:
-    """How much a pass over these trajectories has to hold."""
+    """The sizes of a pass over these trajectories, in words."""
     tokens = sum(len(trajectory.ids) for trajectory in trajectories)
     visual = sum(trajectory.visual_tokens for trajectory in trajectories)
     return f"{len(trajectories)} trajectories of {tokens:,} tokens, {visual:,} of them visual"
