@@ -27,6 +27,7 @@ def inputs(
         None if entropies is None else torch.tensor(entropies, dtype=torch.float64),
         torch.tensor(advantages, dtype=torch.float64),
         torch.tensor(lengths),
+        *[torch.zeros(len(ratios), dtype=torch.long)] * 3,
         trajectories,
         len(ratios),
     )

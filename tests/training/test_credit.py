@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from helpers import direct, high, make_group
+from visionthink_pl.training import GroupNormalised
 from visionthink_pl.training.credit import Credited, credit, micro_batches, split
 from visionthink_pl.training.loss_inputs import StepTotals
 from visionthink_pl.types import Kept
@@ -31,7 +32,7 @@ def test_ranks_split_as_one_process_would() -> None:
 def test_credit_is_each_group_s_own_and_leaves_out_who_has_no_reward() -> None:
     first, second = make_group([direct(), high(), direct()]), make_group([high(), high()])
     first.rewards, second.rewards = [1.5, None, 0.5], [0.0, 3.0]
-    rows = credit([first, second], "mean", 0.0)
+    rows = credit([first, second], GroupNormalised("mean"))
     assert [row.trajectory for row in rows] == [
         first.trajectories[0],
         first.trajectories[2],

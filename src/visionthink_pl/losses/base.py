@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+INDICES = ("lengths_K", "trajectory_K", "group_K", "turn_K")  # integers
+
 
 @dataclass(frozen=True)
 class LossInputs:
@@ -20,6 +22,9 @@ class LossInputs:
             where it is not needed.
         advantages_K: the advantage of the trajectory that each token belongs to.
         lengths_K: how many generated tokens that trajectory has.
+        trajectory_K: index of that trajectory in the micro-batch, from 0.
+        group_K: index of its group; a group may go on in the next micro-batch.
+        turn_K: index of the turn that the token belongs to, from 0.
         trajectories: how many trajectories share the optimizer step, over all its micro-batches
             and ranks.
         tokens: how many generated tokens those have together.
@@ -31,6 +36,9 @@ class LossInputs:
     entropies_K: Tensor | None
     advantages_K: Tensor
     lengths_K: Tensor
+    trajectory_K: Tensor
+    group_K: Tensor
+    turn_K: Tensor
     trajectories: int
     tokens: int
 
@@ -48,7 +56,7 @@ class LossInputs:
                 raise ValueError(
                     f"{name}: shape {tuple(shape)} of one axis, not {tuple(value.shape)}"
                 )
-            if value.is_floating_point() == (name == "lengths_K"):
+            if value.is_floating_point() == (name in INDICES):
                 raise ValueError(f"{name}: {value.dtype} is of the wrong kind")
 
 

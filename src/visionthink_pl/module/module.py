@@ -15,7 +15,8 @@ from visionthink_pl.module.evaluation import rollouts_of
 from visionthink_pl.module.log import log_step
 from visionthink_pl.module.stepping import backend_of, optimizer_of, set_rate, steps_left
 from visionthink_pl.policy import Full, Lora, check_loadable, load_policy
-from visionthink_pl.training import AdamW, Normalisation, PolicyUpdate, Remedies, UpdateOptions
+from visionthink_pl.training import AdamW, PolicyUpdate, Remedies, UpdateOptions
+from visionthink_pl.training.advantages import Advantages, Normalisation, chosen
 from visionthink_pl.training.metrics import rollout_figures
 from visionthink_pl.types import ConfigError, PromptBatch
 from visionthink_pl.types.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, limited
@@ -35,6 +36,7 @@ class VisionThinkModule(CheckpointedModule):
         loss: the policy loss.
         normalisation: of advantages. ``std``: difference to the group's mean over its std (the
             paper's). ``mean``: the difference alone. ``leave_one_out``: to the mean of the others.
+        advantages: a class of your own in place of ``normalisation``; sees a group and its parts.
         std_floor: least std that the rewards of a group are divided by, in units of reward; 0 is
             the paper's.
         updates_per_batch: optimizer steps a rollout batch, each on a part of its groups with
@@ -64,6 +66,7 @@ class VisionThinkModule(CheckpointedModule):
         loss: Loss | None = None,
         normalisation: Normalisation = "std",
         std_floor: NonNegativeFloat = 0.0,
+        advantages: Advantages | None = None,
         updates_per_batch: PositiveInt = 1,
         optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
         micro_batch_size: PositiveInt = 8,
@@ -84,8 +87,7 @@ class VisionThinkModule(CheckpointedModule):
         quantizes = lora is not None and lora.quantization is None
         self.options = UpdateOptions(
             GRPOLoss() if loss is None else loss,
-            normalisation,
-            std_floor,
+            chosen(advantages, normalisation, std_floor),
             updates_per_batch,
             micro_batch_size,
             max_grad_norm,

@@ -1,6 +1,6 @@
 """The training step: selection of groups -> advantages -> loss -> optimizer step. No Lightning."""
 
-from visionthink_pl.training.advantages import Normalisation
+from visionthink_pl.training.advantages import Advantages, GroupNormalised, Normalisation
 from visionthink_pl.training.filters import DropDuplicates, DropEmpty, DropOverlong, Filter
 from visionthink_pl.training.group_selection import GroupSelection
 from visionthink_pl.training.optimizer import AdamW
@@ -10,11 +10,13 @@ from visionthink_pl.training.update import Backend, PolicyUpdate, UpdateOptions
 
 __all__ = [
     "AdamW",
+    "Advantages",
     "Backend",
     "DropDuplicates",
     "DropEmpty",
     "DropOverlong",
     "Filter",
+    "GroupNormalised",
     "Normalisation",
     "PolicyUpdate",
     "Remedies",

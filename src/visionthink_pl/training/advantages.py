@@ -1,16 +1,91 @@
-"""Group-relative advantages: pure functions (paper, Eq. 2)."""
+"""Group-relative advantages (paper, Eq. 2)."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from visionthink_pl.types import ConfigError, Group, RunStopped
+from visionthink_pl.types.limits import NonNegativeFloat, limited
+
 EPSILON = 1e-6  # in units of reward: rewards that differ by no more are equal
 ROUNDINGS = 8  # units in the last place that a sum of a few parts may be off
 
 Normalisation = Literal["std", "mean", "leave_one_out"]
+
+
+class Advantages(ABC):
+    """How much better than its group each trajectory did."""
+
+    @abstractmethod
+    def __call__(self, rewards_G: Tensor, group: Group) -> Tensor:
+        """Return one advantage for each trajectory of the group, shape (G,).
+
+        Args:
+            rewards_G: rewards of the group, in fp64; two or more, not all equal.
+            group: the sample, the trajectories, and in ``parts`` the unweighted rewards.
+        """
+
+
+class GroupNormalised(Advantages):
+    """``group_advantages`` of the summed reward; the parts play no role.
+
+    Args:
+        normalisation: ``std`` (the paper's), ``mean`` or ``leave_one_out``.
+        std_floor: the least std that rewards are divided by, in units of reward.
+    """
+
+    @limited()
+    def __init__(
+        self, normalisation: Normalisation = "std", std_floor: NonNegativeFloat = 0.0
+    ) -> None:
+        self.normalisation, self.std_floor = normalisation, std_floor
+
+    def __call__(self, rewards_G: Tensor, group: Group) -> Tensor:
+        return group_advantages(rewards_G, self.normalisation, self.std_floor)
+
+
+def chosen(
+    advantages: Advantages | None, normalisation: Normalisation, std_floor: float
+) -> Advantages:
+    """The class that a config names, or ``GroupNormalised``.
+
+    Raises:
+        ConfigError: both are set.
+    """
+    if advantages is None:
+        return GroupNormalised(normalisation, std_floor)
+    if (normalisation, std_floor) != ("std", 0.0):
+        raise ConfigError(
+            f"model.advantages: {type(advantages).__name__} takes the place of normalisation and "
+            "std_floor; leave these out"
+        )
+    return advantages
+
+
+def checked(advantages: Advantages, advantages_G: object, group: Group) -> Tensor:
+    """What a class returned, if it is one finite number for each trajectory.
+
+    Raises:
+        RunStopped: it is not.
+    """
+    count = len(group.trajectories)
+    if not isinstance(advantages_G, Tensor) or advantages_G.shape != (count,):
+        shape = tuple(advantages_G.shape) if isinstance(advantages_G, Tensor) else None
+        found = type(advantages_G).__name__ if shape is None else f"a tensor of shape {shape}"
+        raise RunStopped(
+            f"{type(advantages).__name__} returned {found} for {count} trajectories of sample "
+            f"{group.sample.id!r}; return a tensor of shape ({count},)"
+        )
+    if not advantages_G.isfinite().all():
+        raise RunStopped(
+            f"{type(advantages).__name__} returned {advantages_G.tolist()} for sample "
+            f"{group.sample.id!r}; each advantage must be finite"
+        )
+    return advantages_G
 
 
 def group_advantages(

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import torch
 
-from visionthink_pl.training.advantages import Normalisation, group_advantages
+from visionthink_pl.training.advantages import Advantages, checked
 from visionthink_pl.types import Group, Kept, Trajectory
 
 
@@ -26,15 +26,18 @@ class Credited:
     old_logprobs: list[float] | None = None
 
 
-def credit(
-    groups: Sequence[Group], normalisation: Normalisation, std_floor: float
-) -> list[Credited]:
-    """The scored trajectories, group by group: neighbours share their prompt."""
+def credit(groups: Sequence[Group], advantages: Advantages) -> list[Credited]:
+    """The scored trajectories, group by group: neighbours share their prompt.
+
+    Raises:
+        RunStopped: ``advantages`` returned something else.
+    """
     out = []
     for group in groups:
         trajectories, rewards = group.scored()
         rewards_G = torch.tensor(rewards, dtype=torch.float64)
-        advantages_G = group_advantages(rewards_G, normalisation, std_floor)
+        scored = group.only([reward is not None for reward in group.rewards])
+        advantages_G = checked(advantages, advantages(rewards_G, scored), scored)
         pairs = zip(trajectories, advantages_G.tolist(), strict=True)
         out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,6 +52,7 @@ def loss_inputs(
     reference_K = policy.reference_logprobs(trajectories) if needs_reference else None
     device = logprobs_K.device
     lengths_N = torch.tensor([t.response_tokens for t in trajectories], device=device)
+    turns = [i for t in trajectories for i, turn in enumerate(t.turns) for _ in turn.generated_ids]
     advantages_N = torch.tensor([row.advantage for row in rows], device=device)
     return LossInputs(
         logprobs_K=logprobs_K,
@@ -59,9 +61,18 @@ def loss_inputs(
         entropies_K=entropies_K,
         advantages_K=advantages_N.repeat_interleave(lengths_N),
         lengths_K=lengths_N.repeat_interleave(lengths_N),
+        trajectory_K=torch.arange(len(rows), device=device).repeat_interleave(lengths_N),
+        group_K=torch.tensor(_groups(rows), device=device).repeat_interleave(lengths_N),
+        turn_K=torch.tensor(turns, device=device),
         trajectories=totals.trajectories,
         tokens=totals.tokens,
     )
+
+
+def _groups(rows: Sequence[Credited]) -> list[int]:
+    """The group of each row: neighbours that share their prompt."""
+    runs = groupby(rows, key=lambda row: id(row.trajectory.prompt_ids))
+    return [index for index, (_, run) in enumerate(runs) for _ in run]
 
 
 def _old(rows: Sequence[Credited], logprobs_K: Tensor) -> Tensor:

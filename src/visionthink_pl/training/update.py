@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from visionthink_pl.losses import Loss
-from visionthink_pl.training.advantages import Normalisation
+from visionthink_pl.training.advantages import Advantages, GroupNormalised
 from visionthink_pl.training.credit import Credited, credit, micro_batches, split
 from visionthink_pl.training.figures import StepFigures
 from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
@@ -56,7 +56,7 @@ class UpdateOptions:
 
     Attributes:
         loss: the policy loss.
-        normalisation: of advantages, with ``std_floor``: see ``group_advantages``.
+        advantages: of each group's trajectories.
         updates_per_batch: optimizer steps a rollout batch.
         micro_batch_size: trajectories in one pass.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
@@ -64,8 +64,7 @@ class UpdateOptions:
     """
 
     loss: Loss
-    normalisation: Normalisation = "std"
-    std_floor: float = 0.0
+    advantages: Advantages = GroupNormalised()  # noqa: RUF009
     updates_per_batch: int = 1
     micro_batch_size: int = 8
     max_grad_norm: float = 1.0
@@ -109,7 +108,7 @@ class PolicyUpdate:
             Figures, means over the steps.
         """
         parts = [
-            credit(groups, self.options.normalisation, self.options.std_floor)
+            credit(groups, self.options.advantages)
             for groups in split(kept, self.options.updates_per_batch)
         ]
         # Before the first step the policy still is the one that sampled.
