@@ -169,3 +169,12 @@ def test_lightning_s_checkpoint_callback_has_its_counters() -> None:
     names.append("defer_save_until_validation")
     lacking = [name for name in names if not hasattr(ModelCheckpoint(), f"_{name}")]
     assert not lacking, f"lightning {version('lightning')}: ModelCheckpoint has no _{lacking}"
+
+
+def test_a_module_of_lightning_knows_its_trainer() -> None:
+    from lightning import LightningModule, Trainer
+
+    module, trainer = LightningModule(), Trainer(accelerator="cpu", logger=False)
+    assert module._trainer is None, f"lightning {version('lightning')}: _trainer"
+    module.trainer = trainer
+    assert module._trainer is trainer, f"lightning {version('lightning')}: _trainer"

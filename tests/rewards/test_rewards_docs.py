@@ -1,5 +1,6 @@
 """The tables of docs/rewards.md on what a reward can read hold all that there is, and no more."""
 
+import doctest
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -47,3 +48,9 @@ def test_the_stop_reasons_are_all_there() -> None:
     (row,) = re.findall(r"^\| `stop` \|(.*)\|$", PAGE, re.MULTILINE)
     names = re.findall(r"`(?:StopReason\.)?(\w+)`", row)
     assert names == list(StopReason.__members__)
+
+
+def test_the_example_group_of_the_page() -> None:
+    (text,) = re.findall(r"```pycon\n(.*?)```", PAGE, re.DOTALL)
+    example = doctest.DocTestParser().get_doctest(text, {}, "page", None, 0)
+    assert doctest.DocTestRunner().run(example) == (0, len(example.examples))

@@ -18,7 +18,15 @@ from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.training import gathered
-from visionthink_pl.types import Group, PromptBatch, RolloutBatch, RunStopped, Trajectory, VQASample
+from visionthink_pl.types import (
+    ConfigError,
+    Group,
+    PromptBatch,
+    RolloutBatch,
+    RunStopped,
+    Trajectory,
+    VQASample,
+)
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 
@@ -50,8 +58,14 @@ class GroupSampler:
         """Sample ``group_size`` trajectories a prompt, or decode one greedily, and score them.
 
         Raises:
+            ConfigError: the batch is none of ours.
             RunStopped: this rank, or another one, can't go on.
         """
+        if not isinstance(batch, PromptBatch):
+            raise ConfigError(
+                f"dataloaders: each batch must be a PromptBatch, not {type(batch).__name__}; "
+                "PromptDataModule makes them of any source"
+            )
         started = time.perf_counter()
         groups: list[Group] = []
         stopped: RunStopped | None = None

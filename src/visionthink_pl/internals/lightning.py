@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -106,6 +106,11 @@ def forget_loader(checkpoint: dict[str, Any]) -> None:
     """Drop Lightning's own loader state, in place; the datamodule restores the loader. In a
     checkpoint written within a batch, Lightning's state already counts that batch."""
     checkpoint["loops"]["fit_loop"]["state_dict"].pop("combined_loader", None)
+
+
+def trainer_of(module: LightningModule) -> Trainer | None:
+    """The trainer that a module is attached to, if any; ``module.trainer`` raises without one."""
+    return module._trainer
 
 
 def start_method(strategy: DDPStrategy) -> str:

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
-from visionthink_pl.internals.lightning import forget_loader, reopen_epoch
+from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, trainer_of
 from visionthink_pl.module.evaluation import EvaluatedModule
 from visionthink_pl.module.stepping import optimizer_of
 from visionthink_pl.policy import Tuning
@@ -55,7 +55,8 @@ class CheckpointedModule(EvaluatedModule):
         check_fits(checkpoint, self.tuning.record(), shapes)
         reopen_epoch(checkpoint)
         forget_loader(checkpoint)
-        if self.trainer.state.fn != TrainerFn.FITTING:
+        trainer = trainer_of(self)
+        if trainer is None or trainer.state.fn != TrainerFn.FITTING:
             return  # no optimizer is needed
         if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
             rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule
 
+from visionthink_pl.data import PromptDataModule
 from visionthink_pl.training.metrics import Tally, evaluation_names, tally_evaluation
 from visionthink_pl.training.ranks import gathered
-from visionthink_pl.types import PromptBatch, RolloutBatch
+from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -27,6 +28,21 @@ class EvaluatedModule(LightningModule):
         self.policy: Policy | None = None
         self._evaluated: Tally | None = None
         self._unreadable = 0
+
+    def setup(self, stage: str) -> None:
+        """Find the kinds that metrics are split by, where they were not given.
+
+        Raises:
+            ConfigError: nothing names them.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not self.kinds and isinstance(data, PromptDataModule):
+            self.kinds = data.kinds
+        if not self.kinds:
+            raise ConfigError(
+                "kinds: with loaders of your own, name every kind of sample, as in "
+                "VisionThinkModule(kinds=('chart', 'text')); a PromptDataModule has them itself"
+            )
 
     @property
     def loaded(self) -> Policy:

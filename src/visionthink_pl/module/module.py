@@ -8,6 +8,7 @@ from lightning import Trainer
 from torch.optim import Optimizer
 
 from visionthink_pl.families import Family, load_family
+from visionthink_pl.internals.lightning import trainer_of
 from visionthink_pl.losses import GRPOLoss, Loss
 from visionthink_pl.module.checkpoints import CheckpointedModule
 from visionthink_pl.module.checks import BASE_DTYPES, check_trainer
@@ -97,6 +98,7 @@ class VisionThinkModule(CheckpointedModule):
         check_loadable(pretrained, self.family, self.tuning)
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         self.check(self.trainer)
 
     def check(self, trainer: Trainer) -> None:
@@ -107,7 +109,8 @@ class VisionThinkModule(CheckpointedModule):
         """Load the weights, once."""
         if self.policy is not None:
             return
-        dtype = BASE_DTYPES[str(self.trainer.precision)]
+        trainer = trainer_of(self)  # there is none in load_from_checkpoint
+        dtype = BASE_DTYPES[str(trainer.precision) if trainer else "32-true"]
         needs_reference = self.options.loss.kl_coefficient > 0
         remedies = self.options.remedies.for_pass(rows=1)
         with memory_for("loading", f"the weights of {self.pretrained}", remedies):

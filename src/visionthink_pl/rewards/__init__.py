@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from visionthink_pl.internals.late import late
 from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
 from visionthink_pl.rewards.base import Reward
+from visionthink_pl.rewards.example_group import example_group
 from visionthink_pl.rewards.format import FormatReward
 from visionthink_pl.rewards.overlong import OverlongPenalty
 from visionthink_pl.rewards.resize_penalty import ResizePenalty
@@ -26,6 +27,7 @@ __all__ = [
     "Reward",
     "RuleAccuracy",
     "check_rewards",
+    "example_group",
     "score_group",
     "score_groups",
 ]

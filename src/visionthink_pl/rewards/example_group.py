@@ -1,0 +1,44 @@
+"""A group as the engine would make it, for the test of a reward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from visionthink_pl.rollout.replies import CALL_TAGS, extract_answer
+from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
+
+LOW, HIGH = 4, 16  # visual tokens of the first look and of the full image
+
+
+def example_group(
+    turns: Sequence[Sequence[str]], truth: str, question: str = "What is it?", kind: str = "example"
+) -> Group:
+    """A group without ids, log-probabilities and scores.
+
+    Args:
+        turns: for each trajectory the texts of its turns. One that calls the tool and goes on was
+            shown the full image; one whose last turn has no answer was truncated.
+        truth: the right answer.
+        question: what was asked.
+        kind: of the sample.
+    """
+    image = Image.new("RGB", (112, 112), "grey")
+    sample = VQASample("example", question, truth, (image,), kind)
+    return Group(sample, [_trajectory(texts, image) for texts in turns], full_look_tokens=HIGH)
+
+
+def _trajectory(texts: Sequence[str], image: Image.Image) -> Trajectory:
+    answer = extract_answer(texts[-1])
+    high = any(CALL_TAGS[0] in text for text in texts[:-1])
+    return Trajectory(
+        prompt_ids=[],
+        images=[image] * (1 + high),
+        visual_tokens=LOW + HIGH * high,
+        tools_offered=("resize_image",),
+        turns=[Turn([], [], text) for text in texts],
+        stop=StopReason.NO_ANSWER if answer is None else StopReason.ANSWERED,
+        high=high,
+        answer=answer,
+    )
