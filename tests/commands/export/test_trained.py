@@ -17,9 +17,8 @@ from export_helpers import BATCHES, export, save_run
 from model_helpers import embedded_policy
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint
-from visionthink_pl.commands.export import writing as command
-from visionthink_pl.commands.export.export import main
-from visionthink_pl.commands.export.writing import Options
+from visionthink_pl.commands.export import export as command
+from visionthink_pl.commands.export.export import Options, main
 from visionthink_pl.families import Family
 
 ADAPTER = "adapter_model.safetensors"

@@ -7,11 +7,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 
 from visionthink_pl.commands.export.training_run import Run
-from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
+from visionthink_pl.commands.verb import built, parsed
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
@@ -68,21 +68,12 @@ def _read(file: Path) -> dict[str, Any]:
 def _build(
     family: str | None, rollout: Mapping[str, Any]
 ) -> tuple[type[Family] | None, ConversationOptions]:
-    """What the config names by ``class_path``."""
+    """Build the family's class and the conversation's options from a config."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--model.family", type=type[Family] | None)
     parser.add_class_arguments(ConversationOptions, "rollout")
     names = {field.name for field in fields(ConversationOptions)}
-    told = {key: value for key, value in rollout.items() if key in names}
-    try:
-        built = parser.instantiate(
-            parser.parse_object({"model": {"family": family}, "rollout": told})
-        )
-    except ArgumentError as error:
-        raise ConfigError(explain(str(error), [])) from error
-    except ValueError as error:
-        mistake = config_error(error)
-        if mistake is None:
-            raise
-        raise ConfigError(with_key(str(mistake), {"rollout": rollout})) from error
-    return built.model.family, built.rollout
+    used = {key: value for key, value in rollout.items() if key in names}
+    config = parsed(parser, {"model": {"family": family}, "rollout": used})
+    objects = built(lambda: parser.instantiate(config), {"rollout": rollout})
+    return objects.model.family, objects.rollout

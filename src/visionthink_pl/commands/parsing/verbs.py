@@ -50,7 +50,7 @@ SECTIONS = {  # ours first
 }
 WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
-    "export": "visionthink_pl.commands.export.writing.Options",
+    "export": "visionthink_pl.commands.export.export.Options",
 }
 OF_THE_LOADERS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."

@@ -18,9 +18,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
-from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
 from visionthink_pl.commands.trainer.run_checks import (
@@ -30,6 +29,7 @@ from visionthink_pl.commands.trainer.run_checks import (
     figures_of,
     missing_package,
 )
+from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.module.checkpoints import read_checkpoint
@@ -118,15 +118,20 @@ class VisionThinkCLI(LightningCLI):
         self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
 
     def instantiate_classes(self) -> None:
-        """Build all classes; where one refuses its options, say where in the config it stands."""
+        """Build all classes.
+
+        Raises:
+            ConfigError: a class refuses its options, or lacks a package.
+        """
+        config = self.config[str(self.subcommand)].as_dict()
         try:
-            super().instantiate_classes()
+            built(super().instantiate_classes, config)
+        except ConfigError:
+            raise
         except (ValueError, ImportError) as error:
-            config = self.config[str(self.subcommand)].as_dict()
-            mistake = config_error(error) or missing_package(error, config)
-            if mistake is None:
+            if (mistake := missing_package(error, config)) is None:
                 raise
-            raise ConfigError(with_key(str(mistake), config)) from error
+            raise mistake from error
 
     def before_fit(self) -> None:
         """Validate once before training, for the "before" of the comparison; a resumed run has
@@ -247,7 +252,7 @@ def _refuse_bad_checkpoint(path: str | None) -> None:
 
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
     """Parse ``args`` (the command line by default), and run the verb they name."""
-    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
+    of_verbs = {verb: dict(PARSER_OPTIONS) for verb in LightningCLI.subcommands()}
     return VisionThinkCLI(
         VisionThinkModule,
         PromptDataModule,
@@ -256,9 +261,7 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
         auto_configure_optimizers=False,
-        parser_kwargs=parser_kwargs
-        | {"prog": PROGRAM}
-        | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
+        parser_kwargs={**PARSER_OPTIONS, "prog": PROGRAM, **of_verbs},
         args=args,
     )
 
