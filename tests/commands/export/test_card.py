@@ -96,8 +96,8 @@ def test_only_a_hub_id_is_named_as_base(
     (tmp_path / "config.yaml").write_text("{}")
     run = Run(tmp_path / "config.yaml", {"trainer": {}}, pretrained, family, ConversationOptions())
     trained = Trained({}, None)
-    told = {"prompt": "Look."}
-    write_card(run, trained, None, told, tmp_path)
+    texts = {"prompt": "Look."}
+    write_card(run, trained, None, texts, tmp_path)
     front, text = read_card(tmp_path)
     assert front.get("base_model") == named
     assert str(tmp_path) not in text

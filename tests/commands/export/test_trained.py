@@ -151,7 +151,11 @@ REFUSED: list[tuple[Callable[[Path], object], str, list[str]]] = [
         f"{STEP}.ckpt",
         ["--config", "--pretrained"],
     ),
-    (lambda r: (r / "config.yaml").write_text("a: 1"), f"{STEP}.ckpt", ["is no run's", "lacks"]),
+    (
+        lambda r: (r / "config.yaml").write_text("a: 1"),
+        f"{STEP}.ckpt",
+        ["is not a run's config", "lacks"],
+    ),
     (lambda r: (r / "config.yaml").write_text("a: [1"), f"{STEP}.ckpt", ["config: can't read"]),
     (_other_folder, f"{STEP}.ckpt", ["holds another adapter than", "name the folder"]),
     (_neither, f"{STEP}.ckpt", ["config:", "rank and scale are not known"]),

@@ -42,7 +42,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, left: int) -> None:
 def test_a_whole_line_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
     Record(tmp_path, SETTINGS)
     (tmp_path / "counts.jsonl").write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"counts.jsonl:1 is no line of counts"):
+    with pytest.raises(ConfigError, match=r"counts.jsonl:1 is not a line of counts"):
         Record(tmp_path, SETTINGS)
 
 

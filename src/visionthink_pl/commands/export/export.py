@@ -39,7 +39,7 @@ class Options:
 
     Args:
         ckpt: a checkpoint (``name.ckpt``), or the folder of an adapter.
-        out: folder to write; must not be there, or be empty.
+        out: folder to write; must be new or empty.
         merge: write whole weights in place of an adapter. Where all weights were trained they are
             written whole anyway.
         config: the run's ``config.yaml``; by default the one in the folder above the checkpoint's.
@@ -73,11 +73,11 @@ def parse(args: Sequence[str] | None) -> Options:
 
 
 def export(options: Options, console: Console) -> None:
-    """Write the folder, whole or not at all.
+    """Write the folder, complete or not at all.
 
     Raises:
-        ConfigError: the checkpoint, its run or the base can't be found, don't fit each other, or
-            there is something in ``out``, or it can't be written.
+        ConfigError: the checkpoint, its run or the base can't be found or don't fit each other;
+            or ``out`` isn't empty or can't be written.
     """
     ckpt, out = Path(options.ckpt), Path(options.out).resolve()
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
@@ -96,7 +96,7 @@ def export(options: Options, console: Console) -> None:
 
 
 def _beside(out: Path) -> Path:
-    """A new folder beside ``out``, made before the work so that it isn't lost for want of it."""
+    """Make a folder beside ``out``, before merging, so that a failure costs no work."""
     part = out.with_name(f".{out.name}.part")
     try:
         if part.is_dir():
@@ -104,13 +104,13 @@ def _beside(out: Path) -> Path:
         part.mkdir(parents=True)
     except OSError as error:
         raise ConfigError(
-            f"out: {str(part)!r}, where it is written first, can't be made: {error.strerror}"
+            f"out: can't make {str(part)!r}, the folder that is written first: {error.strerror}"
         ) from error
     return part
 
 
 def _move(part: Path, out: Path) -> None:
-    """A folder that is there stays the same one: it may be where the shell stands."""
+    """Move files into an existing folder, not over it: it may be the shell's working directory."""
     if not out.is_dir():
         part.rename(out)
         return
@@ -126,14 +126,14 @@ def _write(run: Run, trained: Trained, merged: Merged | None, out: Path) -> None
         merged.model.save_pretrained(out)
     generation_config(run).save_pretrained(out)
     write_processor(run, out)
-    told = conversation(run, merged is not None)
-    write_conversation(run, told, out)
-    write_card(run, trained, merged, told, out)
-    _readable_alike(out)
+    texts = conversation(run, merged is not None)
+    write_conversation(run, texts, out)
+    write_card(run, trained, merged, texts, out)
+    _share_mode(out)
 
 
-def _readable_alike(out: Path) -> None:
-    """safetensors writes files that nobody else may read; they get the mode of plain ones."""
+def _share_mode(out: Path) -> None:
+    """Give weights the mode of other files; safetensors lets only the owner read them."""
     mode = (out / CONVERSATION).stat().st_mode
     for file in out.glob("*.safetensors"):
         file.chmod(mode)

@@ -1,4 +1,4 @@
-"""The run that a checkpoint comes from: its config, found and read."""
+"""Finds and reads the config of the run that a checkpoint comes from."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CONFIG = "config.yaml"
 
 
 def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
-    """The run that a checkpoint comes from.
+    """Find the run that a checkpoint comes from.
 
     Args:
-        ckpt: the checkpoint; Lightning writes it into a folder of the log folder.
-        config: the run's config, where it is not found from there.
-        pretrained: the base; by default what the config says.
+        ckpt: the checkpoint; its config is looked for beside it and in the folder above.
+        config: path of the run's config, in place of that search.
+        pretrained: the base; by default the config's.
 
     Raises:
         ConfigError: neither config nor base is known, or the config can't be read.
@@ -55,12 +55,12 @@ def _config_file(ckpt: Path) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         read = OmegaConf.to_container(OmegaConf.load(file))
-    except Exception as error:  # a parser fed with garbage may raise anything
+    except Exception as error:  # YAML parsers raise many types
         raise ConfigError(f"config: can't read {str(file)!r}: {error}") from error
     if not isinstance(read, dict) or not {"trainer", "model", "rollout"} <= read.keys():
         raise ConfigError(
-            f"config: {str(file)!r} is no run's: it lacks trainer, model or rollout; name the "
-            f"{CONFIG} of the run's log folder"
+            f"config: {str(file)!r} is not a run's config: it lacks trainer, model or rollout; "
+            f"name the {CONFIG} of the run's log folder"
         )
     return {str(key): value for key, value in read.items()}
 

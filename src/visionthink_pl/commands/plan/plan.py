@@ -1,4 +1,4 @@
-"""``python -m visionthink_pl plan --config X.yaml``: what training by that config would need."""
+"""``python -m visionthink_pl plan --config X.yaml``: memory and FLOPs that training would need."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(args: Sequence[str] | None) -> Report:
 
 
 def build_parser() -> LightningArgumentParser:
-    """The options of ``fit``, and those of the plan itself."""
+    """The parser: options of ``fit``, and the plan's own."""
     parser = new_parser("plan", LightningArgumentParser)
     parser.add_argument("--config", action="config", help="YAML file, as for fit.")
     parser.add_argument(
@@ -124,10 +124,10 @@ def _check_file(file: Path) -> None:
 
 
 def build(config: Namespace) -> tuple[VisionThinkModule, RolloutCallback]:
-    """Build what memory depends on; data, rewards and filters are not touched.
+    """Build what memory depends on; not data, rewards or filters.
 
     Raises:
-        ConfigError: a class refuses its options; says where in the config it stands.
+        ConfigError: a class refuses its options; the message gives their key in the config.
     """
     needed = Namespace(model=config.model, rollout=config.rollout).clone()
     needed.rollout.rewards = needed.rollout.filters = None

@@ -1,4 +1,4 @@
-"""The plan as a table, and as JSON."""
+"""Prints the plan as a table and a verdict, or as JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The results of a plan.
 
     Attributes:
-        setup: what was asked about.
-        found: what a step needs.
-        card: the GPU that it should fit on, if one is named or there.
-        advice: what would make it fit, where it does not.
+        setup: of the step.
+        found: the estimate.
+        card: the GPU named or found, if any.
+        advice: changes that make the step fit, where it does not.
     """
 
     setup: Setup
@@ -44,7 +44,7 @@ class Report:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the step fits; ``None`` without a card."""
+        """Whether the step fits the card; ``None`` without one."""
         return None if self.card is None else self.found.peak <= self.card.usable
 
     def show(self, console: Console) -> None:
@@ -64,7 +64,8 @@ class Report:
         console.print(self.verdict(), highlight=False)
 
     def _memory(self) -> Table:
-        """A column a phase, in GiB; within 80 characters. What nothing is of has no row."""
+        """One row per kind, one column per phase, in GiB, within 80 characters. Kinds that are zero
+        everywhere get no row."""
         table = Table(
             title="GiB in use where each phase needs most",
             title_justify="left",
@@ -87,7 +88,7 @@ class Report:
         return table
 
     def verdict(self) -> str:
-        """Whether it fits, with how much room, and what would make it fit."""
+        """Whether the step fits, by how much, and what would make it fit."""
         peak = f"{self.found.peak / GIB:.1f} GiB ({self.found.phase})"
         if self.card is None:
             return f"A step needs {peak}. No GPU is named or found: --gpu 24GB would judge."

@@ -14,7 +14,7 @@ from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
 from visionthink_pl.types import ConfigError
 
-# Checks shared with training name a setting as training does.
+# Checks shared with training use training's keys in errors.
 KEYS_IN_TRAINING = {"model.": "policy.", "rollout.": ""}
 STOPPED_BY_USER = 130  # the exit code of a shell command that was interrupted
 
@@ -33,11 +33,11 @@ def run(args: Sequence[str] | None) -> None:
 
     Raises:
         ConfigError: something in the config can't work.
-        RunStopped: too little could be scored.
+        RunStopped: too few rollouts could be scored, or no sample was kept.
     """
     given, parser = checked("prepare", args), build_parser()
     config = parsed(parser, given)
-    disable_progress_bars()  # those of the library, which writes at the end
+    disable_progress_bars()  # of ``datasets``, when it writes at the end
     try:
         prepare(build(parser, config), config.as_dict(), Console())
     except ConfigError as error:
