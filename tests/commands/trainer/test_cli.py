@@ -122,7 +122,10 @@ ON_THE_COMMAND_LINE = [
     ),
     ("--trainer.callbacks=RolloutLog", "trainer.callbacks: a list, such as [RolloutLog]"),
     ("--trainer.val_check_interval=3", "trainer.val_check_interval: 3 batches, but an epoch of"),
-    ("--ckpt_path=last", "ckpt_path: name the file; a new process knows of no last checkpoint"),
+    (
+        "--ckpt_path=last",
+        "ckpt_path: name the file; a new process doesn't know the last checkpoint",
+    ),
     (
         "--model.loss=visionthink_pl.losses.GRPOLos",
         "model.loss: there is no class visionthink_pl.losses.GRPOLos; "
@@ -176,7 +179,7 @@ ON_THE_COMMAND_LINE = [
     ("--rollout.tools=[ResizeImage, ResizeImage]", "rollout.tools: each needs a name of its own"),
     (
         "--trainer.callbacks=[visionthink_pl.callbacks.RolloutCallback]",
-        "trainer.callbacks: RolloutCallback is there already, as rollout",
+        "trainer.callbacks: RolloutCallback is added already, as rollout",
     ),
     ("--rollout.max_turns=1", "rollout.max_turns: at least 2 where tools (resize_image) are"),
     ("--rollout.rewards=[]", "rollout.rewards: at least one reward"),

@@ -61,7 +61,7 @@ REFUSED = [
     ),
     (
         ["--trainer.logger={class_path: lightning.pytorch.loggers.WandbLogger}"],
-        "trainer.logger: WandbLogger needs a package that is not here: ",
+        "trainer.logger: WandbLogger needs a package that is not installed: ",
     ),
     (
         ["--trainer.logger=[{class_path: lightning.pytorch.loggers.MLFlowLogger}]"],
