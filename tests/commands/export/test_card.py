@@ -1,4 +1,4 @@
-"""The model card says what is known of the run, and what is not."""
+"""The model card, with a known and an unknown run."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_the_card(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not any("sk-not-to-be-seen" in file.read_text("latin-1") for file in out.iterdir())
 
 
-def test_unknown_validation_is_said_to_be(tmp_path: Path, family: Family) -> None:
+def test_missing_validation_is_called_unknown(tmp_path: Path, family: Family) -> None:
     ckpt, _ = save_run(embedded_policy(family), tmp_path / "run", lora={"r": 4, "alpha": 32})
     _, text = read_card(export(ckpt, tmp_path / "out", "--merge"))
     assert "unknown: no validation was found" in text

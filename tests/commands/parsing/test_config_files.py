@@ -73,7 +73,7 @@ def test_an_interpolation_that_fails(
     assert str(refusal.value).startswith(phrase)
 
 
-def test_what_is_there_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interpolations_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATE", "3e-4")
     file = tmp_path / "config.yaml"
     file.write_bytes(

@@ -1,4 +1,4 @@
-"""The data set as it is read back, and the picture."""
+"""The data set, read back, and the histogram."""
 
 import io
 from collections import Counter
