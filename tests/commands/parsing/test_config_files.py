@@ -52,7 +52,7 @@ UNRESOLVED = [
     ("runs/${oc.env:NOT_SET}/x", "a.b: the environment variable 'NOT_SET' is not set", "a part"),
     ("${oc.env:${c}}", "a.b: the environment variable 'NOT_SET_EITHER' is not", "named by a value"),
     ("${nowhere.d}", "a.b: '${nowhere.d}' refers to a key that this file does not have", "no key"),
-    ("${env:HOME}", "a.b: '${env:HOME}' names an unknown resolver; oc.env", "no resolver"),
+    ("${env:HOME}", "a.b: '${env:HOME}' names an unknown resolver; OmegaConf has", "no resolver"),
     ("${a.b}", "a.b: '${a.b}' can't be resolved: Recursive interpolation", "itself"),
     ('"${oc.decode:x[}"', "a.b: extraneous input '['", "an interpolation that makes no sense"),
     ("${oc.decode:'{'}", "a.b: \"${oc.decode:'{'}\" can't be resolved: ", "nothing to decode"),

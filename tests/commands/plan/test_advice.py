@@ -141,6 +141,6 @@ def verdict(setup: Setup, room: float) -> str:
 
 def test_the_last_resort_names_no_setting_that_is_already_on() -> None:
     said = verdict(plain(tuning=PACKED, micro_batch_size=1), 1)
-    assert "Not even " in said and "take a smaller model" in said
+    assert "Not even " in said and "use a smaller model" in said
     assert "nf4" not in said and "checkpointing" not in said
     assert "together: rollout.rows=24, model.lora.quantization=nf4" in verdict(plain(), 39)

@@ -120,7 +120,7 @@ def test_the_table_is_complete_in_a_narrow_window(
         "prompts", "decoding", "look", "forward", "loss", "backward", "optimizer"
     ]  # fmt: skip
     assert heads[0].index("second") + len("second") == heads[1].index("look") + len("look")
-    assert re.search(r"^in all( +\d+\.\d\d){7} *$", out, re.MULTILINE)
+    assert re.search(r"^total( +\d+\.\d\d){7} *$", out, re.MULTILINE)
     assert "a card of 8 GB" in " ".join(out.split())
 
 

@@ -102,7 +102,7 @@ def test_a_changed_sample_is_refused(tmp_path: Path, policy: Policy) -> None:
         if fails:
             count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
             continue
-        with pytest.raises(ConfigError, match=f"sample 0 .{first.id}. is not what it was"):
+        with pytest.raises(ConfigError, match=f"sample 0 .{first.id}. has changed since"):
             count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
 
 

@@ -135,7 +135,7 @@ def test_exit_codes_of_a_stopped_and_an_interrupted_run(
         assert main(BASE) == code
     printed = capsys.readouterr()
     assert printed.err == "error: no verdicts\n"
-    assert "the same command goes on from here" in printed.out
+    assert "the same command resumes from here" in printed.out
 
 
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:

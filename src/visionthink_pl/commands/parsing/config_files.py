@@ -47,8 +47,8 @@ def read_config(path: str, key: str = "config") -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{key}: Problems parsing config {path!r}: {error}") from error
     except OmegaConfBaseException as error:
-        said = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{_where(error)}{said} (in {path!r})") from error
+        message = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{_where(error)}{message} (in {path!r})") from error
     return resolved(loaded, path)
 
 
@@ -97,10 +97,10 @@ def _where(error: OmegaConfBaseException) -> str:
 def _why(error: OmegaConfBaseException, config: Any) -> str:
     """What failed, worded so that the user can fix it."""
     written = _written(config, str(error.full_key or ""))
-    said = str(error.msg or error).splitlines()[0]
+    message = str(error.msg or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue):
         return "??? must be replaced by a value"
-    if variable := NO_VARIABLE.search(said):
+    if variable := NO_VARIABLE.search(message):
         name = variable["name"]
         return (
             f"the environment variable {name!r} is not set; set it, or write a default: "
@@ -110,7 +110,7 @@ def _why(error: OmegaConfBaseException, config: Any) -> str:
         return f"{written} names an unknown resolver; OmegaConf has oc.env and others"
     if isinstance(error, InterpolationKeyError):
         return f"{written} refers to a key that this file does not have"
-    return f"{written} can't be resolved: {RAISED.sub('', said)}"
+    return f"{written} can't be resolved: {RAISED.sub('', message)}"
 
 
 def _written(config: Any, key: str) -> str:

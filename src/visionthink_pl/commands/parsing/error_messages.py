@@ -36,7 +36,7 @@ CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
 # Similarities, from 0 to 1.
 ALIKE = 0.4  # least between an unknown option's name and one of its class
 NEAR = 0.6  # least between an unknown key's name and any other
-SAID = 0.6  # of a key whose description holds the words; more where it is short
+BY_WORDS = 0.6  # of a key whose description holds the words; more where it is short
 FEW = 0.25  # least share of the description that the words must make up
 ELSEWHERE = 0.15  # added to the least where the key is in another section
 PYDANTIC = re.compile(r"1 validation error for \S+ (?P<why>.+?) \[type=.+?\] For .+? visit \S+")
@@ -153,7 +153,7 @@ def _likeness(key: str, known: str, words: str, least: float) -> float:
     by_words = max(shares, default=0)
     likeness = max(
         by_name if by_name >= least + (0 if beside >= NEAR or not section else ELSEWHERE) else 0,
-        SAID + (1 - SAID) * by_words if by_words >= FEW else 0,
+        BY_WORDS + (1 - BY_WORDS) * by_words if by_words >= FEW else 0,
     )
     return likeness + 0.1 * beside + 0.3 * by_name if likeness else 0
 
@@ -162,9 +162,9 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio() if one != other else 1.0
 
 
-def _share(wanted: set[str], said: set[str]) -> float:
-    """Share of ``wanted`` in ``said`` if all of it is there, else 0."""
-    return len(wanted) / len(said) if wanted and wanted <= said else 0.0
+def _share(wanted: set[str], words: set[str]) -> float:
+    """Share of ``wanted`` in ``words`` if all of it is there, else 0."""
+    return len(wanted) / len(words) if wanted and wanted <= words else 0.0
 
 
 def _words(text: str) -> set[str]:

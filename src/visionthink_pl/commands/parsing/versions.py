@@ -23,16 +23,16 @@ def out_of_range() -> str | None:
     wrong = [(one, found) for one in needed if (found := _found(one)) is not None]
     if not wrong:
         return None
-    said = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
+    problems = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
     wanted = " ".join(f"'{one.name}{one.specifier}'" for one, _ in wrong)
-    return f"{said}. Run: python -m pip install {wanted}"
+    return f"{problems}. Run: python -m pip install {wanted}"
 
 
 def lacking(extra: str) -> str | None:
     """One line about packages of an extra that are missing or outside of their bounds; ``None``
     where all are right, or there is no such extra."""
     found = [_found(one) for one in _needed(extra)]
-    wrong = [said for said in found if said is not None]
+    wrong = [problem for problem in found if problem is not None]
     if not wrong:
         return None
     return f"{extra}: {'; '.join(wrong)}. Run: {install(extra)}"

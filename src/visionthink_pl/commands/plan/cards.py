@@ -114,11 +114,11 @@ def _one_of(sizes: Sequence[int], text: str) -> int:
     Raises:
         ConfigError: the text gives none of several, or one that no such card has.
     """
-    said = SIZE_IN_NAME.search(text)
-    if said is None and len(sizes) == 1:
+    given = SIZE_IN_NAME.search(text)
+    if given is None and len(sizes) == 1:
         return sizes[0]
-    if said is not None and int(said[1]) in sizes:
-        return int(said[1])
+    if given is not None and int(given[1]) in sizes:
+        return int(given[1])
     name = SIZE_IN_NAME.sub("", text).strip(" -")
     there = " or ".join(map(str, sizes))
     raise ConfigError(

@@ -52,7 +52,7 @@ class Report:
         console.print(self._memory())
         text, visual = (self.found.prompt_tokens[kind] for kind in ("text", "visual"))
         console.print(
-            f"Assumed of each prompt: one image of {self.setup.max_pixels:,} pixels, "
+            f"Assumed per prompt: one image of {self.setup.max_pixels:,} pixels, "
             f"{text:,} text tokens, {visual:,} visual tokens at the first look.",
             highlight=False,
         )
@@ -84,15 +84,15 @@ class Report:
             if any(most[kind] for most in columns):
                 table.add_row(kind, *(f"{most[kind] / GIB:.2f}" for most in columns))
         table.add_section()
-        table.add_row("in all", *(f"{most.total() / GIB:.2f}" for most in columns))
+        table.add_row("total", *(f"{most.total() / GIB:.2f}" for most in columns))
         return table
 
     def verdict(self) -> str:
         """Whether the step fits, by how much, and what would make it fit."""
         peak = f"{self.found.peak / GIB:.1f} GiB ({self.found.phase})"
         if self.card is None:
-            return f"A step needs {peak}. No GPU is named or found: --gpu 24GB would judge."
-        usable = f"{self.card.usable / GIB:.1f} GiB that {self.card.name} has to use"
+            return f"A step needs {peak}. No GPU was found; name one, such as --gpu 24GB."
+        usable = f"{self.card.usable / GIB:.1f} GiB usable on {self.card.name}"
         left = (self.card.usable - self.found.peak) / GIB
         if self.fits:
             return f"It fits: a step needs {peak}, {left:.1f} less than the {usable}."
@@ -106,16 +106,18 @@ class Report:
             f"{change.key}: {change.value} ({change.peak / GIB:.1f} GiB)"
             for change in self.advice.changes
         )
-        return f"Any one of these would do: {ways}."
+        return f"Any one of these suffices: {ways}."
 
     def _together(self, together: Combination) -> str:
         settings = ", ".join(f"{key}={value}" for key, value in together.settings.items())
         peak = f"{together.peak / GIB:.1f} GiB"
         if together.fits:
-            return f"No single change would do; together: {settings} ({peak})."
-        least = f"Not even {settings} together would do" if settings else "Nothing can be less"
+            return f"No single change suffices; together: {settings} ({peak})."
+        least = (
+            f"Not even {settings} together suffices" if settings else "No setting can be lowered"
+        )
         return (
-            f"{least} ({peak}, {together.weights / GIB:.1f} of them weights): take a smaller model."
+            f"{least} ({peak}, {together.weights / GIB:.1f} of them weights): use a smaller model."
         )
 
     def as_json(self) -> str:

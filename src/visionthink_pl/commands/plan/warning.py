@@ -37,5 +37,5 @@ def warn_if_too_large(
     if found.peak > card.usable:
         rank_zero_warn(
             f"a step may need {found.peak / GIB:.1f} GiB ({found.phase}), and {card.name} has "
-            f"{card.usable / GIB:.1f} to use; `python -m visionthink_pl plan` says what would fit"
+            f"{card.usable / GIB:.1f} usable; `python -m visionthink_pl plan` says what would fit"
         )

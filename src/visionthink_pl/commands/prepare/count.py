@@ -20,7 +20,7 @@ from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import Group, VQASample
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
-KEPT = "What was counted is kept: the same command goes on from there"
+KEPT = "The counts are kept: the same command resumes from there"
 LOW, HIGH = 0, 1  # draw index: each resolution gets random numbers of its own
 
 Counts = tuple[int | None, int | None]  # correct at low and at high resolution

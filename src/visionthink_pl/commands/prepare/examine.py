@@ -37,7 +37,7 @@ def read_again(row: Row, source: Source) -> VQASample:
     sample = source[row.index]
     if isinstance(sample, UnreadableSample) or content_digest(sample) != row.digest:
         raise ConfigError(
-            f"data: sample {row.index} ({row.id}) is not what it was when it was counted; choose "
-            "another out folder"
+            f"data: sample {row.index} ({row.id}) has changed since it was counted; choose another "
+            "out folder"
         )
     return sample

@@ -42,7 +42,7 @@ class PolicyOptions:
         if self.adapter is not None:
             refuse_no_adapter(self.adapter, "policy.adapter")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("policy.device: no GPU can be used here; take auto or cpu")
+            raise ConfigError("policy.device: no GPU can be used here; set auto or cpu")
 
     def load(self, temperature: float) -> Policy:
         """Load processor and weights.

@@ -24,7 +24,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         return exit_code(lambda: run(args))
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here")
+        print("stopped; the same command resumes from here")
         return STOPPED_BY_USER
 
 

@@ -99,9 +99,11 @@ def _check(folder: Path, fingerprint: dict[str, Any]) -> None:
     keys = dict.fromkeys([*made_with, *fingerprint])
     differ = [key for key in keys if made_with.get(key) != fingerprint.get(key)]
     if differ:
-        said = ", ".join(f"{k}: {made_with.get(k)!r}, now {fingerprint.get(k)!r}" for k in differ)
+        changes = ", ".join(
+            f"{k}: {made_with.get(k)!r}, now {fingerprint.get(k)!r}" for k in differ
+        )
         raise ConfigError(
-            f"out: the counts in {str(folder)!r} were made with other settings ({said}); set them "
+            f"out: the counts in {str(folder)!r} were made with other settings ({changes}); set them "
             f"back, or choose another out folder; where the counts can't depend on it, change "
             f"{SETTINGS} in that folder"
         )

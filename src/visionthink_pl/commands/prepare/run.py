@@ -86,4 +86,4 @@ def _show(selection: Selection, folder: Path, console: Console) -> None:
     for name in (DATASET, SUMMARY, HISTOGRAM, COUNTS):
         console.print(str(folder / name), markup=False, highlight=False, soft_wrap=True)
     if selection.summary.unscored:
-        console.print("Run the same command again to roll out anew what could not be scored.")
+        console.print("Run the same command again to roll out the unscored samples again.")

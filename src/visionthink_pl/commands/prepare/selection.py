@@ -78,7 +78,7 @@ def _summary(
     rows: dict[int, Row], verdicts: dict[int, Verdict], kept: list[Row], classed: int
 ) -> Summary:
     of_kept = [verdicts[row.index] for row in kept]
-    said = [row.needs_second_look for row in kept]
+    labels = [row.needs_second_look for row in kept]
     return Summary(
         samples=len(rows),
         kept=len(kept),
@@ -89,6 +89,6 @@ def _summary(
         duplicates=sum(row.duplicate_of is not None for row in rows.values()),
         unreadable=sum(row.unreadable is not None for row in rows.values()),
         unscored=sum(row.unscored for row in rows.values()),
-        agreement=agreement(zip(of_kept, said, strict=True)),
-        agreement_over=sum(needs is not None for needs in said),
+        agreement=agreement(zip(of_kept, labels, strict=True)),
+        agreement_over=sum(needs is not None for needs in labels),
     )
