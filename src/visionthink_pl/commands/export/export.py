@@ -42,8 +42,8 @@ class Options:
         out: folder to write; must be new or empty.
         merge: write whole weights in place of an adapter. Where all weights were trained they are
             written whole anyway.
-        config: the run's ``config.yaml``; by default the one in the folder above the checkpoint's.
-        pretrained: the base; by default what the run's config says.
+        config: the run's ``config.yaml``; by default beside the checkpoint or in the folder above.
+        pretrained: the base; by default the one in the run's config.
     """
 
     ckpt: str

@@ -103,8 +103,8 @@ def _check(folder: Path, fingerprint: dict[str, Any]) -> None:
             f"{k}: {made_with.get(k)!r}, now {fingerprint.get(k)!r}" for k in differ
         )
         raise ConfigError(
-            f"out: the counts in {str(folder)!r} were made with other settings ({changes}); set them "
-            f"back, or choose another out folder; where the counts can't depend on it, change "
+            f"out: the counts in {str(folder)!r} were made with other settings ({changes}); set "
+            f"them back, or choose another out folder; where the counts can't depend on it, change "
             f"{SETTINGS} in that folder"
         )
 

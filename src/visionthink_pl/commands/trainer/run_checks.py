@@ -81,7 +81,7 @@ def check_monitored(callbacks: Sequence[Callback], figures: Sequence[str]) -> No
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ConfigError(
             f"trainer.callbacks: {type(callback).__name__}.monitor: {callback.monitor!r} is never "
-            f"logged by this run{hint} (docs/metrics.md has all figures)"
+            f"logged by this run{hint} (docs/metrics.md lists all metrics)"
         )
 
 
