@@ -46,8 +46,8 @@ def main() -> int:
     spare_the_cores()
     if (said := out_of_range()) is not None:  # before anything is loaded that may fail for it
         print(f"warning: {said}", file=sys.stderr)
-    from visionthink_pl.commands.ending import exit_code
     from visionthink_pl.commands.parsing.front import answered
+    from visionthink_pl.commands.verb import exit_code
 
     done: list[bool] = []
     code = exit_code(lambda: done.append(answered(sys.argv[1:])))

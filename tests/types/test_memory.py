@@ -10,7 +10,7 @@ from torch import nn
 
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint, group_sampler
-from visionthink_pl.commands.ending import exit_code
+from visionthink_pl.commands.verb import exit_code
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
 from visionthink_pl.rollout import RolloutEngine

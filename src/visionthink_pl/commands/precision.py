@@ -1,4 +1,4 @@
-"""The trainer's precision as a config may write it."""
+"""Names of the trainer's precision in configs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ALIASES = {"None": "32-true", "32": "32-true", "bf16": "bf16-mixed"}
 
 
 def full_name(named: str | int | None) -> str:
-    """The precision by its full name, a key of ``BASE_DTYPES``.
+    """The full name of a precision, a key of ``BASE_DTYPES``.
 
     Raises:
         ConfigError: it is not supported.

@@ -47,7 +47,7 @@ def limited(key: str | None = None) -> Callable[[Init], Init]:
 
     Args:
         key: under which the options stand in a config; by default the name of the class, in
-            whose place ``commands.parsing.errors.with_key`` puts the key.
+            whose place ``commands.parsing.error_messages.with_key`` puts the key.
     """
 
     def decorate(init: Init) -> Init:

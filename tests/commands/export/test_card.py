@@ -1,4 +1,4 @@
-"""The model card says what is known of the run, and what is not."""
+"""The model card, with a known and an unknown run."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_the_card(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not any("sk-not-to-be-seen" in file.read_text("latin-1") for file in out.iterdir())
 
 
-def test_unknown_validation_is_said_to_be(tmp_path: Path, family: Family) -> None:
+def test_missing_validation_is_called_unknown(tmp_path: Path, family: Family) -> None:
     ckpt, _ = save_run(embedded_policy(family), tmp_path / "run", lora={"r": 4, "alpha": 32})
     _, text = read_card(export(ckpt, tmp_path / "out", "--merge"))
     assert "unknown: no validation was found" in text
@@ -96,8 +96,8 @@ def test_only_a_hub_id_is_named_as_base(
     (tmp_path / "config.yaml").write_text("{}")
     run = Run(tmp_path / "config.yaml", {"trainer": {}}, pretrained, family, ConversationOptions())
     trained = Trained({}, None)
-    told = {"prompt": "Look."}
-    write_card(run, trained, None, told, tmp_path)
+    texts = {"prompt": "Look."}
+    write_card(run, trained, None, texts, tmp_path)
     front, text = read_card(tmp_path)
     assert front.get("base_model") == named
     assert str(tmp_path) not in text

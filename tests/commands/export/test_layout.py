@@ -91,12 +91,14 @@ def test_ids_that_the_tokenizer_lacks_fit_into_a_file(tmp_path: Path, family: Fa
 
 
 def test_the_conversation_is_the_run_s(out: Path, family: Family) -> None:
-    told = json.loads((out / "conversation.json").read_text())
+    texts = json.loads((out / "conversation.json").read_text())
     opening = conversation_of(embedded_policy(family)).open(samples()[0])
-    assert told["prompt"] == opening.messages[0]["content"]
-    assert '"name":"resize_image"' in told["prompt"]
-    assert told["tool_response"].startswith("\n<|im_start|>user\n<tool_response>\n<|vision_start|>")
-    assert told["base"] == str(EMBEDDED) and told["dtype"] == "float32"
+    assert texts["prompt"] == opening.messages[0]["content"]
+    assert '"name":"resize_image"' in texts["prompt"]
+    assert texts["tool_response"].startswith(
+        "\n<|im_start|>user\n<tool_response>\n<|vision_start|>"
+    )
+    assert texts["base"] == str(EMBEDDED) and texts["dtype"] == "float32"
 
 
 class Other(ResizeImage):
@@ -122,9 +124,9 @@ def test_looks_of_the_example(
     options = ConversationOptions(tools=tools, first_view=view)
     run = Run(None, {}, "embedded", family, options)
     assert looks(run) == expected
-    told = conversation(run, merged=True)
-    assert (told["tool_response"] is None) == (expected != 2)
-    assert told["base"] is None
+    texts = conversation(run, merged=True)
+    assert (texts["tool_response"] is None) == (expected != 2)
+    assert texts["base"] is None
 
 
 def test_the_example_says_how_it_is_used_before_it_loads_anything(

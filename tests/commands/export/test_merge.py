@@ -1,4 +1,4 @@
-"""What merging does to numbers: rounded once, and onto what the policy computed with."""
+"""Merging rounds once, and uses the weights that the policy computed with."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What was exported says what the policy said, token by token, loaded by plain transformers."""
+"""An exported model, loaded by plain transformers, generates the policy's ids."""
 
 import io
 import json
@@ -68,7 +68,7 @@ def test_both_turns_are_the_trainer_s(taught: Exported, form: str) -> None:
     assert turns_of_export(getattr(taught, form)) == taught.turns
 
 
-def test_the_base_says_something_else(taught: Exported) -> None:
+def test_the_untrained_base_answers_differently(taught: Exported) -> None:
     """What was trained is in what was exported, and the comparison can tell."""
     example = example_of(taught.merged)
     _, processor = example.load()
@@ -78,7 +78,7 @@ def test_the_base_says_something_else(taught: Exported) -> None:
     assert example.ask(base, processor, sample.images[0], sample.question) != taught.turns[0]
 
 
-def test_a_call_that_was_cut_off_is_none(taught: Exported) -> None:
+def test_a_cut_off_call_is_no_call(taught: Exported) -> None:
     example = example_of(taught.merged)
     model, processor = example.load()
     first, second = taught.turns[0]

@@ -1,4 +1,4 @@
-"""What may be named as a checkpoint, and what is refused."""
+"""Paths that are accepted as a checkpoint, and those that are refused."""
 
 import json
 import os
@@ -17,9 +17,8 @@ from export_helpers import BATCHES, export, save_run
 from model_helpers import embedded_policy
 from trainer_helpers import make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import AdapterCheckpoint
-from visionthink_pl.commands.export import writing as command
-from visionthink_pl.commands.export.export import main
-from visionthink_pl.commands.export.writing import Options
+from visionthink_pl.commands.export import export as command
+from visionthink_pl.commands.export.export import Options, main
 from visionthink_pl.families import Family
 
 ADAPTER = "adapter_model.safetensors"
@@ -70,7 +69,7 @@ def test_a_frozen_copy_of_the_start_is_left_out(run: Path, tmp_path: Path) -> No
     assert len(found) == sum(".default." in name for name in read["state_dict"])
 
 
-def test_a_checkpoint_of_the_trainer_s_own(tmp_path: Path, saved: Path) -> None:
+def test_a_checkpoint_written_by_the_trainer(tmp_path: Path, saved: Path) -> None:
     saves = AdapterCheckpoint(tmp_path / "checkpoints", filename="{step}")
     module = make_module()
     trainer = make_trainer(
@@ -95,7 +94,7 @@ def test_the_base_may_be_named_in_place_of_the_config(run: Path, tmp_path: Path)
     assert "seed_everything" not in card
 
 
-def test_an_empty_folder_may_be_there(run: Path, tmp_path: Path) -> None:
+def test_out_may_be_an_empty_folder(run: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert (export(ckpt_of(run), tmp_path / "out") / ADAPTER).is_file()
 
@@ -152,7 +151,11 @@ REFUSED: list[tuple[Callable[[Path], object], str, list[str]]] = [
         f"{STEP}.ckpt",
         ["--config", "--pretrained"],
     ),
-    (lambda r: (r / "config.yaml").write_text("a: 1"), f"{STEP}.ckpt", ["is no run's", "lacks"]),
+    (
+        lambda r: (r / "config.yaml").write_text("a: 1"),
+        f"{STEP}.ckpt",
+        ["is not a run's config", "lacks"],
+    ),
     (lambda r: (r / "config.yaml").write_text("a: [1"), f"{STEP}.ckpt", ["config: can't read"]),
     (_other_folder, f"{STEP}.ckpt", ["holds another adapter than", "name the folder"]),
     (_neither, f"{STEP}.ckpt", ["config:", "rank and scale are not known"]),
@@ -194,7 +197,7 @@ def test_of_many_checkpoints_the_newest_are_named(run: Path, tmp_path: Path, cap
 
 @pytest.mark.parametrize("mask", [0o022, 0o027])
 @pytest.mark.parametrize("merge", [[], ["--merge"]])
-def test_weights_are_readable_by_whom_other_files_are(
+def test_weights_have_the_mode_of_other_files(
     run: Path, tmp_path: Path, mask: int, merge: list[str]
 ) -> None:
     before = os.umask(mask)
@@ -212,7 +215,7 @@ def test_another_model_s_weights(run: Path, checkpoint: Path, tmp_path: Path, ca
     assert "holds an adapter of another model than" in capsys.readouterr().err
 
 
-def test_what_is_in_the_way_stays(run: Path, tmp_path: Path, capsys) -> None:
+def test_files_in_out_are_kept(run: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine").touch()
@@ -241,7 +244,7 @@ def test_precision_as_a_config_may_write_it(run: Path, tmp_path: Path, named: ob
     assert json.loads((out / "conversation.json").read_text())["dtype"] == "float32"
 
 
-def test_into_the_empty_folder_that_one_stands_in(
+def test_the_working_directory_as_out(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "here"

@@ -23,9 +23,9 @@ UNREADABLE = [
     (b"---\n", "holds no settings", "a document without content"),
     (b"{}\n", "holds no settings", "an empty mapping"),
     (b"null\n", "holds no settings", "null"),
-    (b"- a\n- b\n", "is no mapping of names to values", "a list"),
-    (b"model\n", "is no mapping of names to values", "a word"),
-    (b"3: 4\n", "is no mapping of names to values", "a number as a name"),
+    (b"- a\n- b\n", "must be a mapping of names to values", "a list"),
+    (b"model\n", "must be a mapping of names to values", "a word"),
+    (b"3: 4\n", "must be a mapping of names to values", "a number as a name"),
     (b"model: [1\n", "Problems parsing config", "a bracket that stays open"),
     (b"model:\n\tlora: null\n", "Problems parsing config", "a tab"),
     (b"a: 1\na: 2\n", "Problems parsing config", "a key that stands twice"),
@@ -51,12 +51,12 @@ UNRESOLVED = [
     ),
     ("runs/${oc.env:NOT_SET}/x", "a.b: the environment variable 'NOT_SET' is not set", "a part"),
     ("${oc.env:${c}}", "a.b: the environment variable 'NOT_SET_EITHER' is not", "named by a value"),
-    ("${nowhere.d}", "a.b: '${nowhere.d}' stands for a key that this file does not have", "no key"),
-    ("${env:HOME}", "a.b: '${env:HOME}' names a resolver that is not there; oc.env", "no resolver"),
+    ("${nowhere.d}", "a.b: '${nowhere.d}' refers to a key that this file does not have", "no key"),
+    ("${env:HOME}", "a.b: '${env:HOME}' names an unknown resolver; OmegaConf has", "no resolver"),
     ("${a.b}", "a.b: '${a.b}' can't be resolved: Recursive interpolation", "itself"),
     ('"${oc.decode:x[}"', "a.b: extraneous input '['", "an interpolation that makes no sense"),
     ("${oc.decode:'{'}", "a.b: \"${oc.decode:'{'}\" can't be resolved: ", "nothing to decode"),
-    ("???", "a.b: ??? stands where a value must be given", "left open"),
+    ("???", "a.b: ??? must be replaced by a value", "left open"),
 ]
 
 
@@ -73,7 +73,7 @@ def test_an_interpolation_that_fails(
     assert str(refusal.value).startswith(phrase)
 
 
-def test_what_is_there_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interpolations_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATE", "3e-4")
     file = tmp_path / "config.yaml"
     file.write_bytes(

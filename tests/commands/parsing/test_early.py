@@ -1,4 +1,4 @@
-"""What is refused before torch is loaded, and that nothing good is."""
+"""Mistakes are refused before torch is imported; correct configs pass."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_the_key_that_was_meant(added: str, meant: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("added", ["--model.zzzzzz=1", "--resume=1", "--data.path=x"])
-def test_no_key_is_made_up(added: str) -> None:
+def test_no_key_is_suggested_where_none_is_near(added: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         check("fit", ["--config", QUICKSTART, added])
     assert "did you mean" not in str(refusal.value)
@@ -112,16 +112,16 @@ FINE = [
 
 
 @pytest.mark.parametrize(("verb", "args", "why"), FINE)
-def test_what_is_left_to_the_parser(verb: str, args: list[str], why: str) -> None:
+def test_uncertain_cases_are_left_to_the_parser(verb: str, args: list[str], why: str) -> None:
     check(verb, ["--config", QUICKSTART, *args])
 
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 @pytest.mark.parametrize("verb", ["fit", "plan"])
-def test_shipped_configs_are_fine(config: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shipped_configs_pass(config: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     check(verb, ["--config", str(config)])
 
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("prepare/*.yaml")), ids=lambda p: p.name)
-def test_configs_of_prepare_are_fine(config: Path) -> None:
+def test_configs_of_prepare_pass(config: Path) -> None:
     check("prepare", ["--config", str(config), "--policy.pretrained=x", "--limits.max_pixels=9"])

@@ -1,4 +1,4 @@
-"""One line that says what was wrong, and where in the config."""
+"""Errors are one line, with the key in the config."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_explain(message: str, expected: str) -> None:
     assert explain(message, ["a.bce", "other"]).startswith(expected)
 
 
-def test_the_mistake_within_what_was_wrapped_around_it() -> None:
+def test_the_config_error_is_found_behind_a_wrapper() -> None:
     mistake = ConfigError("model.lora.r: at least 1")
     wrapped = ValueError("outer")
     wrapped.__cause__ = mistake

@@ -1,4 +1,4 @@
-"""The first words: what they say, and what they do not load."""
+"""Help, version and refusals, without importing torch."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Limits of numbers: constructors and the look before torch is loaded say the same."""
+"""Limits of numbers: constructors and the check before torch is imported agree."""
 
 import math
 from collections.abc import Iterator
@@ -318,14 +318,14 @@ WITH_NUMBERS = {
 }
 
 
-def test_the_walk_comes_by_every_room() -> None:
+def test_the_walk_finds_every_class_of_the_table() -> None:
     names = {path.rpartition(".")[2] for path in WITH_NUMBERS}
     ours = {of.__name__ for of, *_ in REFUSED} | {"Demand"}
     assert ours <= names
 
 
 @pytest.mark.parametrize("path", sorted(WITH_NUMBERS), ids=lambda path: path.rpartition(".")[2])
-def test_no_limit_is_known_to_one_of_both_alone(path: str, needed: dict[str, Any]) -> None:
+def test_both_checks_know_the_same_limits(path: str, needed: dict[str, Any]) -> None:
     """What a constructor refuses is refused early in the same words, and the other way round."""
     of = class_of(path)
     given = needed.get(of.__name__, {})
@@ -380,13 +380,13 @@ def all_but(key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("key", GOOD)
-def test_what_is_not_replaced_is_refused(key: str, tmp_path: Path) -> None:
+def test_a_value_that_is_not_overridden_is_refused(key: str, tmp_path: Path) -> None:
     said = early_refusal("fit", *first_values(tmp_path), *all_but(key))
     assert str(said).startswith(f"{key}: ")
 
 
 @pytest.mark.parametrize(("key", "later"), [*((k, None) for k in GOOD), *OTHERWISE])
-def test_what_is_replaced_is_not(key: str, later: str | None, tmp_path: Path) -> None:
+def test_an_overridden_value_is_not_refused(key: str, later: str | None, tmp_path: Path) -> None:
     given = [*first_values(tmp_path), *all_but(key)]
     assert early_refusal("fit", *given, *(GOOD[key] if later is None else [later])) is None
 

@@ -1,4 +1,4 @@
-"""Options as read from sources against those that the classes themselves have."""
+"""Options as read from source are those of the imported classes."""
 
 import inspect
 from pathlib import Path

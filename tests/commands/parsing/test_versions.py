@@ -1,4 +1,4 @@
-"""What is said of packages outside of the tested range."""
+"""Messages about packages outside of their bounds."""
 
 import tomllib
 from importlib import metadata
@@ -19,7 +19,7 @@ BOUNDED = {"bitsandbytes", "jsonargparse", "lightning", "math-verify", "peft", "
 BOUNDED |= {"torchdata", "torchvision", "transformers"}
 
 
-def test_here_all_is_in_range() -> None:
+def test_the_installed_packages_are_in_range() -> None:
     assert versions.out_of_range() is None
 
 
@@ -94,7 +94,9 @@ def test_several_are_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said is not None and said.count("is installed") == len(DECLARED)
 
 
-def test_run_from_its_folder_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_reported_where_the_package_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(versions, "PACKAGE", "visionthink_pl_that_nobody_installed")
     assert versions.out_of_range() is None
 

@@ -1,4 +1,4 @@
-"""Which changes are found, with what a step needs made up: a formula in place of the estimate."""
+"""Advice, with a formula in place of the estimate."""
 
 from collections import Counter
 from dataclasses import replace
@@ -15,13 +15,13 @@ from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.policy import Full, Lora
 
 PACKED = Lora(quantization="nf4")
-taken: list[Setup] = []
+estimated: list[Setup] = []
 
 
 def made_up(setup: Setup) -> Estimate:
     """Weights, 1 a row in rollouts, and 1 a trajectory in the update, 4 without checkpointing;
     more for smaller groups, which have as many more images."""
-    taken.append(setup)
+    estimated.append(setup)
     tuning = setup.tuning
     weights = 100 if isinstance(tuning, Full) else 10 if tuning.quantization else 40
     rows = setup.groups_at_once * setup.group_size
@@ -43,7 +43,7 @@ def plain(**changes: object) -> Setup:
 
 @pytest.fixture(autouse=True)
 def _made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken.clear()
+    estimated.clear()
     monkeypatch.setattr(advice, "estimate", made_up)
 
 
@@ -60,13 +60,13 @@ def test_single_changes_in_the_order_of_their_cost() -> None:
     assert advised(plain(), 70).together is None
 
 
-def test_smaller_groups_do_alone_where_that_makes_fewer_rows() -> None:
+def test_smaller_groups_suffice_alone_where_fewer_rows_remain() -> None:
     """16 prompts in groups of 2 are 32 rows; in groups of 4 they are 64, 48 of them at once."""
     assert ("rollout.group_size", "2") in alone(plain(), 75)
     assert "rollout.group_size" not in dict(alone(plain(prompts=99), 75))
 
 
-def test_full_fine_tuning_is_told_of_4_bits_where_bf16_would_not_do() -> None:
+def test_full_fine_tuning_is_advised_4_bits_where_bf16_does_not_fit() -> None:
     full = plain(tuning=Full())
     assert alone(full, 95) == [("model.lora", "{r: 16}")]
     assert alone(full, 60) == [("model.lora", "{r: 16, quantization: nf4}")]
@@ -97,10 +97,10 @@ def test_together(changes: dict[str, object], room: float, expected: dict[str, s
     assert not found.changes and found.together is not None
     assert dict(found.together.settings) == expected
     assert found.together.fits and found.together.peak <= room
-    assert len(taken) <= MOST
+    assert len(estimated) <= MOST
 
 
-def test_halves_of_estimates_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_halves_of_estimates_are_combined(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peak that is told is the one that the settings have, estimated as a whole."""
     setup = plain(tuning=PACKED, micro_batch_size=32)
     found = advised(setup, 36).together
@@ -111,18 +111,18 @@ def test_halves_of_estimates_are_put_together(monkeypatch: pytest.MonkeyPatch) -
 def test_where_nothing_suffices_it_says_so_after_two_estimates() -> None:
     found = advised(plain(), 11)
     assert found.together is not None and not found.together.fits and not found.changes
-    assert len(taken) == 2 and found.together.weights == 10
+    assert len(estimated) == 2 and found.together.weights == 10
     assert found.together.settings["model.lora.quantization"] == "nf4"
     assert found.together.settings["rollout.rows"] == "2"
 
 
-def test_no_more_estimates_than_a_plan_may_take() -> None:
+def test_the_number_of_estimates_is_bounded() -> None:
     """What was found until then still fits."""
     setup = plain(tuning=Full(), micro_batch_size=1024, rows=1024, prompts=512)
     for room in (16, 20, 45, 60, 110, 130):
-        taken.clear()
+        estimated.clear()
         found = advised(setup, room)
-        assert len(taken) <= MOST + 2  # to the end of the walk
+        assert len(estimated) <= MOST + 2  # to the end of the walk
         assert found.changes or (found.together and found.together.fits)
 
 
@@ -139,8 +139,8 @@ def verdict(setup: Setup, room: float) -> str:
     return Report(setup, made_up(setup), card, advised(setup, room)).verdict()
 
 
-def test_the_last_resort_names_nothing_that_is_on() -> None:
+def test_the_last_resort_names_no_setting_that_is_already_on() -> None:
     said = verdict(plain(tuning=PACKED, micro_batch_size=1), 1)
-    assert "Not even " in said and "take a smaller model" in said
+    assert "Not even " in said and "use a smaller model" in said
     assert "nf4" not in said and "checkpointing" not in said
     assert "together: rollout.rows=24, model.lora.quantization=nf4" in verdict(plain(), 39)

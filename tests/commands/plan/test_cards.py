@@ -80,13 +80,13 @@ def test_cards(text: str, size: float) -> None:
 
 
 @pytest.mark.parametrize(("text", "message", "why"), REFUSED)
-def test_what_is_no_card(text: str, message: str, why: str) -> None:
+def test_texts_that_are_no_card(text: str, message: str, why: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Card.parse(text)
     assert str(caught.value).startswith("--gpu: ") and message in str(caught.value), why
 
 
-def test_names_are_in_the_form_that_they_are_looked_up_in() -> None:
+def test_keys_of_the_table_are_normalised() -> None:
     for name, sizes in MEMORY.items():
         assert _key(name) == name and list(sizes) == sorted(set(sizes))
         assert Card.parse(f"{name} {sizes[-1]}GB").memory == sizes[-1] * GIB

@@ -42,7 +42,7 @@ def test_without_a_card_there_are_figures_and_no_verdict(capsys: pytest.CaptureF
         assert word in out
 
 
-def test_the_card_that_is_there_is_taken(
+def test_the_machine_s_gpu_is_the_default(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Card, "here", classmethod(lambda cls: Card("the GPU here", 8 * GIB)))
@@ -50,7 +50,7 @@ def test_the_card_that_is_there_is_taken(
     assert code == 0 and "the GPU here" in " ".join(out.split()) and "It fits" in out
 
 
-def test_json_in_place_of_the_table_and_beside_it(
+def test_json_replaces_the_table_or_goes_to_a_file(
     capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
     code, out, _ = plan(capsys, *SMALL, "--gpu", "8GB", "--json")
@@ -109,7 +109,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("width", ["80", "110"])
-def test_the_table_is_whole_in_a_narrow_window(
+def test_the_table_is_complete_in_a_narrow_window(
     width: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
@@ -120,7 +120,7 @@ def test_the_table_is_whole_in_a_narrow_window(
         "prompts", "decoding", "look", "forward", "loss", "backward", "optimizer"
     ]  # fmt: skip
     assert heads[0].index("second") + len("second") == heads[1].index("look") + len("look")
-    assert re.search(r"^in all( +\d+\.\d\d){7} *$", out, re.MULTILINE)
+    assert re.search(r"^total( +\d+\.\d\d){7} *$", out, re.MULTILINE)
     assert "a card of 8 GB" in " ".join(out.split())
 
 
@@ -132,7 +132,7 @@ PROMPTS = [  # a text as long as what is left of 700 tokens; 512 without that li
 
 
 @pytest.mark.parametrize(("args", "text"), PROMPTS)
-def test_prompts_are_as_long_as_they_may_be(
+def test_prompts_have_their_maximal_length(
     args: list[str], text: Callable[[int], int], capsys: pytest.CaptureFixture
 ) -> None:
     """The first look has half of 112 pixels a side: 2 x 2 visual tokens."""
@@ -245,7 +245,7 @@ def test_fit_checks_with_the_longest_prompts(monkeypatch: pytest.MonkeyPatch) ->
     assert tokens == [512, 1900]
 
 
-def test_fit_goes_on_where_nothing_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_continues_where_the_plan_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(setup: object) -> None:
         raise RuntimeError("an unknown layer")
 

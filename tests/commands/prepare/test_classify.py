@@ -51,7 +51,7 @@ def verdicts(needs: int, suffices: int, dropped: int) -> dict[int, Verdict]:
 @pytest.mark.parametrize(
     ("needs", "suffices"), [(30, 12), (12, 30), (9, 9), (5, 0), (0, 5), (0, 0)]
 )
-def test_balance_takes_all_of_the_smaller_class_and_as_many_of_the_larger(
+def test_balance_draws_all_of_the_smaller_class_and_as_many_of_the_larger(
     needs: int, suffices: int
 ) -> None:
     found = verdicts(needs, suffices, 17)

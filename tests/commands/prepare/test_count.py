@@ -73,9 +73,7 @@ def test_correct_is_exactly_one(tmp_path: Path, policy: Policy) -> None:
     assert SampleCounter(settings, policy)(samples(0)) == [(1, 1)]
 
 
-def test_what_could_not_be_scored_is_no_zero_and_is_tried_again(
-    tmp_path: Path, policy: Policy
-) -> None:
+def test_unscored_is_not_wrong_and_is_tried_again(tmp_path: Path, policy: Policy) -> None:
     def run(fails) -> dict[int, Row]:
         settings = make_settings(tmp_path, data=LookCloser(6), accuracy=Faulty(fails))
         record = Record(tmp_path, {})
@@ -95,7 +93,7 @@ def test_what_could_not_be_scored_is_no_zero_and_is_tried_again(
     }
 
 
-def test_what_changed_in_between_is_refused(tmp_path: Path, policy: Policy) -> None:
+def test_a_changed_sample_is_refused(tmp_path: Path, policy: Policy) -> None:
     first, second = samples(0, 1)
     for data, fails in ((Listed([first]), True), (Listed([replace(second, id=first.id)]), False)):
         reward = Faulty(lambda group, fails=fails: fails)
@@ -104,7 +102,7 @@ def test_what_changed_in_between_is_refused(tmp_path: Path, policy: Policy) -> N
         if fails:
             count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
             continue
-        with pytest.raises(ConfigError, match=f"sample 0 .{first.id}. is not what it was"):
+        with pytest.raises(ConfigError, match=f"sample 0 .{first.id}. has changed since"):
             count_all(settings, SampleCounter(settings, policy), record, report=lambda rows: None)
 
 

@@ -1,4 +1,4 @@
-"""Which samples repeat an earlier one."""
+"""Which samples duplicate an earlier one."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def test_the_same_pixels_in_another_shape_are_none() -> None:
     assert found(None, wide, tall) == [None, None]
 
 
-def test_near_identical_images_count_only_if_wanted() -> None:
+def test_near_duplicates_are_found_only_if_asked_for() -> None:
     changed = one_pixel_changed(FIRST)
     assert found(None, FIRST, changed) == [None, None]
     assert found(2, FIRST, changed) == [None, FIRST.id]
@@ -54,12 +54,12 @@ def test_different_images_are_not_near() -> None:
     assert found(2, FIRST, OTHER) == [None, None]
 
 
-def test_a_duplicate_leads_to_the_first_of_its_kind() -> None:
+def test_a_duplicate_names_the_first_sample() -> None:
     changed = one_pixel_changed(FIRST)
     assert found(2, FIRST, changed, changed) == [None, FIRST.id, FIRST.id]
 
 
-def test_an_unreadable_sample_repeats_nothing() -> None:
+def test_an_unreadable_sample_is_no_duplicate() -> None:
     bad = UnreadableSample("bad", "no image")
     assert found(2, bad, bad, FIRST) == [None, None, None]
     row = examine(3, bad, Seen(2))

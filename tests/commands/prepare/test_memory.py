@@ -9,10 +9,10 @@ import torch
 from rich.console import Console
 
 from prepare_helpers import make_settings
-from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.prepare import count
 from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.commands.prepare.run import prepare
+from visionthink_pl.commands.verb import exit_code
 from visionthink_pl.rewards import RuleAccuracy
 from visionthink_pl.rollout import RolloutEngine
 
@@ -66,7 +66,7 @@ def test_the_phase_the_sizes_and_the_change_are_named(
     assert exit_code(run) == 1
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("error: out of memory ") and said in line, line
-    assert line.endswith("What was counted is kept: the same command goes on from there")
+    assert line.endswith("The counts are kept: the same command resumes from there")
     if owner is RolloutEngine:
         assert "; lower rows to 4, or lower prompts_per_batch to 2, or lower limits" in line
     counts = tmp_path / "counts.jsonl"

@@ -123,7 +123,7 @@ def test_settings_that_the_counts_do_not_depend_on(added: str) -> None:
 
 
 @pytest.mark.usefixtures("_no_weights")
-def test_a_run_that_stops_and_one_that_is_interrupted(
+def test_exit_codes_of_a_stopped_and_an_interrupted_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error, code in ((RunStopped("no\nverdicts"), 1), (KeyboardInterrupt(), 130)):
@@ -135,7 +135,7 @@ def test_a_run_that_stops_and_one_that_is_interrupted(
         assert main(BASE) == code
     printed = capsys.readouterr()
     assert printed.err == "error: no verdicts\n"
-    assert "the same command goes on from here" in printed.out
+    assert "the same command resumes from here" in printed.out
 
 
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +148,7 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("batches", [0, 2])
-def test_a_killed_run_goes_on_to_the_same_counts(tmp_path: Path, batches: int, quiet) -> None:
+def test_a_killed_run_resumes_to_the_same_counts(tmp_path: Path, batches: int, quiet) -> None:
     """Torn in the middle of a line besides, with two that could not be read or rolled out."""
     drawn = [LookCloser(40)[index] for index in range(10)]
     data = Listed([*drawn[:5], UnreadableSample("bad", "no image"), drawn[0], *drawn[5:]])
@@ -170,7 +170,7 @@ def test_a_killed_run_goes_on_to_the_same_counts(tmp_path: Path, batches: int, q
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_finished_folder_is_written_anew_without_the_model(
+def test_a_finished_folder_is_written_again_without_the_model(
     tmp_path: Path, quiet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = prepare(make_settings(tmp_path), {}, quiet)

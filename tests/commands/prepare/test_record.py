@@ -1,4 +1,4 @@
-"""The counts on disk: torn lines, other settings, and going on from any point."""
+"""The counts on disk: incomplete lines, other settings, and resuming from any point."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ def test_a_later_line_of_a_sample_replaces_the_earlier(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [1, 20, -1])
-def test_a_torn_last_line_is_cut_off(tmp_path: Path, left: int) -> None:
+def test_an_incomplete_last_line_is_cut_off(tmp_path: Path, left: int) -> None:
     Record(tmp_path, SETTINGS).append(ROWS)
     file = tmp_path / "counts.jsonl"
     first, second, _ = file.read_bytes().split(b"\n")
@@ -39,10 +39,10 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, left: int) -> None:
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"index": 0}', '{"index": 0, "id": "a", "x": 1}'])
-def test_a_whole_line_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
+def test_an_invalid_complete_line_is_refused(tmp_path: Path, line: str) -> None:
     Record(tmp_path, SETTINGS)
     (tmp_path / "counts.jsonl").write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"counts.jsonl:1 is no line of counts"):
+    with pytest.raises(ConfigError, match=r"counts.jsonl:1 is not a line of counts"):
         Record(tmp_path, SETTINGS)
 
 
@@ -83,7 +83,7 @@ def counted(folder: Path, count: FakeCount, **options) -> bytes:
 
 
 @pytest.mark.parametrize("batches", [1, 3, 4])
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, batches: int) -> None:
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, batches: int) -> None:
     whole = counted(tmp_path / "whole", FakeCount())
     assert counted(tmp_path / "killed", FakeCount(stop_after=batches)) != whole
     rest = FakeCount()
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, batches: int) ->
 
 
 @pytest.mark.parametrize("kept", [3, 200, 1000, 2000])
-def test_a_record_cut_anywhere_goes_on_to_the_same_bytes(tmp_path: Path, kept: int) -> None:
+def test_a_record_cut_anywhere_resumes_to_the_same_bytes(tmp_path: Path, kept: int) -> None:
     whole = counted(tmp_path, FakeCount())
     assert kept < len(whole)
     (tmp_path / "counts.jsonl").write_bytes(whole[:kept])

@@ -1,4 +1,4 @@
-"""The data set as it is read back, and the picture."""
+"""The data set, read back, and the histogram."""
 
 import io
 from collections import Counter
@@ -127,7 +127,7 @@ def test_a_kill_while_writing_leaves_the_data_set_that_was_there(
 def test_an_image_that_changed_since_it_was_counted_is_refused(tmp_path: Path) -> None:
     selection = selected(make_settings(tmp_path), tmp_path)
     changed = make_settings(tmp_path, data=LookCloser(20, seed=1))
-    with pytest.raises(ConfigError, match=r"data: sample 0 .* is not what it was"):
+    with pytest.raises(ConfigError, match=r"data: sample 0 .* has changed since"):
         write_dataset(tmp_path / "dataset", selection, changed)
     assert not (tmp_path / "dataset").exists()
 

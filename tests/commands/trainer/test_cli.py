@@ -70,7 +70,7 @@ def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return printed.removeprefix("error: ").rstrip()
 
 
-def test_without_a_mistake_the_model_is_loaded(config: Path) -> None:
+def test_a_correct_config_reaches_the_loading_of_the_model(config: Path) -> None:
     with pytest.raises(AboutToLoad):
         main(["fit", "--config", str(config)])
 
@@ -122,7 +122,10 @@ ON_THE_COMMAND_LINE = [
     ),
     ("--trainer.callbacks=RolloutLog", "trainer.callbacks: a list, such as [RolloutLog]"),
     ("--trainer.val_check_interval=3", "trainer.val_check_interval: 3 batches, but an epoch of"),
-    ("--ckpt_path=last", "ckpt_path: name the file; a new process knows of no last checkpoint"),
+    (
+        "--ckpt_path=last",
+        "ckpt_path: name the file; a new process doesn't know the last checkpoint",
+    ),
     (
         "--model.loss=visionthink_pl.losses.GRPOLos",
         "model.loss: there is no class visionthink_pl.losses.GRPOLos; "
@@ -176,7 +179,7 @@ ON_THE_COMMAND_LINE = [
     ("--rollout.tools=[ResizeImage, ResizeImage]", "rollout.tools: each needs a name of its own"),
     (
         "--trainer.callbacks=[visionthink_pl.callbacks.RolloutCallback]",
-        "trainer.callbacks: RolloutCallback is there already, as rollout",
+        "trainer.callbacks: RolloutCallback is added already, as rollout",
     ),
     ("--rollout.max_turns=1", "rollout.max_turns: at least 2 where tools (resize_image) are"),
     ("--rollout.rewards=[]", "rollout.rewards: at least one reward"),
@@ -260,7 +263,9 @@ def test_negative_control_strategies_that_work(config: Path, strategy: str) -> N
         main(["fit", "--config", str(config)])
 
 
-def test_auto_takes_the_cpu_of_a_mac(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_the_cpu_where_mps_is_available(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
     config.write_text(CONFIG.replace("accelerator: cpu", "accelerator: auto"))
     with pytest.raises(AboutToLoad):
@@ -338,15 +343,15 @@ def test_a_file_that_is_no_checkpoint(
     assert line.startswith("ckpt_path: 'mine.ckpt' can't be read as a checkpoint: ")
 
 
-def test_a_file_of_something_else(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_a_training_run_is_no_checkpoint(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.save({"state_dict": {}}, "weights.pt")
     line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=weights.pt")
     assert line.startswith("ckpt_path: 'weights.pt' is no checkpoint of a training run: it lacks")
 
 
-def test_an_endless_training_has_no_end_to_decay_to(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_decay_needs_a_length_of_training(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     endless = ["--trainer.max_epochs=-1", "--model.optimizer.schedule=cosine"]
     line = one_line(capsys, "fit", "--config", str(config), *endless)
     assert "model.optimizer.schedule: cosine needs an end of training" in line
@@ -363,9 +368,7 @@ def test_a_mistake_found_while_loading_is_one_line_too(
     assert line == "model.lora.targets: nothing matches"
 
 
-def test_an_error_that_is_no_mistake_of_the_user_s_keeps_its_traceback(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_keeps_its_traceback(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise ValueError("a bug")
 
@@ -436,7 +439,7 @@ WITHOUT_VALIDATION = ["--data.validation=null", "--trainer.limit_val_batches=0"]
 
 
 @pytest.mark.parametrize("without", WITHOUT_VALIDATION)
-def test_an_interval_plays_no_part_where_nothing_is_validated(config: Path, without: str) -> None:
+def test_the_interval_is_not_checked_without_validation(config: Path, without: str) -> None:
     own = ["--trainer.val_check_interval=50", "--data.prompts_per_step=4", without]
     with pytest.raises(AboutToLoad):
         main(["fit", "--config", str(config), *own])

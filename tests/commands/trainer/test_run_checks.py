@@ -1,4 +1,4 @@
-"""What a run would find out too late."""
+"""Checks before a run."""
 
 import importlib
 import sys
@@ -61,7 +61,7 @@ REFUSED = [
     ),
     (
         ["--trainer.logger={class_path: lightning.pytorch.loggers.WandbLogger}"],
-        "trainer.logger: WandbLogger needs a package that is not here: ",
+        "trainer.logger: WandbLogger needs a package that is not installed: ",
     ),
     (
         ["--trainer.logger=[{class_path: lightning.pytorch.loggers.MLFlowLogger}]"],
@@ -115,7 +115,7 @@ def test_a_judge_without_its_extra_names_the_command(
     assert said.endswith("python -m pip install 'visionthink_pl[judge]'"), said
 
 
-def test_a_figure_that_is_logged_is_waited_for() -> None:
+def test_a_logged_metric_may_be_monitored() -> None:
     args = ["--trainer.logger=false", callback("EarlyStopping", monitor="val/accuracy/digit")]
     with pytest.raises(AboutToLoad):
         main(["fit", "--config", QUICKSTART, *SMALL, *args])
@@ -125,7 +125,7 @@ class Logs(Callback):
     """Somebody's own callback, which may log what it likes."""
 
 
-def test_nothing_is_said_beside_callbacks_of_somebody_else_s() -> None:
+def test_monitored_metrics_are_not_checked_beside_a_user_s_callbacks() -> None:
     waiting = EarlyStopping(monitor="mine")
     with pytest.raises(ConfigError):
         check_monitored([waiting], ["val/accuracy"])
@@ -133,21 +133,21 @@ def test_nothing_is_said_beside_callbacks_of_somebody_else_s() -> None:
     check_monitored([ModelCheckpoint()], [])
 
 
-def test_without_accuracy_among_the_rewards_there_is_no_such_figure() -> None:
+def test_accuracy_is_not_logged_without_such_a_reward() -> None:
     module = VisionThinkModule(kinds=("digit",))
     assert "val/accuracy/digit" in figures_of(module, PARTS, True)
     assert not any("accuracy" in name for name in figures_of(module, ("format",), True))
     assert not any(name.startswith("val/") for name in figures_of(module, PARTS, False))
 
 
-def test_an_import_that_no_class_of_the_config_needs_is_a_fault_of_ours() -> None:
+def test_a_failed_import_of_no_class_in_the_config_is_a_bug() -> None:
     try:
         importlib.import_module("no_such_package")
     except ImportError as error:
         assert missing_package(error, {"a": {"class_path": "b.C"}}) is None
 
 
-def test_where_the_folder_is_there_already() -> None:
+def test_an_existing_folder() -> None:
     Path("logs").mkdir()
     with pytest.raises(AboutToLoad):
         main(["fit", "--config", QUICKSTART, *SMALL, logger("CSVLogger", "logs")])

@@ -1,1 +1,1 @@
-"""A trained policy as the hub would have it: the adapter, or merged weights."""
+"""The verb ``export``: a trained policy in the hub's formats, as adapter or merged weights."""

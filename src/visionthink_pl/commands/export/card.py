@@ -1,4 +1,4 @@
-"""The model card: what was trained, on what, and what came of it. What is not known is said."""
+"""Writes the model card: training, data and results; what is not known is called unknown."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.commands.export.validation import validations
 
 UNKNOWN = "unknown: the run's config was not found"
-ASKED = {
-    None: "The run had tools or views of its own, which are needed to ask the model as it was "
-    "trained.",
+USE = {  # by the number of looks
+    None: "The run had tools or views of its own; the model needs them as they were in training.",
     1: f"The image is shown in full at once. `python {EXAMPLE} photo.png QUESTION` asks the model.",
     2: "The image is shown at half its width and height; where the model calls its tool, it is "
     f"shown in full. `python {EXAMPLE} photo.png QUESTION` does so with plain transformers.",
@@ -25,25 +24,25 @@ ASKED = {
 
 
 def write_card(
-    run: Run, trained: Trained, merged: Merged | None, told: Mapping[str, Any], out: Path
+    run: Run, trained: Trained, merged: Merged | None, texts: Mapping[str, Any], out: Path
 ) -> None:
     """Write ``README.md``.
 
     Args:
-        run: where the weights come from.
-        trained: what was trained.
+        run: that the weights come from.
+        trained: the trained weights.
         merged: the whole model; ``None`` where an adapter is exported.
-        told: the conversation.
-        out: the folder.
+        texts: the values of ``conversation.json``.
+        out: folder to write into.
     """
     paragraphs = [
         _front_matter(run, trained, whole=merged is not None),
         f"# {run.base_name}, taught when to look closer",
         "Trained with visionthink_pl after VisionThink (arXiv 2507.13348).",
-        *("## Use", ASKED[looks(run)]),
+        *("## Use", USE[looks(run)]),
         f"The texts of the conversation are in `{CONVERSATION}`. The system prompt"
         + (":" if run.config_file else " is the default's; the run's is unknown:"),
-        _fenced(told["prompt"], "text"),
+        _fenced(texts["prompt"], "text"),
         "Decoding is greedy, without a repetition penalty.",
         *("## Training", _training(run, trained)),
         *([] if merged is None else [_rounding(run, trained, merged)]),
@@ -106,7 +105,7 @@ def _data(run: Run) -> str:
 
 
 def _validation(run: Run, trained: Trained) -> str:
-    """A row a metric; greedy, over the validation source."""
+    """A table with one row per metric of greedy validation, before training and last."""
     if run.config_file is None:
         return UNKNOWN
     before, after = validations(run.config_file.parent, trained.batches)

@@ -24,19 +24,19 @@ from transformers import (
 )
 
 FOLDER = Path(__file__).parent
-TOLD = json.loads((FOLDER / "conversation.json").read_text(encoding="utf-8"))
+SETTINGS = json.loads((FOLDER / "conversation.json").read_text(encoding="utf-8"))
 
 
 def load() -> tuple[Any, Any]:
-    """The model, as it was trained, and its processor."""
-    quantization = TOLD["quantization"]
+    """Load the model, in the precision of training, and its processor."""
+    quantization = SETTINGS["quantization"]
     model: Any = AutoModelForImageTextToText.from_pretrained(
-        TOLD["base"] or FOLDER,
-        dtype=TOLD["dtype"],
+        SETTINGS["base"] or FOLDER,
+        dtype=SETTINGS["dtype"],
         device_map="cuda" if torch.cuda.is_available() else "cpu",
         quantization_config=quantization and BitsAndBytesConfig.from_dict(quantization),
     )
-    if TOLD["base"]:
+    if SETTINGS["base"]:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(FOLDER))
@@ -45,7 +45,7 @@ def load() -> tuple[Any, Any]:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """As the model was trained to see pictures: the right way up, on white, with 8 bits."""
+    """Convert as in training: EXIF orientation applied, transparency on white, 8-bit RGB."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("RGB")
@@ -56,8 +56,8 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def within_limits(image: Image.Image) -> Image.Image:
-    """The full image: as large as it is, unless that is too small or too large."""
-    pixels, least, most = image.width * image.height, TOLD["min_pixels"], TOLD["max_pixels"]
+    """The full image, resized only where it is outside of the pixel limits."""
+    pixels, least, most = image.width * image.height, SETTINGS["min_pixels"], SETTINGS["max_pixels"]
     if least <= pixels <= most:
         return image
     shrink = pixels > most
@@ -74,12 +74,12 @@ def half(image: Image.Image) -> Image.Image:
 
 
 def encode(processor: Any, text: str, image: Image.Image) -> dict[str, torch.Tensor]:
-    """Text with one image as the model reads it."""
+    """The model's inputs for a text with one image."""
     return dict(processor(text=[text], images=[image], return_tensors="pt"))
 
 
 def prompt(processor: Any, system: str, question: str, image: Image.Image) -> dict[str, Any]:
-    """The first thing that the model reads."""
+    """The inputs of the first turn."""
     user = [{"type": "image"}, {"type": "text", "text": question}]
     messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
@@ -87,25 +87,24 @@ def prompt(processor: Any, system: str, question: str, image: Image.Image) -> di
 
 
 def opening(processor: Any, image: Image.Image, question: str) -> tuple[dict[str, Any], bool]:
-    """The prompt, and whether a second look is on offer: only where it can show more."""
-    in_full = prompt(processor, TOLD["prompt_without_tools"], question, image)
-    if TOLD["tool_response"] is None:
+    """The prompt, and whether a second look is offered: only where it has more visual tokens."""
+    in_full = prompt(processor, SETTINGS["prompt_without_tools"], question, image)
+    if SETTINGS["tool_response"] is None:
         return in_full, False
-    small = prompt(processor, TOLD["prompt"], question, half(image))
+    small = prompt(processor, SETTINGS["prompt"], question, half(image))
     visual = [(p["mm_token_type_ids"] != 0).sum() for p in (small, in_full)]
     return (small, True) if visual[0] < visual[1] else (in_full, False)
 
 
 def generate(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-    """All ids so far and those of one more turn, shape (1, T); greedy, as the generation config
-    says."""
+    """Generate one turn; return all ids so far, shape (1, T). Greedy, by the generation config."""
     return model.generate(**{name: value.to(model.device) for name, value in inputs.items()}).cpu()
 
 
-def behind(
+def continued(
     ids: torch.Tensor, before: dict[str, Any], more: dict[str, Any]
 ) -> dict[str, torch.Tensor]:
-    """What follows ``ids``, which are kept as they were generated and never encoded again."""
+    """Inputs of the next turn: ``ids`` as generated, never encoded again, and ``more`` after."""
     generated = torch.zeros_like(ids[:, before["input_ids"].shape[1] :])
     kinds = (before["mm_token_type_ids"], generated, more["mm_token_type_ids"])
     all_ids = torch.cat([ids, more["input_ids"]], 1)
@@ -119,9 +118,9 @@ def behind(
 
 
 def calls(model: Any, processor: Any, turn: list[int]) -> bool:
-    """Whether a turn came to its end and calls; how it words its call is not looked at."""
+    """Whether a finished turn contains a tool call; the call's arguments are not checked."""
     finished = turn[-1] == model.generation_config.eos_token_id
-    return finished and TOLD["call"] in processor.decode(turn)
+    return finished and SETTINGS["call"] in processor.decode(turn)
 
 
 def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[list[int]]:
@@ -131,7 +130,7 @@ def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[l
     ids = generate(model, inputs)
     turns = [ids[0, inputs["input_ids"].shape[1] :].tolist()]
     if offered and calls(model, processor, turns[0]):
-        inputs = behind(ids, inputs, encode(processor, TOLD["tool_response"], image))
+        inputs = continued(ids, inputs, encode(processor, SETTINGS["tool_response"], image))
         ids = generate(model, inputs)
         turns.append(ids[0, inputs["input_ids"].shape[1] :].tolist())
     return turns

@@ -1,4 +1,4 @@
-"""The run that a checkpoint comes from: its config, found and read."""
+"""Finds and reads the config of the run that a checkpoint comes from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 
 from visionthink_pl.commands.export.training_run import Run
-from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
+from visionthink_pl.commands.verb import built, parsed
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
@@ -20,12 +20,12 @@ CONFIG = "config.yaml"
 
 
 def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
-    """The run that a checkpoint comes from.
+    """Find the run that a checkpoint comes from.
 
     Args:
-        ckpt: the checkpoint; Lightning writes it into a folder of the log folder.
-        config: the run's config, where it is not found from there.
-        pretrained: the base; by default what the config says.
+        ckpt: the checkpoint; its config is looked for beside it and in the folder above.
+        config: path of the run's config, in place of that search.
+        pretrained: the base; by default the config's.
 
     Raises:
         ConfigError: neither config nor base is known, or the config can't be read.
@@ -55,12 +55,12 @@ def _config_file(ckpt: Path) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         read = OmegaConf.to_container(OmegaConf.load(file))
-    except Exception as error:  # a parser fed with garbage may raise anything
+    except Exception as error:  # YAML parsers raise many types
         raise ConfigError(f"config: can't read {str(file)!r}: {error}") from error
     if not isinstance(read, dict) or not {"trainer", "model", "rollout"} <= read.keys():
         raise ConfigError(
-            f"config: {str(file)!r} is no run's: it lacks trainer, model or rollout; name the "
-            f"{CONFIG} of the run's log folder"
+            f"config: {str(file)!r} is not a run's config: it lacks trainer, model or rollout; "
+            f"name the {CONFIG} of the run's log folder"
         )
     return {str(key): value for key, value in read.items()}
 
@@ -68,21 +68,12 @@ def _read(file: Path) -> dict[str, Any]:
 def _build(
     family: str | None, rollout: Mapping[str, Any]
 ) -> tuple[type[Family] | None, ConversationOptions]:
-    """What the config names by ``class_path``."""
+    """Build the family's class and the conversation's options from a config."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--model.family", type=type[Family] | None)
     parser.add_class_arguments(ConversationOptions, "rollout")
     names = {field.name for field in fields(ConversationOptions)}
-    told = {key: value for key, value in rollout.items() if key in names}
-    try:
-        built = parser.instantiate(
-            parser.parse_object({"model": {"family": family}, "rollout": told})
-        )
-    except ArgumentError as error:
-        raise ConfigError(explain(str(error), [])) from error
-    except ValueError as error:
-        mistake = config_error(error)
-        if mistake is None:
-            raise
-        raise ConfigError(with_key(str(mistake), {"rollout": rollout})) from error
-    return built.model.family, built.rollout
+    used = {key: value for key, value in rollout.items() if key in names}
+    config = parsed(parser, {"model": {"family": family}, "rollout": used})
+    objects = built(lambda: parser.instantiate(config), {"rollout": rollout})
+    return objects.model.family, objects.rollout

@@ -1,4 +1,4 @@
-"""What stands beside the weights: processor, generation config, conversation, an example."""
+"""Writes the files beside the weights: processor, generation config, conversation, example."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ CONVERSATION, EXAMPLE = "conversation.json", "example.py"
 
 
 def generation_config(run: Run) -> GenerationConfig:
-    """Greedy, with the run's length of a turn; it never takes the ids that were never sampled."""
+    """A greedy generation config with the run's limit of tokens; ids that training never samples
+    are suppressed."""
     never_V = run.family.never_sampled(run.skeleton.config.text_config.vocab_size)
     return GenerationConfig(
         do_sample=False,
@@ -33,15 +34,15 @@ def generation_config(run: Run) -> GenerationConfig:
 
 
 def write_processor(run: Run, out: Path) -> None:
-    """The base's processor and chat template, with the run's limit."""
+    """Write the base's processor and chat template, with the run's pixel limit."""
     family = load_family(run.pretrained, type(run.family), run.family.trust_remote_code)
     family.limit(run.options.limits.max_pixels)
     family.processor.save_pretrained(out)
 
 
 def looks(run: Run) -> int | None:
-    """How many looks the example takes: two where the model may ask for the full image, one where
-    that is shown at once; ``None`` where the run has tools or views of another kind."""
+    """Number of looks in the example: 2 where the model may ask for the full image, 1 where it is
+    shown at once; ``None``, and no example, where the run has other tools or views."""
     view = run.options.view
     if not run.options.offered and isinstance(view, FullView):
         return 1
@@ -52,11 +53,11 @@ def looks(run: Run) -> int | None:
 
 
 def conversation(run: Run, merged: bool) -> dict[str, Any]:
-    """What the example needs to know, as JSON values; an image is a placeholder.
+    """The values of ``conversation.json``, which the example reads.
 
     Args:
-        run: whose conversation it is.
-        merged: whether the weights stand for themselves; an adapter needs its base.
+        run: that the weights come from.
+        merged: whether whole weights are exported; an adapter needs its base.
     """
     opening = run.conversation.open(made_up_sample())
     answer = ToolResult(images=opening.high)
@@ -75,9 +76,9 @@ def conversation(run: Run, merged: bool) -> dict[str, Any]:
     }
 
 
-def write_conversation(run: Run, told: Mapping[str, Any], out: Path) -> None:
-    """The conversation, and the example where there is one."""
-    text = json.dumps(told, indent=2, ensure_ascii=False)
+def write_conversation(run: Run, texts: Mapping[str, Any], out: Path) -> None:
+    """Write ``conversation.json``, and ``example.py`` where there is one."""
+    text = json.dumps(texts, indent=2, ensure_ascii=False)
     (out / CONVERSATION).write_text(text + "\n", encoding="utf-8")
     if looks(run) is not None:
         shutil.copyfile(Path(__file__).with_name(EXAMPLE), out / EXAMPLE)

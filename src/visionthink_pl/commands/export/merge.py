@@ -1,4 +1,4 @@
-"""Trained weights on their base, as one model in the dtype that is saved; on the CPU."""
+"""Merges trained weights into their base, on the CPU, in the dtype that is saved."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from visionthink_pl.policy.load import nf4
 
 @dataclass
 class Difference:
-    """Differences between numbers before and after.
+    """Absolute differences between pairs of numbers.
 
     Attributes:
-        largest: of all.
-        mean: of all, absolute.
-        count: how many there are.
+        largest: the largest one.
+        total: their sum.
+        count: number of pairs.
     """
 
     largest: float = 0.0
@@ -43,7 +43,7 @@ class Difference:
         return self.total / max(self.count, 1)
 
     def add(self, before: Tensor, after: Tensor) -> None:
-        """Count tensors of one shape in."""
+        """Add the differences of two tensors of the same shape."""
         apart = (before.float() - after.float()).abs()
         self.largest = max(self.largest, apart.max().item())
         self.total += apart.sum(dtype=torch.float64).item()
@@ -52,13 +52,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Merged:
-    """A model to be saved.
+    """A model to save, and what merging changed.
 
     Attributes:
         model: in the run's dtype.
-        weights: how far rounding to that moved the weights that training changed.
-        logprobs: how far its log-probabilities of the probe's answer, in nats, are from those of
-            the policy as it was trained.
+        weights: differences that rounding to that dtype made to the trained weights.
+        logprobs: differences, in nats, between the model's log-probabilities of the probe's answer
+            and those of the policy as trained.
     """
 
     model: PreTrainedModel
@@ -68,10 +68,10 @@ class Merged:
 
 @torch.no_grad()
 def merge(trained: Trained, run: Run) -> Merged:
-    """Put what was trained onto the base.
+    """Merge trained weights into the base.
 
-    An adapter is added to the weights that the policy computed with: where the base was held in
-    4 bits, to what these stand for. The sum is taken in fp32 and rounded once.
+    An adapter is added to the weights that the policy computed with: the dequantized ones where
+    the base was held in 4 bits. The sum is computed in fp32 and rounded once.
     """
     probe, weights, logprobs = Probe(run), Difference(), Difference()
     if trained.adapter is None:
@@ -92,7 +92,7 @@ def merge(trained: Trained, run: Run) -> Merged:
 def _base(run: Run) -> PreTrainedModel:
     quantization = nf4(run.dtype, run.family) if run.quantized else None
     model = run.family.load_model(run.base, run.dtype, ATTENTION, quantization)
-    keep_layout(model)  # the layout that it spares us can't be read back either
+    keep_layout(model)  # bitsandbytes' CPU layout can't be dequantized
     return model
 
 
@@ -104,7 +104,7 @@ def _adapted(model: PreTrainedModel, trained: Trained) -> PeftModel:
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with plain layers that hold what its 4-bit layers compute with."""
+    """Replace 4-bit layers by plain ones with the dequantized weights."""
     for name, layer in list(model.named_modules()):
         if isinstance(layer, Linear4bit):
             plain = nn.Linear(layer.in_features, layer.out_features, device="meta")
@@ -130,7 +130,7 @@ def _merged(adapted: PeftModel, weights: Difference) -> PreTrainedModel:
 def _round(
     model: PreTrainedModel, dtype: torch.dtype, trained: set[str], weights: Difference
 ) -> None:
-    """Round all weights; buffers stay as they are."""
+    """Round all weights, not buffers; record what that changes in the ``trained`` ones."""
     for name, value in model.named_parameters():
         exact = value.data
         value.data = exact.to(dtype)

@@ -1,4 +1,4 @@
-"""One answer, by which two forms of a model are compared."""
+"""A made-up answer, to compare two forms of a model by its log-probabilities."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.types import Turn, VQASample
 
-ATTENTION = SHARED_PREFIX  # what a model must be loaded with to be asked
+ATTENTION = SHARED_PREFIX  # attention that a probed model must be loaded with
 SIDE = 112  # pixels
 ANSWER = "<think>It gets brighter from top to bottom.</think>\n<answer>a gradient</answer>"
 
 
 def made_up_sample() -> VQASample:
-    """A question about an image that is large enough for a second look."""
+    """A question with an image that is large enough for a second look."""
     image = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")
     return VQASample("made up", "What does the image show?", "", (image,), "made up")
 
 
 class Probe:
-    """Asks a model for the log-probabilities of a made-up answer about a made-up image.
+    """Computes a model's log-probabilities of a made-up answer about a made-up image.
 
     Args:
-        run: whose prompt is used.
+        run: that the prompt comes from.
     """
 
     def __init__(self, run: Run) -> None:
@@ -43,7 +43,7 @@ class Probe:
 
         Args:
             model: loaded with ``ATTENTION``.
-            as_trained: in the run's mixed precision, where it had one.
+            as_trained: compute in the run's mixed precision, where it had one.
         """
         policy = Policy(model, self._family, temperature=1.0)
         mixed = self._mixed and as_trained

@@ -1,4 +1,4 @@
-"""What was trained, from a checkpoint of Lightning's or a folder of PEFT's."""
+"""Reads trained weights from a Lightning checkpoint or a PEFT adapter folder."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from visionthink_pl.types import ConfigError
 
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "policy.model."  # of the policy's weights in a checkpoint
-NAMED = 3  # of the checkpoints in a folder
+NAMED = 3  # most checkpoints that an error lists
 TENSORS_OF = {True: "an adapter", False: "whole weights"}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What was trained.
+    """Trained weights.
 
     Attributes:
-        tensors: an adapter's by PEFT's names, or whole weights by the model's.
+        tensors: an adapter's by PEFT's names, or whole weights by the model's names.
         adapter: PEFT's config; ``None`` for whole weights.
-        step: optimizer steps taken; ``None`` where the checkpoint doesn't tell.
-        batches: rollout batches trained on, likewise.
+        step: optimizer steps taken; ``None`` for an adapter's folder, which doesn't record them.
+        batches: rollout batches trained on; ``None`` likewise.
     """
 
     tensors: Mapping[str, Tensor]
@@ -41,17 +41,17 @@ class Trained:
 
 
 def read_trained(ckpt: Path, run: Run) -> Trained:
-    """Read what was trained, and check that the base has room for it.
+    """Read trained weights, and check that names and shapes fit the run's base.
 
     Args:
         ckpt: a ``.ckpt``, or the folder of an adapter.
-        run: where it comes from.
+        run: that it comes from.
 
     Raises:
-        ConfigError: it is neither, or does not fit the run's base.
+        ConfigError: ``ckpt`` is neither, or does not fit the base.
     """
     trained = _folder(ckpt) if ckpt.is_dir() else _file(ckpt, run)
-    expected = _room_for(trained, run)
+    expected = _expected_shapes(trained, run)
     found = {name: value.shape for name, value in trained.tensors.items()}
     wrong = sorted(
         name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
@@ -67,7 +67,7 @@ def read_trained(ckpt: Path, run: Run) -> Trained:
 
 
 def refuse_no_checkpoint(ckpt: Path) -> None:
-    """Refuse what can't be a checkpoint, by its path alone.
+    """Refuse a path that can't be a checkpoint; nothing is read.
 
     Raises:
         ConfigError: it is neither a file nor an adapter's folder.
@@ -82,7 +82,7 @@ def refuse_no_checkpoint(ckpt: Path) -> None:
 
 
 def _one_of(files: Sequence[Path]) -> str:
-    """The newest few, by name."""
+    """Names of the newest ``NAMED`` files, and how many more there are."""
     newest = sorted(files, key=lambda file: file.stat().st_mtime)[-NAMED:]
     more = f" (or one of {len(files) - NAMED} older ones)" if len(files) > NAMED else ""
     return " or ".join(repr(str(file)) for file in reversed(newest)) + more
@@ -94,13 +94,13 @@ def _folder(folder: Path) -> Trained:
     config = PeftConfig.from_pretrained(str(folder))
     if not isinstance(config, LoraConfig):
         raise ConfigError(f"ckpt: {str(folder)!r} is a {config.peft_type}, not LoRA")
-    config.base_model_name_or_path = None  # where the base lay may hold no longer
+    config.base_model_name_or_path = None  # the base may have moved since
     return Trained(load_file(folder / WEIGHTS), config)
 
 
 def _file(file: Path, run: Run) -> Trained:
-    """The checkpoint's own weights. The folder beside it tells how the adapter is to be read; if
-    it holds another one, nobody knows which of the two is meant."""
+    """Read a checkpoint's weights. The adapter's config comes from the folder beside it, which is
+    refused where it holds another adapter: either of the two may be meant."""
     saved = read_checkpoint(file, "ckpt")
     tensors = {
         name.removeprefix(PREFIX): value
@@ -134,12 +134,12 @@ def _config_from(run: Run, file: Path) -> LoraConfig:
     return lora_config(run.lora, run.family)
 
 
-def _room_for(trained: Trained, run: Run) -> dict[str, torch.Size]:
-    """Names and sizes that the base has room for."""
+def _expected_shapes(trained: Trained, run: Run) -> dict[str, torch.Size]:
+    """Names and shapes that fit the run's base."""
     model = run.family.skeleton(run.base)
     if trained.adapter is not None:
         try:
-            adapted = get_peft_model(model, replace(trained.adapter))  # which takes notes in it
+            adapted = get_peft_model(model, replace(trained.adapter))  # which modifies it
         except ValueError as error:
             raise ConfigError(
                 f"ckpt: the adapter does not fit {run.pretrained!r}: {error}"

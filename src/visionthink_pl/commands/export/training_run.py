@@ -1,4 +1,4 @@
-"""The run that a checkpoint comes from, as far as its ``config.yaml`` tells."""
+"""The run that a checkpoint comes from, as its ``config.yaml`` describes it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from visionthink_pl.rollout.conversation_options import ConversationOptions
 
 @dataclass(frozen=True)
 class Run:
-    """A run.
+    """A training run.
 
     Attributes:
-        config_file: its config; ``None`` where it was not found.
-        config: what that holds.
-        pretrained: the base.
+        config_file: its ``config.yaml``; ``None`` where it was not found.
+        config: the content of that file.
+        pretrained: the base, as the config names it.
         family: the base's family.
-        options: what the model was shown and told; the defaults without a config.
+        options: views, tools, prompts and limits; the defaults without a config.
     """
 
     config_file: Path | None
@@ -49,17 +49,17 @@ class Run:
 
     @property
     def base_name(self) -> str:
-        """What the base is called; a local folder by its own name alone."""
+        """The base's name: its hub id, or the last part of a local path."""
         return self.pretrained if self.on_hub else Path(self.pretrained).name
 
     @cached_property
     def skeleton(self) -> PreTrainedModel:
-        """The base without its weights."""
+        """The base's modules without weights."""
         return self.family.skeleton(self.base)
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the run computed in, and what is saved; the base's own without a config."""
+        """The dtype that the run computed in and that is saved; the base's own without a config."""
         if self.config_file is None:
             dtype = self.skeleton.config.dtype
             return dtype if isinstance(dtype, torch.dtype) else torch.float32
@@ -72,10 +72,10 @@ class Run:
 
     @property
     def lora(self) -> Lora | None:
-        """The adapters' options, where the config tells.
+        """The adapters' options; ``None`` where the config has none.
 
         Raises:
-            ConfigError: they can't work: what the run started from is gone, say.
+            ConfigError: they can't work; the adapter to start from may be gone, for example.
         """
         return None if self._lora is None else Lora(**self._lora)
 

@@ -1,4 +1,4 @@
-"""Validation before and after training, from the run's TensorBoard log."""
+"""Reads validation results from a run's TensorBoard log."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ STAGE = "val/"
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation found.
+    """The results of one validation.
 
     Attributes:
         batches: rollout batches trained on before it.
-        values: metrics by name, ``val/`` taken off.
+        values: metrics by name, without ``val/``.
     """
 
     batches: int
@@ -25,24 +25,24 @@ class Validation:
 
 
 def validations(log: Path, batches: int | None) -> tuple[Validation | None, Validation | None]:
-    """The validation before training, and the last one that can be the checkpoint's.
+    """Read the validation before training, and the last one up to the checkpoint.
 
     Args:
         log: the run's log folder.
-        batches: those that the checkpoint was trained on; ``None`` where nobody knows.
+        batches: rollout batches before the checkpoint; ``None`` where unknown.
 
     Returns:
-        ``None`` for what the log does not hold.
+        ``None`` for one that the log does not hold.
     """
     found: dict[int, dict[str, float]] = {}
-    if any(log.glob("events.out.tfevents*")):  # or it would look into the folders below
+    if any(log.glob("events.out.tfevents*")):  # else EventAccumulator searches subfolders
         events = EventAccumulator(str(log), size_guidance={"scalars": 0})
         events.Reload()
         for tag in events.Tags()["scalars"]:
             if tag.startswith(STAGE):
-                for place, event in enumerate(events.Scalars(tag)):
-                    # Behind a batch, a value is written by that batch's index.
-                    trained = 0 if place == event.step == 0 else event.step + 1
+                for position, event in enumerate(events.Scalars(tag)):
+                    # After a batch, values are logged under that batch's index.
+                    trained = 0 if position == event.step == 0 else event.step + 1
                     found.setdefault(trained, {})[tag.removeprefix(STAGE)] = event.value
     before = Validation(0, found[0]) if 0 in found else None
     later = [trained for trained in found if trained and (batches is None or trained <= batches)]

@@ -1,1 +1,1 @@
-"""What is said before torch is loaded: help, and what is wrong with a command line, in one line."""
+"""Help, and checks of the command line, before torch is imported; a mistake is one line."""

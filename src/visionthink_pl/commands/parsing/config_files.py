@@ -1,4 +1,4 @@
-"""Config files, read before anything is loaded: what can't be read is refused in one line."""
+"""Reads config files without importing torch; each problem is an error of one line."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from omegaconf.errors import (
 
 from visionthink_pl.types import ConfigError
 
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the marks that such files begin with
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 NO_VARIABLE = re.compile(r"Environment variable '(?P<name>.*)' not found")
 RAISED = re.compile(r"^\w+ raised while resolving interpolation: ")
 
 
 def read_config(path: str, key: str = "config") -> dict[str, Any]:
-    """The settings that a file holds, interpolations resolved.
+    """Read a config file, and resolve its interpolations.
 
     Args:
         path: of the file.
-        key: of the option that names it.
+        key: the option that names the file, for errors.
 
     Raises:
-        ConfigError: it can't be read, holds no settings, or an interpolation fails.
+        ConfigError: the file can't be read, holds no settings, or an interpolation fails.
     """
     text = _text(path, key)
     try:
@@ -41,27 +41,27 @@ def read_config(path: str, key: str = "config") -> dict[str, Any]:
             raise ConfigError(f"{key}: {path!r} holds no settings; see configs/quickstart.yaml")
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise ConfigError(
-                f"{key}: {path!r} is no mapping of names to values, as 'trainer: ...' is"
+                f"{key}: {path!r} must be a mapping of names to values, such as 'trainer: ...'"
             )
         loaded = OmegaConf.create(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{key}: Problems parsing config {path!r}: {error}") from error
     except OmegaConfBaseException as error:
-        said = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{_where(error)}{said} (in {path!r})") from error
+        message = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{_where(error)}{message} (in {path!r})") from error
     return resolved(loaded, path)
 
 
-def resolved(config: Any, place: str) -> dict[str, Any]:
-    """The values of a config.
+def resolved(config: Any, path: str) -> dict[str, Any]:
+    """The values of an OmegaConf config, interpolations resolved; ``path`` is for errors.
 
     Raises:
-        ConfigError: an interpolation fails.
+        ConfigError: an interpolation fails, or a value is ``???``.
     """
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{_where(error)}{_why(error, config)} (in {place!r})") from error
+        raise ConfigError(f"{_where(error)}{_why(error, config)} (in {path!r})") from error
     assert isinstance(values, dict)
     return {str(name): value for name, value in values.items()}
 
@@ -95,26 +95,26 @@ def _where(error: OmegaConfBaseException) -> str:
 
 
 def _why(error: OmegaConfBaseException, config: Any) -> str:
-    """What failed, as one can mend it."""
+    """What failed, worded so that the user can fix it."""
     written = _written(config, str(error.full_key or ""))
-    said = str(error.msg or error).splitlines()[0]
+    message = str(error.msg or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue):
-        return "??? stands where a value must be given"
-    if variable := NO_VARIABLE.search(said):
+        return "??? must be replaced by a value"
+    if variable := NO_VARIABLE.search(message):
         name = variable["name"]
         return (
             f"the environment variable {name!r} is not set; set it, or write a default: "
             f"${{oc.env:{name},value}}"
         )
     if isinstance(error, UnsupportedInterpolationType):
-        return f"{written} names a resolver that is not there; oc.env and the like are"
+        return f"{written} names an unknown resolver; OmegaConf has oc.env and others"
     if isinstance(error, InterpolationKeyError):
-        return f"{written} stands for a key that this file does not have"
-    return f"{written} can't be resolved: {RAISED.sub('', said)}"
+        return f"{written} refers to a key that this file does not have"
+    return f"{written} can't be resolved: {RAISED.sub('', message)}"
 
 
 def _written(config: Any, key: str) -> str:
-    """A value as it stands in the file."""
+    """The unresolved text of a value."""
     value: Any = OmegaConf.to_container(config, resolve=False)
     for part in re.findall(r"[^.\[\]]+", key):
         try:

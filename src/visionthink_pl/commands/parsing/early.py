@@ -1,7 +1,6 @@
-"""What is wrong with a command line, as far as it can be told before torch is loaded.
+"""Checks a command line and its config files before torch is imported.
 
-Only what is certain is refused here; the parser that knows the classes themselves has the last
-word on all the rest.
+Only certain mistakes are refused here; the parser, which imports the classes, checks the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import yaml
 
 from visionthink_pl.commands.parsing.config_files import read_config
 from visionthink_pl.commands.parsing.error_messages import unknown_key, unknown_option
-from visionthink_pl.commands.parsing.named import NotThere, named_class
+from visionthink_pl.commands.parsing.named import NoSuchClass, named_class
 from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
 from visionthink_pl.commands.parsing.values import Values
@@ -24,42 +23,45 @@ from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, nested, v
 from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.types import ConfigError
 
-# Where classes are that load something slow, and so only when they are named.
-LATE = ("visionthink_pl.data", "visionthink_pl.rewards.judge")
-WORDS_OF_A_CLASS = ("class_path", "init_args", "dict_kwargs")
+# Packages that don't import their slow modules: these are imported only when a class is named.
+LAZY = ("visionthink_pl.data", "visionthink_pl.rewards.judge")
+CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 
 
 def check(name: str, args: Sequence[str]) -> list[Outline]:
-    """Look through the arguments of a verb, and through the config files that they name.
+    """Check the arguments of a verb, and the config files that they name.
 
     Returns:
         The classes that they name.
 
     Raises:
-        ConfigError: a file can't be read, there is no such key, a plain value is of another type
-            or out of its limits, or there is no such class.
+        ConfigError: a file can't be read, a key or class doesn't exist, or a plain value has the
+            wrong type or is out of its limits.
     """
-    looked = _Looked(verb(name))
+    checker = _Checker(verb(name))
     for key, value in _given(args):
         if key == "config" and name != "export":
-            looked.mapping(read_config(value))
+            checker.mapping(read_config(value))
         else:
-            looked.argument(key, value)
-    looked.values.refuse()
-    return list(looked.classes.values())
+            checker.argument(key, value)
+    checker.values.refuse()
+    return list(checker.classes.values())
 
 
 def asks(args: Sequence[str]) -> bool:
-    """Whether the arguments ask for something about options: the classes' parser answers that."""
+    """Whether the arguments ask for help or for the config; the full parser answers that."""
     return any(arg in ("-h", "--help") or ".help" in arg or "--print_" in arg for arg in args)
 
 
 def load_named(args: Sequence[str]) -> None:
-    """Check the arguments of a verb that come behind it, and load the classes that they name: a
-    parser knows a class without its module once that is loaded.
+    """Check the arguments of a verb, and import the classes that they name: the parser finds a
+    class by its bare name only once its module is imported.
+
+    Args:
+        args: the verb, and what follows it.
 
     Raises:
-        ConfigError: as of ``check``.
+        ConfigError: see ``check``; or a named class lacks a package of an extra.
     """
     name, *rest = args or [""]
     if name not in VERBS:
@@ -67,14 +69,14 @@ def load_named(args: Sequence[str]) -> None:
     classes = [] if asks(rest) else check(name, rest)
     homes = {found.module.name: found.name for found in classes}
     if asks(rest):
-        homes |= {f"{package}.{name}": name for package in LATE for name in _modules(package)}
+        homes |= {f"{package}.{name}": name for package in LAZY for name in _modules(package)}
     for module, named in sorted(homes.items()):
         try:
             import_module(module)
         except ModuleNotFoundError as error:
             if (extra := extra_of(error.name or "")) is None:
                 raise
-            if not asks(rest):  # a list of classes leaves it out
+            if not asks(rest):  # help then lists the classes without it
                 raise ConfigError(
                     f"{named} needs {error.name}, which is not installed; run: {install(extra)}"
                 ) from error
@@ -85,19 +87,19 @@ def _modules(package: str) -> list[str]:
 
 
 def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Options and their values in order. What has no value, or is no option, is left out."""
-    for arg, behind in zip(args, [*args[1:], "--"], strict=True):
+    """Pairs of option and value, in order; positional arguments and flags are left out."""
+    for arg, following in zip(args, [*args[1:], "--"], strict=True):
         key, equals, value = arg.partition("=")
         if key == "-c":
             key = "--config"
         if not key.startswith("--") or key.endswith((".help", "+")) or len(key) == 2:
             continue
-        if equals or not behind.startswith("--"):
-            yield key[2:], value if equals else behind
+        if equals or not following.startswith("--"):
+            yield key[2:], value if equals else following
 
 
-class _Looked:
-    """Walks along the keys, and keeps the class that was last named at each."""
+class _Checker:
+    """Checks keys and values in order; keeps the last class that was named at each key."""
 
     def __init__(self, verb: Verb) -> None:
         self._verb = verb
@@ -106,7 +108,7 @@ class _Looked:
         self._words = dict(_all_words(verb))
 
     def mapping(self, values: Mapping[str, Any]) -> None:
-        """The content of a config file."""
+        """Check the content of a config file."""
         for key, value in values.items():
             if key in self._verb.sections and isinstance(value, Mapping):
                 for name, inner in value.items():
@@ -115,7 +117,7 @@ class _Looked:
                 self._look([key] if key in self._verb.own else _down(key, value), value)
 
     def argument(self, key: str, text: str) -> None:
-        """One of the command line."""
+        """Check one option of the command line."""
         parts = key.split(".")
         if parts == ["print_config"] or (len(parts) == 1 and key in self._verb.sections):
             self.values.replaced(key)
@@ -132,7 +134,7 @@ class _Looked:
         options = self._verb.options(parts[0]) if depth else self._verb.own
         if parts[depth] not in options:
             if parts[depth].replace("_", "-") in options:
-                return  # as a config file spells an option of the line
+                return  # a config file spells it with an underscore
             raise ConfigError(unknown_key(".".join(parts), self._words))
         key, within = ".".join(parts[: depth + 1]), parts[depth + 1 :]
         self._option(options[parts[depth]], key, within, value, from_line)
@@ -140,7 +142,7 @@ class _Looked:
     def _option(
         self, option: Option, key: str, within: list[str], value: Any, from_line: bool
     ) -> None:
-        """A value of an option, or of something within it."""
+        """Check a value of an option, or of the key ``within`` below it."""
         if not within:
             self.values.replaced(key)
         try:
@@ -158,24 +160,24 @@ class _Looked:
     def _fields(
         self, of: Outline, key: str, within: list[str], value: Any, from_line: bool
     ) -> None:
-        """A value of a dataclass, or of one of its fields."""
+        """Check a dataclass, or one of its fields."""
         if within:
-            self._within(of, key, key, within, value, from_line)
+            self._within(of, key, within, value, from_line)
             return
         values = _structure(value, from_line)
-        if isinstance(values, Mapping) and not set(values) & set(WORDS_OF_A_CLASS):
+        if isinstance(values, Mapping) and not set(values) & set(CLASS_KEYS):
             for name, inner in values.items():
-                self._within(of, key, key, [str(name)], inner, False)
+                self._within(of, key, [str(name)], inner, False)
 
     def _of_class(
         self, option: Option, key: str, within: list[str], value: Any, from_line: bool
     ) -> None:
-        """A class that a value names, and its options; or one of the options alone."""
+        """Check a class that a value names, with its options; or one of its options."""
         if within and within[0] == "init_args":
             within = within[1:]
-        if within and within[0] not in WORDS_OF_A_CLASS:
+        if within and within[0] not in CLASS_KEYS:
             if key in self.classes:
-                self._within(self.classes[key], key, f"{key}.init_args", within, value, from_line)
+                self._within(self.classes[key], f"{key}.init_args", within, value, from_line)
             return
         self.values.replaced(key)
         if not isinstance(value, list):
@@ -191,7 +193,7 @@ class _Looked:
             return
         try:
             found = named_class(path, list(classes_of(option)))
-        except NotThere as missing:
+        except NoSuchClass as missing:
             raise ConfigError(f"{key}: {missing}") from missing
         if found is None:
             self.classes.pop(key, None)
@@ -199,23 +201,23 @@ class _Looked:
         self.classes[key] = found
         given = value.get("init_args") if isinstance(value, Mapping) else None
         for name, inner in given.items() if isinstance(given, Mapping) else ():
-            self._within(found, key, f"{key}.init_args", [str(name)], inner, False)
+            self._within(found, f"{key}.init_args", [str(name)], inner, False)
 
     def _within(
-        self, of: Outline, at: str, place: str, within: list[str], value: Any, from_line: bool
+        self, of: Outline, prefix: str, within: list[str], value: Any, from_line: bool
     ) -> None:
-        """An option of a class."""
+        """Check an option of a class; ``prefix`` is the key that its options stand under."""
         options, (name, *rest) = of.options, within
         if options is None:
             return
         if name not in options:
             words = {option.name: option.words for option in options.values()}
-            raise ConfigError(unknown_option(place, name, of.name, words))
-        self._option(options[name], f"{place}.{name}", rest, value, from_line)
+            raise ConfigError(unknown_option(prefix, name, of.name, words))
+        self._option(options[name], f"{prefix}.{name}", rest, value, from_line)
 
 
 def _down(key: str, value: Any) -> list[str]:
-    """A key and the first ones within it."""
+    """A key, and the first key of each mapping below it."""
     parts = [key]
     while isinstance(value, Mapping) and value:
         name, value = next(iter(value.items()))
@@ -224,7 +226,7 @@ def _down(key: str, value: Any) -> list[str]:
 
 
 def _all_words(verb: Verb) -> Iterator[tuple[str, str]]:
-    """Every key, and what is said of it; those within dataclasses too."""
+    """Every key with its description, fields of dataclasses included."""
     yield "config", "YAML file"
     for name, option in verb.own.items():
         yield name, option.words
@@ -238,7 +240,7 @@ def _all_words(verb: Verb) -> Iterator[tuple[str, str]]:
 
 
 def _may_be_text(option: Option) -> bool:
-    """Whether a text may stand there as such: ``str | Accelerator``."""
+    """Whether the type also allows plain text, as ``str | Accelerator`` does."""
     names = {n.id for n in ast.walk(option.annotation or ast.Pass()) if isinstance(n, ast.Name)}
     return bool(names & {"str", "type", "_PATH", "_PLUGIN_INPUT", "timedelta"})
 
@@ -248,7 +250,7 @@ def _names_class(value: Any) -> bool:
 
 
 def _structure(value: Any, from_line: bool) -> Any:
-    """What a text of the command line says, read as YAML."""
+    """The value; one from the command line is parsed as YAML."""
     if not from_line:
         return value
     try:

@@ -1,4 +1,4 @@
-"""One line that says what was wrong with a config, and the nearest right key."""
+"""Rewrites jsonargparse's errors into one line, with the nearest existing key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from visionthink_pl.types import ConfigError
 
-UNKNOWN_KEY = (  # how jsonargparse words it, on the command line and in a file
+UNKNOWN_KEY = (  # jsonargparse's wordings, for the command line and for files
     re.compile(r"unrecognized arguments: --(?P<key>[\w.]+)"),
     re.compile(r"does not accept option '(?P<key>[\w.]+)'"),
     re.compile(r'Key "(?P<key>[\w.]+)" is not expected'),
@@ -26,25 +26,26 @@ NO_OPTION = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
 NO_FIELD = re.compile(r"Group '(?P<group>\w+)' does not accept option '(?P<key>\w+)'")
 NO_ATTRIBUTE = re.compile(r"has no attribute")
 NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\w+)")
-NO_FIT = re.compile(  # the first subtype of a union says why; that it isn't null says nothing
+NO_FIT = re.compile(  # of a union only the first subtype's message helps; "is not null" doesn't
     r"Errors:\s*- (?P<why>.+?)(?=\n\s*- Expected a <class 'NoneType'>|\n\s*Given value type|$)",
     re.DOTALL,
 )
 NONE_NAMED = re.compile(r'expected "subcommand" to be one of')
 NO_VERB = re.compile(r"argument subcommand: invalid choice: '(?P<verb>[^']*)'")
 CLASS_OPTION = re.compile(r"(?P<name>[A-Z]\w+)\.(?P<option>\w+)(?=:)")
-ALIKE = 0.4  # of 1: how near the name of an option must be to those of its class
-NEAR = 0.6  # of 1: how near a key must be to all others
-SAID = 0.6  # of 1: how near a key is of which those words are said among many others
-FEW = 0.25  # of 1: what those words must at least make up
-ELSEWHERE = 0.15  # of 1: how much nearer the name of a key in another section must be
+# Similarities, from 0 to 1.
+ALIKE = 0.4  # least between an unknown option's name and one of its class
+NEAR = 0.6  # least between an unknown key's name and any other
+BY_WORDS = 0.6  # of a key whose description holds the words; more where it is short
+FEW = 0.25  # least share of the description that the words must make up
+ELSEWHERE = 0.15  # added to the least where the key is in another section
 PYDANTIC = re.compile(r"1 validation error for \S+ (?P<why>.+?) \[type=.+?\] For .+? visit \S+")
 WRONG_VALUE = re.compile(r'Parser key "(?P<key>[\w.]+)":\s*(?P<why>.+)', re.DOTALL)
 
 
 def config_error(error: BaseException | None) -> ConfigError | None:
-    """The config error behind an exception, if there is one: jsonargparse wraps what a class
-    raises while it is built."""
+    """The first ``ConfigError`` in the chain of causes, if any: jsonargparse wraps what a class
+    raises in its constructor."""
     while error is not None and not isinstance(error, ConfigError):
         error = error.__cause__
     return error
@@ -56,9 +57,9 @@ def explain(
     """Turn a parser's message into one line.
 
     Args:
-        message: what jsonargparse, or one of our own checks, says.
-        keys: every key that a config may have, dotted; as a mapping, with what is said of it.
-        verbs: every verb that there is.
+        message: of jsonargparse, or of one of our own checks.
+        keys: all dotted keys of the config; as a mapping, with their descriptions.
+        verbs: all verbs.
     """
     if NONE_NAMED.search(message):
         return no_such_verb("", verbs)
@@ -67,7 +68,7 @@ def explain(
     where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
     if where and problem:
         why = problem["why"].strip()
-        # An option of the class that is a union itself: its own first subtype says why.
+        # The option of the class is a union itself: its first subtype's message helps.
         if why.endswith("Errors:") and (inner := NO_FIT.search(message, problem.start("why"))):
             why = why.partition("Does not validate")[0] + inner["why"]
         return _class_problem(where["key"], problem["path"], why)
@@ -80,7 +81,7 @@ def explain(
 
 
 def no_such_verb(name: str, verbs: Sequence[str]) -> str:
-    """Say that there is no such verb, or that none is named."""
+    """The error for an unknown verb, or for a missing one."""
     if not name:
         return f"a verb comes first: {', '.join(verbs)}"
     return f"there is no verb {name!r}{_hint(name, verbs)} (verbs: {', '.join(verbs)})"
@@ -100,40 +101,40 @@ def _own_classes() -> set[str]:
 
 
 def unknown_key(key: str, keys: Mapping[str, str] | Iterable[str]) -> str:
-    """Say that there is no such key, and which is nearest.
+    """The error for an unknown key, with the nearest existing one.
 
     Args:
         key: dotted.
-        keys: every key that there is; as a mapping, with what is said of it.
+        keys: all keys; as a mapping, with their descriptions.
     """
     found = nearest(key, keys if isinstance(keys, Mapping) else dict.fromkeys(keys, ""))
     return f"unknown key {key}" + (f"; did you mean {found}?" if found else "")
 
 
-def unknown_option(place: str, option: str, of: str, options: Mapping[str, str]) -> str:
-    """Say that a class has no such option, and which is nearest.
+def unknown_option(prefix: str, option: str, of: str, options: Mapping[str, str]) -> str:
+    """The error for an unknown option of a class, with the nearest existing one.
 
     Args:
-        place: dotted key under which its options stand.
-        option: the name.
-        of: the class.
-        options: those that it has, with what is said of them.
+        prefix: dotted key that the class's options stand under.
+        option: the unknown name.
+        of: name of the class.
+        options: the class's options, with their descriptions.
     """
     found = nearest(option, options, ALIKE)
-    hint = f"did you mean {place}.{found}?" if found else f"its keys: {', '.join(options)}"
-    return f"unknown key {place}.{option} of {of}; {hint}"
+    hint = f"did you mean {prefix}.{found}?" if found else f"its keys: {', '.join(options)}"
+    return f"unknown key {prefix}.{option} of {of}; {hint}"
 
 
 def nearest(key: str, keys: Mapping[str, str], least: float = NEAR) -> str | None:
-    """The key that somebody may have meant: by its own name, or by what is said of it.
+    """The existing key that is most like an unknown one, by name or by description.
 
-    The last parts of keys are compared, and the words of ``key``'s with the first sentence that
-    explains the other: ``learning_rate`` is what is said of ``lr``.
+    Last parts of keys are compared with each other, and the words of ``key``'s last part with the
+    first sentence of a description: ``learning_rate`` finds ``lr``.
 
     Args:
-        key: dotted.
-        keys: every key that there is, with what is said of it.
-        least: of 1, how near names must be.
+        key: the unknown one, dotted.
+        keys: all keys, with their descriptions.
+        least: similarity that names must have, from 0 to 1.
     """
     scores = {known: _likeness(key, known, words, least) for known, words in keys.items()}
     best = max(scores, key=lambda known: scores[known], default=None)
@@ -141,18 +142,18 @@ def nearest(key: str, keys: Mapping[str, str], least: float = NEAR) -> str | Non
 
 
 def _likeness(key: str, known: str, words: str, least: float) -> float:
-    """From 0, not alike, to about 1; keys of one section are a little more alike."""
+    """Similarity from 0 to about 1.4; keys of the same section get a little more."""
     (section, _, name), (its_section, _, its_name) = key.rpartition("."), known.rpartition(".")
     within = section and its_section.startswith(f"{section}.")
     beside, by_name = 1.0 if within else _ratio(section, its_section), _ratio(name, its_name)
     wanted, first_sentence = _words(name), re.split(r"[.:;(]", words)[0]
     shares = [_share(wanted, _words(its_name)), _share(wanted, _words(first_sentence))]
     if section and beside < NEAR and len(wanted) == 1:
-        shares = []  # one word that two sections have in common says little
+        shares = []  # one word in common across sections is no evidence
     by_words = max(shares, default=0)
     likeness = max(
         by_name if by_name >= least + (0 if beside >= NEAR or not section else ELSEWHERE) else 0,
-        SAID + (1 - SAID) * by_words if by_words >= FEW else 0,
+        BY_WORDS + (1 - BY_WORDS) * by_words if by_words >= FEW else 0,
     )
     return likeness + 0.1 * beside + 0.3 * by_name if likeness else 0
 
@@ -161,19 +162,19 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio() if one != other else 1.0
 
 
-def _share(wanted: set[str], said: set[str]) -> float:
-    """What the wanted words make up of those said, if all of them are said."""
-    return len(wanted) / len(said) if wanted and wanted <= said else 0.0
+def _share(wanted: set[str], words: set[str]) -> float:
+    """Share of ``wanted`` in ``words`` if all of it is there, else 0."""
+    return len(wanted) / len(words) if wanted and wanted <= words else 0.0
 
 
 def _words(text: str) -> set[str]:
-    """Words of a text, without the s of a plural."""
+    """Lower-case words of a text, without a final s."""
     return {word.rstrip("s") for word in re.findall(r"[a-z]{2,}", text.lower())}
 
 
-def _unknown_option(place: str, option: str, of: Any) -> str:
+def _unknown_option(prefix: str, option: str, of: Any) -> str:
     options = dict.fromkeys(inspect.signature(of).parameters, "")
-    return unknown_option(place, option, of.__name__, options)
+    return unknown_option(prefix, option, of.__name__, options)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -182,8 +183,8 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _class_problem(key: str, path: str, why: str) -> str:
-    """A class that isn't there, or an option that it does not have; or the same of a class that
-    is one of its options."""
+    """The error for a missing class, or for an option that it doesn't have; the class may itself be
+    the value of an option."""
     value, within = WRONG_VALUE.match(why), CLASS_PROBLEM.search(why)
     if value and within:
         return _class_problem(f"{key}.init_args.{value['key']}", within["path"], within["why"])
@@ -210,10 +211,10 @@ def _class(module: str, name: str) -> Any:
 
 
 def with_key(message: str, config: Any) -> str:
-    """Say where in the config a class stands whose option was wrong.
+    """Replace ``Class.option:`` at the start of a message by the dotted key of that option.
 
-    A class that a ``class_path`` chose knows its own name, not its place: its messages start
-    with ``Class.option:``. Where the config holds that class more than once, each place is named.
+    A class that a ``class_path`` chose doesn't know its key in the config. Where the config names
+    the class more than once, all of its keys are listed.
 
     Args:
         message: of a ``ConfigError``.
@@ -221,26 +222,26 @@ def with_key(message: str, config: Any) -> str:
     """
     if not (option := CLASS_OPTION.match(message)):
         return message
-    places = [f"{key}.init_args.{option['option']}" for key in _places(config, "", option["name"])]
-    return " or ".join(places) + message[option.end() :] if places else message
+    found = _keys_of_class(config, "", option["name"])
+    keys = [f"{key}.init_args.{option['option']}" for key in found]
+    return " or ".join(keys) + message[option.end() :] if keys else message
 
 
-def _places(config: Any, key: str, name: str) -> Iterator[str]:
-    """Dotted keys under which the config holds a class of this name."""
+def _keys_of_class(config: Any, key: str, name: str) -> Iterator[str]:
+    """Dotted keys at which the config names a class of this name."""
     if isinstance(config, dict):
         if str(config.get("class_path")).rpartition(".")[2] == name:
             yield key
         for child, value in config.items():
-            yield from _places(value, f"{key}.{child}" if key else child, name)
+            yield from _keys_of_class(value, f"{key}.{child}" if key else child, name)
     elif isinstance(config, list):
         for index, value in enumerate(config):
-            yield from _places(value, f"{key}[{index}]", name)
+            yield from _keys_of_class(value, f"{key}[{index}]", name)
 
 
 def one_line(text: str) -> str:
-    """Join lines, and write types as a person would."""
+    """Join lines, and write types as users do: ``int``, not ``<class 'int'>``."""
     joined = re.sub(r"<class '(\w+)'>", r"\1", " ".join(text.split()))
-    joined = PYDANTIC.sub(
-        r"\g<why>.", joined
-    )  # where an annotation of a user's is evaluated at once
+    # Pydantic speaks where a user's module evaluates its annotations at once.
+    joined = PYDANTIC.sub(r"\g<why>.", joined)
     return re.sub(r"a typing\.Literal\[(.+?)\]", r"one of \1", joined)

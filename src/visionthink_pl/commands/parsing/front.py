@@ -1,4 +1,4 @@
-"""What is said first, before torch and Lightning are loaded: help, versions, and refusals."""
+"""Help, version and refusals, printed before torch and Lightning are imported."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HELP = ("-h", "--help")
 
 
 def answered(args: Sequence[str]) -> bool:
-    """Answer what needs no verb to be run; say whether that was all.
+    """Handle help, version and refusals; return whether nothing is left to run.
 
     Raises:
-        ConfigError: the verb, or what it is given, can't work.
+        ConfigError: there is no such verb, or its arguments are certainly wrong.
     """
     first, *rest = args or [""]
     if first in HELP:
@@ -35,7 +35,7 @@ def answered(args: Sequence[str]) -> bool:
 
 
 def program() -> argparse.ArgumentParser:
-    """The program and its verbs, a line each."""
+    """The top-level parser, for its help: one line a verb."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Teach a vision-language model when to look closer.",

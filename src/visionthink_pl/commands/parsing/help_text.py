@@ -1,4 +1,4 @@
-"""``--help`` of a verb, written from the sources of its classes: ours first."""
+"""Prints ``--help`` of a verb from source, without importing torch; our sections come first."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _epilog(of: Verb) -> str:
 
 
 def _add(parser: Any, key: str, option: Option) -> None:
-    """One option; of a dataclass each of its fields."""
+    """Add one option; for a dataclass, each of its fields."""
     inner = nested(option)
     for name, field in ((inner.options or {}) if inner else {}).items():
         _add(parser, f"{key}.{name}", field)
@@ -77,7 +77,7 @@ def _default(key: str, option: Option) -> Any:
 
 
 def _type(option: Option) -> Any:
-    """The type, or the text of it where it names classes."""
+    """The type; where it names classes, a stand-in that shows its source text."""
     try:
         return plain_type(option)
     except NotPlain:

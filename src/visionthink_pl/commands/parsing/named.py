@@ -1,4 +1,4 @@
-"""Classes by the names that configs give them."""
+"""Finds the classes that configs name, without importing them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ OURS = ("callbacks", "data", "families", "images", "losses", "rewards", "trainin
 PACKAGE = "visionthink_pl"
 
 
-class NotThere(Exception):
-    """No class, or no module, of that name: the message says so, and what is near."""
+class NoSuchClass(Exception):
+    """No class or module has that name; the message says which, with the nearest name."""
 
 
 def named_class(path: str, bases: Sequence[Outline]) -> Outline | None:
-    """The class of a dotted path, or of a bare name; ``None`` where the source does not tell.
+    """Find a class by dotted path or bare name; ``None`` where the source alone can't tell.
 
     Args:
-        path: as a config has it.
-        bases: what it must be, or be derived from.
+        path: as written in a config.
+        bases: classes that the option's type names.
 
     Raises:
-        NotThere: there is certainly none.
+        NoSuchClass: there is certainly none.
     """
     if "." not in path:
         return _bare(path, bases)
@@ -35,17 +35,17 @@ def named_class(path: str, bases: Sequence[Outline]) -> Outline | None:
         return found
     module, _, name = path.rpartition(".")
     if missing := missing_module(module):
-        raise NotThere(no_module(module, missing, name))
+        raise NoSuchClass(no_module(module, missing, name))
     there = module_of(module)
     if there is not None and (there.complete or module.startswith(PACKAGE)):
-        names = {*there.nodes, *there.places}
+        names = {*there.nodes, *there.imports}
         if name not in names:
-            raise NotThere(no_class(path, names))
+            raise NoSuchClass(no_class(path, names))
     return None
 
 
 def _bare(name: str, bases: Sequence[Outline]) -> Outline | None:
-    """A class that stands without its module: of those that are loaded with the program."""
+    """Find a class by its bare name, among ``known_classes`` of the bases."""
     if not bases:
         return None
     known = {outline.name: outline for base in bases for outline in known_classes(base)}
@@ -53,13 +53,13 @@ def _bare(name: str, bases: Sequence[Outline]) -> Outline | None:
         return known[name]
     if all(base.path.startswith(PACKAGE) for base in bases):
         hint = did_you_mean(name, known)
-        raise NotThere(f"there is no class {name}; write the module that it is in as well{hint}")
+        raise NoSuchClass(f"there is no class {name}; write the module that it is in as well{hint}")
     return None
 
 
 @cache
 def known_classes(base: Outline) -> list[Outline]:
-    """The classes of this package, and of the base's own, that are derived from it."""
+    """Subclasses of ``base`` in this package and in the base's own package."""
     own = base.module.name.rpartition(".")[0]
     packages = {f"{PACKAGE}.{name}" for name in OURS} | {own}
     found = {
@@ -72,37 +72,37 @@ def known_classes(base: Outline) -> list[Outline]:
 
 
 def _classes(module: Module | None) -> Iterable[Outline]:
-    names = sorted({*module.nodes, *module.places}) if module else ()
+    names = sorted({*module.nodes, *module.imports}) if module else ()
     for name in names:
         if name[0].isupper() and module and (found := find(f"{module.name}.{name}")):
             yield found
 
 
 def no_class(path: str, names: Iterable[str]) -> str:
-    """Say that a module has no such class."""
+    """The error for a module without a class of that name, with the nearest of ``names``."""
     module, _, name = path.rpartition(".")
     return f"there is no class {path}{did_you_mean(path, [f'{module}.{n}' for n in names])}"
 
 
 def no_module(module: str, missing: str, name: str = "") -> str:
-    """Say that a module can't be imported.
+    """The error for a module that doesn't exist, with the nearest that does.
 
     Args:
         module: dotted.
-        missing: as far as it was looked for: its first part that is not there.
-        name: of the class that was wanted from it.
+        missing: the shortest dotted prefix of it that doesn't exist.
+        name: of the class that was to be imported from it.
     """
     above, _, last = missing.rpartition(".")
-    near = difflib.get_close_matches(last, _beside(above), n=1)
+    near = difflib.get_close_matches(last, _modules_in(above), n=1)
     where = f"{above}.{near[0]}" if above and near else near[0] if near else ""
     hint = f"; did you mean {where}{module[len(missing) :]}?" if near else ""
-    for known in _homes(name) if name and not near else ():
+    for known in _exports_of(name) if name and not near else ():
         hint = f"; did you mean {known}?"
     return f"can't import {module}: No module named {missing!r}{hint}"
 
 
 def missing_module(module: str) -> str | None:
-    """The first part of a dotted name that is certainly not there."""
+    """The shortest dotted prefix that certainly doesn't exist; ``None`` where there is none."""
     parts = module.split(".")
     if importlib.util.find_spec(parts[0]) is None:
         return parts[0]
@@ -113,13 +113,13 @@ def missing_module(module: str) -> str | None:
             continue
         if module_of(above) is None:
             return None
-        if module_of(part) is None and parts[depth - 1] not in _beside(above):
+        if module_of(part) is None and parts[depth - 1] not in _modules_in(above):
             return part
     return None
 
 
-def _beside(package: str) -> list[str]:
-    """Names of the modules within a package; those at the top without one."""
+def _modules_in(package: str) -> list[str]:
+    """Names of a package's modules; top-level modules for an empty name."""
     if not package:
         return [m.name for m in pkgutil.iter_modules()] + list(sys.stdlib_module_names)
     top, *rest = package.split(".")
@@ -128,15 +128,15 @@ def _beside(package: str) -> list[str]:
     return [m.name for m in pkgutil.iter_modules(["/".join([f, *rest]) for f in folders])]
 
 
-def _homes(name: str) -> Iterable[str]:
-    """Dotted paths under which this package has a class of that name."""
+def _exports_of(name: str) -> Iterable[str]:
+    """Dotted paths of this package that export a class of that name."""
     for package in OURS:
         module = module_of(f"{PACKAGE}.{package}")
-        if module and name in {*module.nodes, *module.places}:
+        if module and name in {*module.nodes, *module.imports}:
             yield f"{PACKAGE}.{package}.{name}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at the nearest name, if one is near."""
+    """A hint with the nearest known name; empty where none is near."""
     nearest = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {nearest[0]}?" if nearest else ""

@@ -1,7 +1,7 @@
-"""The options that classes take, read from their source: nothing is imported.
+"""Options of classes, read from source by ``ast``, without importing torch.
 
-torch and Lightning take many seconds to load. What can be said of an option's name, its plain
-type and its words needs neither of them.
+Importing torch and Lightning takes many seconds; names, plain types and descriptions of options
+need neither.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from docstring_parser import DocstringStyle, parse
 
 NO_DEFAULT = object()
-# What a class may be derived from without taking options from it.
+# Base classes that have no options.
 WITHOUT_OPTIONS = ("ABC", "object", "Protocol", "Generic")
 
 
@@ -28,10 +28,10 @@ class Option:
 
     Attributes:
         name: of the argument.
-        annotation: its type, as it is written, in ``module``.
-        default: ``NO_DEFAULT`` where one must be given.
-        words: what the class says of it.
-        module: where it is written.
+        annotation: its type; names in it are resolved in ``module``.
+        default: ``NO_DEFAULT`` where the option is required.
+        words: its description, from the class's docstring.
+        module: that defines the class.
     """
 
     name: str
@@ -42,22 +42,22 @@ class Option:
 
     @property
     def written(self) -> str:
-        """Its type, as it is written."""
+        """The annotation's source text."""
         return ast.unparse(self.annotation) if self.annotation else "Any"
 
 
 class Module:
-    """The text of a module, and the names that stand in it.
+    """A parsed module, and its top-level names.
 
     Attributes:
         name: dotted.
-        places: for each name that is imported, the module and the name that it has there.
-        nodes: for each name that is defined, its definition.
+        imports: for each imported name, the module it comes from and its name there.
+        nodes: for each defined name, its definition.
     """
 
     def __init__(self, name: str, file: Path) -> None:
         self.name, self._is_package = name, file.stem == "__init__"
-        self.places: dict[str, tuple[str, str]] = {}
+        self.imports: dict[str, tuple[str, str]] = {}
         self.nodes: dict[str, ast.ClassDef | ast.FunctionDef | ast.expr] = {}
         self.tree = ast.parse(file.read_text(encoding="utf-8"))
         self._add(self.tree.body)
@@ -66,7 +66,7 @@ class Module:
         for node in body:
             if isinstance(node, ast.ImportFrom):
                 home = self._home(node)
-                self.places |= {n.asname or n.name: (home, n.name) for n in node.names}
+                self.imports |= {n.asname or n.name: (home, n.name) for n in node.names}
             elif isinstance(node, ast.ClassDef | ast.FunctionDef):
                 self.nodes[node.name] = node
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -75,31 +75,31 @@ class Module:
                 self._add(node.body)
 
     def _home(self, node: ast.ImportFrom) -> str:
-        """The module that is imported from, a relative one too."""
+        """Absolute name of the module that is imported from."""
         if not node.level:
             return node.module or ""
         parts = self.name.split(".")
         above = parts[: len(parts) - node.level + self._is_package]
         return ".".join([*above, *([node.module] if node.module else [])])
 
-    def place(self, name: str) -> tuple[str, str]:
-        """The module that a name is from, and the name that it has there."""
-        return self.places.get(name, (self.name, name))
+    def origin(self, name: str) -> tuple[str, str]:
+        """The module that a name comes from, and its name there."""
+        return self.imports.get(name, (self.name, name))
 
     @cached_property
     def complete(self) -> bool:
-        """Whether all of its names are known here: none is made when it is asked for."""
-        return "__getattr__" not in self.nodes and "*" not in self.places
+        """Whether all names are known: there is no ``__getattr__`` and no star import."""
+        return "__getattr__" not in self.nodes and "*" not in self.imports
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A class as it stands in its source.
+    """A class, read from source.
 
     Attributes:
-        path: dotted, of the module that defines it.
+        path: dotted path, in the module that defines it.
         node: the definition.
-        module: where it is.
+        module: that defines it.
     """
 
     path: str
@@ -115,21 +115,21 @@ class Outline:
         return any("dataclass" in ast.unparse(d) for d in self.node.decorator_list)
 
     def bases(self) -> Iterator[Outline | None]:
-        """The classes that it is derived from; ``None`` for one that can't be found."""
+        """Its base classes; ``None`` for one that can't be found."""
         for base in self.node.bases:
             base = base.value if isinstance(base, ast.Subscript) else base
             if ast.unparse(base) not in WITHOUT_OPTIONS:
                 yield find(f"{self.module.name}.{ast.unparse(base)}")
 
     def derives_from(self, path: str) -> bool:
-        """Whether it is that class, or derived from it."""
+        """Whether it is the class ``path`` or a subclass."""
         return self.path == path or any(
             b is not None and b.derives_from(path) for b in self.bases()
         )
 
     @cached_property
     def options(self) -> dict[str, Option] | None:
-        """By name; ``None`` where the source alone does not tell all of them."""
+        """Options by name; ``None`` where the source alone doesn't show all of them."""
         if init := _method(self.node, "__init__"):
             own = _of_function(init, self, _words(self.node, init))
             passed = self._passed_on(init)
@@ -141,7 +141,7 @@ class Outline:
         return found | _of_fields(self) if self.is_dataclass else found
 
     def _passed_on(self, init: ast.FunctionDef) -> dict[str, Option] | None:
-        """Options that ``**kwargs`` hands on to another class; ``None`` where that is not plain."""
+        """Options that ``**kwargs`` passes to another class; ``None`` where that can't be told."""
         if init.args.kwarg is None:
             return {}
         for node in ast.walk(init):
@@ -153,14 +153,14 @@ class Outline:
         return None
 
     def method(self, name: str) -> dict[str, Option]:
-        """Options of one of its methods."""
+        """Arguments of one of its methods."""
         function = _method(self.node, name)
         assert function is not None, f"{self.path} has no method {name}"
         return _of_function(function, self, _words(function))
 
 
 def find(path: str) -> Outline | None:
-    """The class of a dotted path, or ``None``; re-exports are followed."""
+    """Find a class by dotted path, through re-exports; ``None`` where there is none."""
     return _find(path, frozenset())
 
 
@@ -173,13 +173,13 @@ def _find(path: str, seen: frozenset[str]) -> Outline | None:
     node = module.nodes.get(name)
     if isinstance(node, ast.ClassDef):
         return Outline(path, node, module)
-    place = module.places.get(name)
-    return _find(".".join(place), seen | {path}) if place else None
+    origin = module.imports.get(name)
+    return _find(".".join(origin), seen | {path}) if origin else None
 
 
 @cache
 def module_of(name: str) -> Module | None:
-    """The module of a dotted name; ``None`` where there is none, or none with a source."""
+    """Parse a module by dotted name; ``None`` where it doesn't exist or has no source."""
     top, *rest = name.split(".")
     try:
         spec = importlib.util.find_spec(top) if top else None
@@ -203,7 +203,7 @@ def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
 
 
 def _words(*nodes: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
-    """What docstrings say of each argument."""
+    """Descriptions of arguments in the docstrings, by name."""
     texts = [inspect.cleandoc(ast.get_docstring(node) or "") for node in nodes]
     parameters = [p for text in texts for p in parse(text, DocstringStyle.GOOGLE).params]
     return {p.arg_name: " ".join((p.description or "").split()) for p in parameters}
@@ -239,7 +239,7 @@ def _of_fields(of: Outline) -> dict[str, Option]:
 
 
 def literal(default: Any) -> Any:
-    """The value of a default that is written out; a text of it where it is not."""
+    """The default as a value; its source text where it is no literal."""
     try:
         return ast.literal_eval(default)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Types of options, as far as they are made of numbers, texts and the like."""
+"""Builds the types of options from source, where they are made of built-in types alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTAINERS = {"list": list, "tuple": tuple, "dict": dict}
 
 
 class NotPlain(Exception):
-    """A type that can't be told from the source alone."""
+    """A type that names classes, or that the source alone doesn't tell."""
 
 
 def plain_type(option: Option) -> Any:
@@ -40,7 +40,7 @@ def plain_type(option: Option) -> Any:
 
 
 def without_limits(kind: Any) -> Any:
-    """A type as the parser sees it, which reads annotations in the same way."""
+    """The type without ``Annotated``, as jsonargparse gets it from ``get_type_hints``."""
     return get_type_hints(type("", (), {"__annotations__": {"kind": kind}}))["kind"]
 
 
@@ -57,7 +57,7 @@ def limited_type(option: Option) -> Any:
 
 
 def literal_none(node: Any) -> bool:
-    """Whether a default is ``None``."""
+    """Whether a default is a literal ``None``."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
@@ -69,8 +69,8 @@ def _type(node: ast.expr, module: Module) -> Any:
             return _type(ast.parse(text, mode="eval").body, module)
         case ast.Name(id=name) if name in PLAIN:
             return PLAIN[name]
-        case ast.Name(id=name) if module.place(name)[0] == limits.__name__:
-            return vars(limits)[module.place(name)[1]]  # loads nothing slow
+        case ast.Name(id=name) if module.origin(name)[0] == limits.__name__:
+            return vars(limits)[module.origin(name)[1]]  # cheap to import
         case ast.Name(id=name):
             return _type(*_alias(name, module))
         case ast.BinOp(op=ast.BitOr()):
@@ -89,14 +89,14 @@ def _type(node: ast.expr, module: Module) -> Any:
 
 
 def _limit(node: ast.expr, module: Module) -> Any:
-    """A bound, a unit or a reason."""
+    """One item of ``Annotated``'s metadata: a bound, a unit or a reason."""
     match node:
         case ast.Constant(value=value):
             return value
         case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=value)]) if (
-            module.place(name)[0] == annotated_types.__name__
+            module.origin(name)[0] == annotated_types.__name__
         ):
-            return vars(annotated_types)[module.place(name)[1]](value)
+            return vars(annotated_types)[module.origin(name)[1]](value)
     raise NotPlain
 
 
@@ -107,22 +107,22 @@ def _container(of: Any, parts: ast.expr, module: Module) -> Any:
 
 
 def _alias(name: str, module: Module | None) -> tuple[ast.expr, Module]:
-    """What a name stands for, where it stands for a type that is written out."""
+    """The expression that a type alias stands for, and its module; follows re-exports."""
     for _ in range(8):  # re-exports of re-exports
         if module is None:
             break
         node = module.nodes.get(name)
         if isinstance(node, ast.expr):
             return node, module
-        if node is not None or name not in module.places:
+        if node is not None or name not in module.imports:
             break
-        home, name = module.places[name]
+        home, name = module.imports[name]
         module = module_of(home)
     raise NotPlain
 
 
 def classes_of(option: Option) -> Iterator[Outline]:
-    """The classes that an option's type names; a bound in a plain type is none."""
+    """The classes that an option's type names; none for a plain type, whatever its bounds."""
     with suppress(NotPlain):
         limited_type(option)
         return

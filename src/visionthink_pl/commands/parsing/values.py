@@ -1,4 +1,4 @@
-"""Values of options, looked at one by one: whether their type and limits allow them."""
+"""Checks values of options against their types and limits."""
 
 from __future__ import annotations
 
@@ -18,53 +18,56 @@ INDEX = re.compile(r"\[\d+\]")
 
 
 class Values:
-    """Values in the order in which they are given. One of another type is refused at once, by the
-    parser too; one out of its limits only where nothing behind it takes its place."""
+    """Checks values in the order given. A value of the wrong type raises at once, as it does in the
+    parser; one out of its limits raises in ``refuse``, unless a later value overrides it."""
 
     def __init__(self) -> None:
-        self._wrong: dict[str, str] = {}  # by key
+        self._wrong: dict[str, str] = {}  # complaints by key
 
     def add(self, key: str, kind: Any, value: Any, from_line: bool) -> None:
-        """Look at a value, in place of what was ``replaced``.
+        """Check one value; ``replaced`` is called first where it overrides another.
 
         Raises:
-            ConfigError: it is of another type.
+            ConfigError: it has the wrong type.
         """
         if wrong := complaint(_parsed(key, without_limits(kind), value, from_line), kind):
             self._wrong[key] = wrong
 
     def replaced(self, key: str) -> None:
-        """Forget what stood under a key: something else stands there now."""
+        """Forget complaints about a key and those below it: the value is overridden."""
         self._wrong = {at: wrong for at, wrong in self._wrong.items() if not _under(at, key)}
 
     @contextmanager
     def of_element(self, key: str, index: int) -> Iterator[None]:
-        """Values that are added meanwhile belong to one element of a list; it is named as it is
-        for an error of its constructor."""
+        """Within this context, put ``[index]`` behind ``key`` in complaints: values belong to one
+        element of a list."""
         before, self._wrong = self._wrong, {}
         yield
         added = {f"{key}[{index}]{at[len(key) :]}": wrong for at, wrong in self._wrong.items()}
         self._wrong = before | added
 
     def refuse(self) -> None:
-        """Raise if one is out of its limits.
+        """Raise for the first value that is out of its limits.
 
         Raises:
-            ConfigError: the first that is.
+            ConfigError: there is one.
         """
         for key, wrong in self._wrong.items():
             raise ConfigError(f"--{key}: {wrong}" if "-" in key else f"{key}: {wrong}")  # plan's
 
 
 def _under(at: str, key: str) -> bool:
-    """Whether ``key`` is ``at``, or above it; without an index it means every element."""
+    """Whether ``at`` is ``key`` or below it; a key without an index covers every element."""
     at = at if "[" in key else INDEX.sub("", at)
     return at == key or at.startswith(f"{key}.")
 
 
 def _parsed(key: str, kind: Any, value: Any, from_line: bool) -> Any:
-    """A value as the parser that comes later makes it; of another type it is refused in the words
-    of that parser."""
+    """The value as jsonargparse converts it.
+
+    Raises:
+        ConfigError: it has the wrong type; worded as in the full parse.
+    """
     parser = ArgumentParser(parser_mode="omegaconf", exit_on_error=False)
     action = parser.add_argument(f"--{key}", type=kind)
     try:

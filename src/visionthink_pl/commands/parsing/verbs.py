@@ -1,5 +1,4 @@
-"""The verbs of the command line, and where their options come from. Loads neither torch nor
-Lightning."""
+"""The verbs of the command line and their options, without importing torch or Lightning."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from visionthink_pl.commands.parsing.outlines import Option, Outline, find, modu
 from visionthink_pl.commands.parsing.plain_types import classes_of
 
 PROGRAM = "visionthink_pl"
-PROMPT_TOKENS = 512  # text tokens of a prompt, where nothing limits them
+PROMPT_TOKENS = 512  # text tokens of a prompt, where there is no limit
 STDOUT = "-"
 
 TRAINER_VERBS = {
@@ -28,7 +27,7 @@ OTHERS = {
 }
 VERBS = TRAINER_VERBS | OTHERS
 
-# Keys whose values come from others.
+# (source, target): the target's value is the source's, and can't be set.
 LINKS = (
     ("rollout.temperature", "model.temperature"),
     ("seed_everything", "rollout.seed"),
@@ -50,20 +49,20 @@ SECTIONS = {  # ours first
 }
 WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
-    "export": "visionthink_pl.commands.export.writing.Options",
+    "export": "visionthink_pl.commands.export.export.Options",
 }
-OF_THE_LOADERS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
+NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."
 
 
 @dataclass(frozen=True)
 class Verb:
-    """What a verb takes.
+    """A verb and its options.
 
     Attributes:
-        name: how it is called.
-        own: its options outside of any section, by name.
-        sections: by name, the class whose options stand there.
+        name: of the verb.
+        own: options outside of any section, by name.
+        sections: by name, the class whose options the section holds.
     """
 
     name: str
@@ -71,28 +70,28 @@ class Verb:
     sections: Mapping[str, Outline] = field(default_factory=dict)
 
     def options(self, section: str) -> dict[str, Option]:
-        """Options of a section that can be set."""
+        """Options of a section, without those that are linked."""
         options = self.sections[section].options or {}
         return {n: o for n, o in options.items() if f"{section}.{n}" not in LINKED}
 
 
 def verb(name: str) -> Verb:
-    """Read what a verb takes from the sources of its classes."""
+    """Read the options of a verb from the source of its classes."""
     if name in WITHOUT_SECTIONS:
         return Verb(name, _outline(WITHOUT_SECTIONS[name]).options or {})
     sections = {key: _outline(path) for key, path in SECTIONS.items()}
     own = {"seed_everything": _option("seed_everything", "bool | Seed", 0, SEED)}
     if name == "plan":
-        own |= {option.name: option for option in _of_plan()}
+        own |= {option.name: option for option in _plan_options()}
     else:
         method = sections["trainer"].method(name)
-        own |= {n: option for n, option in method.items() if n not in OF_THE_LOADERS}
+        own |= {n: option for n, option in method.items() if n not in NOT_OPTIONS}
     return Verb(name, own, sections)
 
 
 def _outline(path: str) -> Outline:
     found = find(path)
-    assert found is not None, f"{path} is not where it was"
+    assert found is not None, f"there is no class {path}"
     return found
 
 
@@ -103,7 +102,7 @@ def _option(name: str, annotation: str, default: Any, words: str) -> Option:
     return Option(name, types, ast.Constant(default), words, module)
 
 
-def _of_plan() -> Iterator[Option]:
+def _plan_options() -> Iterator[Option]:
     yield _option("gpu", "str | None", None, "Memory of a card, such as 24GB.")
     demand = _outline("visionthink_pl.commands.plan.setup.Demand").options or {}
     yield replace(
@@ -118,10 +117,10 @@ def _of_plan() -> Iterator[Option]:
     yield _option(
         "json", "str | None", None, "Figures as JSON, in place of the table or in a file."
     )
-    yield _option("ckpt_path", "str | None", None, "as of fit; not read.")
+    yield _option("ckpt_path", "str | None", None, "taken as by fit; not read.")
 
 
 def nested(option: Option) -> Outline | None:
-    """The dataclass that an option is an instance of, if it is of one."""
+    """The dataclass that is the option's type, if it is one."""
     classes = list(classes_of(option))
     return classes[0] if len(classes) == 1 and classes[0].is_dataclass else None

@@ -1,4 +1,4 @@
-"""Whether the packages beside this one are those that it was tried with."""
+"""Checks the installed packages against the bounds in this package's metadata."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ FEATURES = ("judge", "prepare")  # extras that users install
 
 
 def out_of_range() -> str | None:
-    """One line about the packages that are missing or outside of the bounds that this package was
-    installed with, and what to run; ``None`` where all is as it should be, or where the package
-    was not installed but is run from its folder.
+    """One line about packages that are missing or outside of their bounds, with the command that
+    fixes it; ``None`` where all are right, or where this package is run without being installed.
     """
     try:
         declared = [Requirement(line) for line in requires(PACKAGE) or ()]
     except PackageNotFoundError:
         return None
-    # An extra's requirement holds only where the extra is asked for.
+    # Without the requirements of extras.
     needed = [one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""})]
     wrong = [(one, found) for one in needed if (found := _found(one)) is not None]
     if not wrong:
         return None
-    said = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
+    problems = "; ".join(f"{found}, supported is {one.name}{one.specifier}" for one, found in wrong)
     wanted = " ".join(f"'{one.name}{one.specifier}'" for one, _ in wrong)
-    return f"{said}. Run: python -m pip install {wanted}"
+    return f"{problems}. Run: python -m pip install {wanted}"
 
 
 def lacking(extra: str) -> str | None:
-    """One line about the packages of an extra that are missing or outside of their bounds;
-    ``None`` where there is no such extra."""
+    """One line about packages of an extra that are missing or outside of their bounds; ``None``
+    where all are right, or there is no such extra."""
     found = [_found(one) for one in _needed(extra)]
-    wrong = [said for said in found if said is not None]
+    wrong = [problem for problem in found if problem is not None]
     if not wrong:
         return None
     return f"{extra}: {'; '.join(wrong)}. Run: {install(extra)}"
 
 
 def extra_of(package: str) -> str | None:
-    """The extra of a feature that brings a package; ``None`` where none does."""
+    """The extra in ``FEATURES`` that requires a package; ``None`` where none does."""
     return next((e for e in FEATURES if package in {one.name for one in _needed(e)}), None)
 
 
@@ -50,17 +49,17 @@ def install(extra: str) -> str:
 
 
 def _needed(extra: str) -> list[Requirement]:
-    """What an extra brings beyond what is always needed."""
+    """Requirements of an extra beyond those that always hold."""
     try:
         declared = [Requirement(line) for line in requires(PACKAGE) or ()]
-    except PackageNotFoundError:  # run from its folder
+    except PackageNotFoundError:  # not installed
         return []
     marked = [one for one in declared if one.marker and not one.marker.evaluate({"extra": ""})]
     return [one for one in marked if one.marker and one.marker.evaluate({"extra": extra})]
 
 
 def _found(requirement: Requirement) -> str | None:
-    """What is here in place of what is required; ``None`` where that is here."""
+    """What is installed in place of the requirement; ``None`` where it is met."""
     try:
         here = version(requirement.name)
     except PackageNotFoundError:

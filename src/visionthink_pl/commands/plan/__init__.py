@@ -1,1 +1,1 @@
-"""What a step needs, before any weights are loaded."""
+"""The verb ``plan``: memory and FLOPs of a training step, without loading weights."""

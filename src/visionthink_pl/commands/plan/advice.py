@@ -1,4 +1,4 @@
-"""Changes that would make a step fit, least costly first."""
+"""Finds changes of settings that make a step fit, least costly first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from visionthink_pl.commands.plan.estimate import ROLLOUT, Estimate, estimate
 from visionthink_pl.commands.plan.ledger import Bytes
 from visionthink_pl.commands.plan.setup import Setup
 
-MOST = 10  # estimates of one plan: beyond, values are left smaller than they might be
-# Fields of ``Setup`` that rollouts, and the update, do not depend on.
+MOST = 10  # estimates of one plan; after them, values stay smaller than necessary
+# Fields of ``Setup`` that only the update depends on, and only rollouts.
 UPDATE_ALONE, ROLLOUT_ALONE = {"micro_batch_size", "checkpointing"}, {"rows"}
 
 
@@ -24,7 +24,7 @@ class Change:
     Attributes:
         key: of the config.
         value: what to set it to.
-        peak: bytes that a step needs then.
+        peak: bytes that a step then needs.
     """
 
     key: str
@@ -38,9 +38,9 @@ class Combination:
 
     Attributes:
         settings: what to set, by key of the config.
-        peak: bytes that a step needs then.
-        weights: bytes of these that are weights.
-        fits: whether that is little enough; if not, these are the least values that there are.
+        peak: bytes that a step then needs.
+        weights: bytes of weights among these.
+        fits: whether the step then fits; if not, these are the smallest values there are.
     """
 
     settings: Mapping[str, str]
@@ -51,11 +51,11 @@ class Combination:
 
 @dataclass(frozen=True)
 class Advice:
-    """What would make a step fit.
+    """Changes that make a step fit.
 
     Attributes:
-        changes: each of which would do alone.
-        together: what would do, or would not, where no change does alone.
+        changes: each suffices alone.
+        together: several changes, where none suffices alone; see ``Combination.fits``.
     """
 
     changes: Sequence[Change] = ()
@@ -63,12 +63,12 @@ class Advice:
 
 
 def advise(setup: Setup, found: Estimate, room: float) -> Advice:
-    """How a step could fit into ``room`` bytes: by one setting, or else by several.
+    """Find settings with which a step fits into ``room``: one alone, or else several.
 
     Args:
         setup: of the step.
-        found: what it needs, which is more.
-        room: bytes that it may need.
+        found: its estimate, above ``room``.
+        room: bytes available.
     """
     search = _Search(setup, room)
     search.learn({}, found)
@@ -81,23 +81,23 @@ def advise(setup: Setup, found: Estimate, room: float) -> Advice:
 
 
 class _Search:
-    """Takes estimates, and none whose rollouts and whose update are both known from others."""
+    """Makes estimates, and reuses what is known: rollouts and update depend on different fields."""
 
     def __init__(self, setup: Setup, room: float) -> None:
-        self._setup, self._room, self._taken = setup, room, 0
-        self._known: dict[str, dict[str, Bytes]] = {}  # phases, by what they depend on
+        self._setup, self._room, self._estimates = setup, room, 0
+        self._known: dict[str, dict[str, Bytes]] = {}  # phases, by the fields they depend on
 
     def learn(self, fields: Mapping[str, Any], found: Estimate) -> None:
-        """Keep an estimate's two halves."""
-        self._taken += 1
+        """Keep the two halves of an estimate: rollout phases, and the update's."""
+        self._estimates += 1
         for rollout, key in zip((True, False), _keys(fields), strict=True):
             self._known[key] = {
                 phase: most for phase, most in found.phases.items() if (phase in ROLLOUT) == rollout
             }
 
     def half(self, values: Sequence[Value], rollout: bool) -> dict[str, Bytes]:
-        """What rollouts, or the update, need with these values; the later of two for one field
-        holds."""
+        """Bytes by phase of rollouts, or of the update, with these values; of two values for one
+        field the later holds."""
         fields: dict[str, Any] = {}
         for value in values:
             fields |= value.fields
@@ -107,7 +107,7 @@ class _Search:
         return self._known[key]
 
     def phases(self, values: Sequence[Value]) -> dict[str, Bytes]:
-        """What a step needs with these values."""
+        """Bytes by phase of a whole step with these values."""
         return self.half(values, rollout=True) | self.half(values, rollout=False)
 
     def peak(self, values: Sequence[Value]) -> int:
@@ -121,7 +121,7 @@ class _Search:
         return any(most.total() > self._room for most in half.values())
 
     def alone(self, settings: Sequence[Setting]) -> list[Change]:
-        """The largest value that does, of each setting with one."""
+        """For each setting that suffices alone, the largest value that does."""
         changes = []
         for setting in settings:
             others = {True, False} - set(setting.halves)
@@ -135,21 +135,21 @@ class _Search:
         return changes
 
     def together(self, settings: Sequence[Setting]) -> Combination:
-        """One setting after another at its least, until the step fits; then each as large as it
-        can be, the most costly first."""
-        taken: list[Setting] = []
+        """Set one setting after another to its smallest value, until the step fits; then raise each
+        as far as it still fits, the most costly first."""
+        reduced: list[Setting] = []
         for setting in settings:
-            least = [each.values[-1] for each in taken]
+            least = [each.values[-1] for each in reduced]
             if any(self.too_large(least, rollout) for rollout in setting.halves):
-                taken.append(setting)
-        if not self.fits([setting.values[-1] for setting in taken]):
-            taken = list(settings)  # a later one made larger what an earlier one was spared for
-        chosen: list[Sequence[Value]] = [setting.values[-1:] for setting in taken]
-        for place in reversed(range(len(taken))):
-            for wider in ([], *([value] for value in taken[place].values[:-1])):
-                others = [*chosen[:place], wider, *chosen[place + 1 :]]
-                if self._taken < MOST and self.fits(list(chain(*others))):
-                    chosen = others
+                reduced.append(setting)
+        if not self.fits([setting.values[-1] for setting in reduced]):
+            reduced = list(settings)  # one of these raised the half that an earlier one serves
+        chosen: list[Sequence[Value]] = [setting.values[-1:] for setting in reduced]
+        for index in reversed(range(len(reduced))):
+            for larger in ([], *([value] for value in reduced[index].values[:-1])):
+                raised = [*chosen[:index], larger, *chosen[index + 1 :]]
+                if self._estimates < MOST and self.fits(list(chain(*raised))):
+                    chosen = raised
                     break
         return self.combination(list(chain(*chosen)))
 
@@ -163,9 +163,9 @@ class _Search:
 
 
 def _keys(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """What rollouts depend on, and what the update depends on."""
+    """Keys of ``_known`` for the fields: of rollouts, and of the update."""
 
-    def text(half: str, beside: set[str]) -> str:
-        return f"{half} {sorted((k, str(v)) for k, v in fields.items() if k not in beside)}"
+    def text(half: str, ignored: set[str]) -> str:
+        return f"{half} {sorted((k, str(v)) for k, v in fields.items() if k not in ignored)}"
 
     return text("rollout", UPDATE_ALONE), text("update", ROLLOUT_ALONE)

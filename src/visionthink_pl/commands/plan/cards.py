@@ -1,4 +1,4 @@
-"""GPUs, by the size that their vendors give."""
+"""GPUs and their memory, by size or by vendors' names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from visionthink_pl.types import ConfigError
 
 GIB = 2**30
 CONTEXT = 0.75 * GIB  # of the CUDA context, kernels and cuBLAS workspaces
-FRAGMENTED = 0.05  # share of the card that lies in gaps between tensors
-LARGEST = 512  # GB: no card has as much
+FRAGMENTED = 0.05  # share of the card lost to fragmentation
+LARGEST = 512  # GB; more is a mistake
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:GB|GiB)?", re.IGNORECASE)
 SIZE_IN_NAME = re.compile(r"\b(\d+) ?(?:GB|GiB)\b", re.IGNORECASE)
 
 CARD_EXPECTED = "a card's memory, such as 24GB, or its name, such as 4090"
 
-# Memory in GB of the cards that a vendor's name may mean, the name as ``_key`` has it.
+# Memory sizes in GB of the cards that a name may mean; the name as ``_key`` returns it.
 MEMORY = {
     # GeForce, and Titan
     **dict.fromkeys(("1070", "1080", "2070", "2070super", "2080", "2080super"), (8,)),
@@ -37,7 +37,7 @@ MEMORY = {
     **dict.fromkeys(("5060laptop", "5070laptop"), (8,)),
     **dict.fromkeys(("3080tilaptop", "4090laptop", "5080laptop"), (16,)),
     **{"5090laptop": (24,)},
-    # workstations; there are three by the name of RTX 6000
+    # workstations; three cards are called RTX 6000
     **{"6000": (24, 48, 96), "quadro6000": (24,), "quadro8000": (48,), "8000": (48,)},
     **{"a2000": (6, 12), "a4000": (16,), "a4500": (20,), "a5000": (24,), "a5500": (24,)},
     **{"a6000": (48,), "2000ada": (16,), "4000ada": (20,), "4500ada": (24,)},
@@ -62,8 +62,8 @@ class Card:
     """A GPU.
 
     Attributes:
-        name: what it is called.
-        memory: bytes on it.
+        name: for messages.
+        memory: bytes, in all.
     """
 
     name: str
@@ -71,17 +71,17 @@ class Card:
 
     @property
     def usable(self) -> float:
-        """Bytes that tensors can have."""
+        """Bytes available to tensors."""
         return self.memory - CONTEXT - FRAGMENTED * self.memory
 
     @classmethod
     def parse(cls, text: str) -> Card:
-        """From ``24GB``: what vendors call that has 24 GiB. Or from a name, such as ``4090`` or
-        ``A100 80GB``.
+        """Parse a size such as ``24GB``, which means 24 GiB as vendors use it, or a name such as
+        ``4090`` or ``A100 80GB``.
 
         Raises:
-            ConfigError: it is neither, too little to hold anything, more than any card has, or a
-                name that cards of several sizes share.
+            ConfigError: the text is neither, the size is too small or too large, or cards of
+                several sizes share the name.
         """
         text = text.strip()
         if (sizes := MEMORY.get(_key(text))) is not None:
@@ -96,7 +96,7 @@ class Card:
 
     @classmethod
     def here(cls) -> Card | None:
-        """The GPU of this machine, if it has one."""
+        """This machine's first GPU, if it has one."""
         if not torch.cuda.is_available():
             return None
         found = torch.cuda.get_device_properties(0)
@@ -104,21 +104,21 @@ class Card:
 
 
 def _key(text: str) -> str:
-    """A card's name without its vendor's words, blanks and memory."""
+    """A card's name without vendor's words, blanks and memory size."""
     return NO_PART_OF_A_NAME.sub("", SIZE_IN_NAME.sub("", text).lower())
 
 
 def _one_of(sizes: Sequence[int], text: str) -> int:
-    """The memory that is meant, in GB.
+    """The size, in GB, that the text means, of those that cards of this name have.
 
     Raises:
-        ConfigError: the text does not say which, or names one that there is not.
+        ConfigError: the text gives none of several, or one that no such card has.
     """
-    said = SIZE_IN_NAME.search(text)
-    if said is None and len(sizes) == 1:
+    given = SIZE_IN_NAME.search(text)
+    if given is None and len(sizes) == 1:
         return sizes[0]
-    if said is not None and int(said[1]) in sizes:
-        return int(said[1])
+    if given is not None and int(given[1]) in sizes:
+        return int(given[1])
     name = SIZE_IN_NAME.sub("", text).strip(" -")
     there = " or ".join(map(str, sizes))
     raise ConfigError(

@@ -1,4 +1,4 @@
-"""Settings that can be changed for a step to need less."""
+"""Settings that can be lowered so that a step needs less memory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Value:
     """Another value of a setting.
 
     Attributes:
-        written: as a config has it, by dotted key.
-        fields: of ``Setup``.
+        written: its text in a config, by dotted key.
+        fields: the changed fields of ``Setup``.
     """
 
     written: Mapping[str, str]
@@ -30,9 +30,9 @@ class Setting:
     """A setting that can be changed.
 
     Attributes:
-        values: it may have, each needing less than the one before.
-        rollout: whether rollouts need less then.
-        update: whether the update does.
+        values: to try, each needing less memory than the one before.
+        rollout: whether they lower the memory of rollouts.
+        update: whether they lower the memory of the update.
     """
 
     values: Sequence[Value]
@@ -41,17 +41,17 @@ class Setting:
 
     @property
     def halves(self) -> list[bool]:
-        """What needs less then: true for rollouts, false for the update."""
+        """The halves of a step that need less: true for rollouts, false for the update."""
         return [half for half, less in ((True, self.rollout), (False, self.update)) if less]
 
 
 def settings_of(setup: Setup, alone: bool) -> list[Setting]:
-    """Those that can be changed: first the ones that cost time alone, then those that train
-    something else.
+    """The settings that can be lowered: first those that only cost time, then those that change
+    what is trained.
 
     Args:
         setup: of the step.
-        alone: whether nothing else is changed with it.
+        alone: whether each is to suffice alone.
     """
     rows = min(setup.rows, setup.trajectories)
     least_pixels = max(LEAST_PIXELS, setup.min_pixels)
@@ -67,8 +67,8 @@ def settings_of(setup: Setup, alone: bool) -> list[Setting]:
 
 
 def _group_sizes(setup: Setup, rows: int, alone: bool) -> list[Value]:
-    """As many rows of smaller groups would need no less: alone, groups must be so small that there
-    are fewer rows in all; with other changes, one is generated at a time."""
+    """Smaller groups need less only where fewer rows are generated at once: alone, they must leave
+    fewer rows in all; with other changes, one group is generated at a time."""
     sizes = _halves("rollout.group_size", setup.group_size, LEAST_GROUP)
     if alone:
         return [value for value in sizes if value.fields["group_size"] * setup.prompts < rows]
@@ -81,7 +81,7 @@ def _one_at_a_time(value: Value) -> Value:
 
 
 def _one_pass(setup: Setup) -> bool:
-    """Whether a whole batch of the smallest groups is less than a micro-batch."""
+    """Whether a batch of the smallest groups is smaller than one micro-batch."""
     return LEAST_GROUP * setup.prompts < setup.micro_batch_size
 
 

@@ -1,27 +1,24 @@
-"""``python -m visionthink_pl plan --config X.yaml``: what training by that config would need."""
+"""``python -m visionthink_pl plan --config X.yaml``: memory and FLOPs that training would need."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import Namespace
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback
-from visionthink_pl.commands.ending import exit_code
-from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
-from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM, PROMPT_TOKENS, STDOUT
+from visionthink_pl.commands.parsing.verbs import PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.plan.advice import Advice, advise
 from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
 from visionthink_pl.commands.plan.report import Report
 from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.commands.precision import full_name
+from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
@@ -42,10 +39,7 @@ def run(args: Sequence[str] | None) -> Report:
     Raises:
         ConfigError: something in the config can't work.
     """
-    given = sys.argv[2:] if args is None else list(args)
-    load_named(["plan", *given])
-    parser = build_parser()
-    config = parse(parser, given)
+    config = parse(checked("plan", args))
     card = Card.here() if config.gpu is None else Card.parse(config.gpu)
     demand = Demand(config.prompt_tokens, config.ask_rate)
     module, rollout = build(config)
@@ -71,14 +65,8 @@ def run(args: Sequence[str] | None) -> Report:
 
 
 def build_parser() -> LightningArgumentParser:
-    """The options of ``fit``, and those of the plan itself."""
-    parser = LightningArgumentParser(
-        prog=f"{PROGRAM} plan",
-        description=OTHERS["plan"],
-        parser_mode="omegaconf",
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    """The parser: options of ``fit``, and the plan's own."""
+    parser = new_parser("plan", LightningArgumentParser)
     parser.add_argument("--config", action="config", help="YAML file, as for fit.")
     parser.add_argument(
         "--gpu",
@@ -111,19 +99,18 @@ def _add_built(parser: LightningArgumentParser) -> None:
     parser.add_lightning_class_args(RolloutCallback, "rollout")
 
 
-def parse(parser: LightningArgumentParser, args: Sequence[str] | None) -> Namespace:
-    """Parse; a mistake becomes one line.
+def parse(given: Sequence[str]) -> Namespace:
+    """Parse arguments, and check that the file of ``--json`` can be written.
 
     Raises:
-        ConfigError: with that line.
+        ConfigError: they can't be parsed, or it can't be written.
     """
     try:
-        config = parser.parse_args(None if args is None else list(args))
-    except ArgumentError as error:
+        config = parsed(build_parser(), given)
+    except ConfigError as error:
         if "--gpu: expected one argument" in str(error):  # nothing, or -5GB
             raise ConfigError(f"--gpu: {CARD_EXPECTED}") from error
-        keys = list(parser.get_defaults(skip_validation=True).keys())
-        raise ConfigError(explain(str(error), keys)) from error
+        raise
     if config.json not in (None, STDOUT):
         _check_file(Path(config.json))
     return config
@@ -137,23 +124,17 @@ def _check_file(file: Path) -> None:
 
 
 def build(config: Namespace) -> tuple[VisionThinkModule, RolloutCallback]:
-    """Build what memory depends on; data, rewards and filters are not touched.
+    """Build what memory depends on; not data, rewards or filters.
 
     Raises:
-        ConfigError: a class refuses its options; says where in the config it stands.
+        ConfigError: a class refuses its options; the message gives their key in the config.
     """
-    parts = config.clone()
-    parts.rollout.rewards = parts.rollout.filters = None
+    needed = Namespace(model=config.model, rollout=config.rollout).clone()
+    needed.rollout.rewards = needed.rollout.filters = None
     parser = LightningArgumentParser()
     _add_built(parser)
-    try:
-        built = parser.instantiate(Namespace(model=parts.model, rollout=parts.rollout))
-    except ValueError as error:
-        mistake = config_error(error)
-        if mistake is None:
-            raise
-        raise ConfigError(with_key(str(mistake), config.as_dict())) from error
-    return built.model, built.rollout
+    objects = built(lambda: parser.instantiate(needed), config.as_dict())
+    return objects.model, objects.rollout
 
 
 def prompts_of(config: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The plan as a table, and as JSON."""
+"""Prints the plan as a table and a verdict, or as JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The results of a plan.
 
     Attributes:
-        setup: what was asked about.
-        found: what a step needs.
-        card: the GPU that it should fit on, if one is named or there.
-        advice: what would make it fit, where it does not.
+        setup: of the step.
+        found: the estimate.
+        card: the GPU named or found, if any.
+        advice: changes that make the step fit, where it does not.
     """
 
     setup: Setup
@@ -44,7 +44,7 @@ class Report:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the step fits; ``None`` without a card."""
+        """Whether the step fits the card; ``None`` without one."""
         return None if self.card is None else self.found.peak <= self.card.usable
 
     def show(self, console: Console) -> None:
@@ -52,7 +52,7 @@ class Report:
         console.print(self._memory())
         text, visual = (self.found.prompt_tokens[kind] for kind in ("text", "visual"))
         console.print(
-            f"Assumed of each prompt: one image of {self.setup.max_pixels:,} pixels, "
+            f"Assumed per prompt: one image of {self.setup.max_pixels:,} pixels, "
             f"{text:,} text tokens, {visual:,} visual tokens at the first look.",
             highlight=False,
         )
@@ -64,7 +64,8 @@ class Report:
         console.print(self.verdict(), highlight=False)
 
     def _memory(self) -> Table:
-        """A column a phase, in GiB; within 80 characters. What nothing is of has no row."""
+        """One row per kind, one column per phase, in GiB, within 80 characters. Kinds that are zero
+        everywhere get no row."""
         table = Table(
             title="GiB in use where each phase needs most",
             title_justify="left",
@@ -83,15 +84,15 @@ class Report:
             if any(most[kind] for most in columns):
                 table.add_row(kind, *(f"{most[kind] / GIB:.2f}" for most in columns))
         table.add_section()
-        table.add_row("in all", *(f"{most.total() / GIB:.2f}" for most in columns))
+        table.add_row("total", *(f"{most.total() / GIB:.2f}" for most in columns))
         return table
 
     def verdict(self) -> str:
-        """Whether it fits, with how much room, and what would make it fit."""
+        """Whether the step fits, by how much, and what would make it fit."""
         peak = f"{self.found.peak / GIB:.1f} GiB ({self.found.phase})"
         if self.card is None:
-            return f"A step needs {peak}. No GPU is named or found: --gpu 24GB would judge."
-        usable = f"{self.card.usable / GIB:.1f} GiB that {self.card.name} has to use"
+            return f"A step needs {peak}. No GPU was found; name one, such as --gpu 24GB."
+        usable = f"{self.card.usable / GIB:.1f} GiB usable on {self.card.name}"
         left = (self.card.usable - self.found.peak) / GIB
         if self.fits:
             return f"It fits: a step needs {peak}, {left:.1f} less than the {usable}."
@@ -105,16 +106,18 @@ class Report:
             f"{change.key}: {change.value} ({change.peak / GIB:.1f} GiB)"
             for change in self.advice.changes
         )
-        return f"Any one of these would do: {ways}."
+        return f"Any one of these suffices: {ways}."
 
     def _together(self, together: Combination) -> str:
         settings = ", ".join(f"{key}={value}" for key, value in together.settings.items())
         peak = f"{together.peak / GIB:.1f} GiB"
         if together.fits:
-            return f"No single change would do; together: {settings} ({peak})."
-        least = f"Not even {settings} together would do" if settings else "Nothing can be less"
+            return f"No single change suffices; together: {settings} ({peak})."
+        least = (
+            f"Not even {settings} together suffices" if settings else "No setting can be lowered"
+        )
         return (
-            f"{least} ({peak}, {together.weights / GIB:.1f} of them weights): take a smaller model."
+            f"{least} ({peak}, {together.weights / GIB:.1f} of them weights): use a smaller model."
         )
 
     def as_json(self) -> str:

@@ -1,4 +1,4 @@
-"""The check that ``fit`` begins with."""
+"""The memory check at the start of ``fit``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from visionthink_pl.module import VisionThinkModule
 def warn_if_too_large(
     trainer: Trainer, module: VisionThinkModule, rollout: RolloutCallback, prompts: int
 ) -> None:
-    """Warn, once, where a step of full lengths would not fit on the GPU; no weights are needed.
+    """Warn where a step with full-length prompts and answers would not fit on the GPU.
 
     Args:
         trainer: on a CPU nothing is checked.
-        module: what is trained.
-        rollout: what samples.
+        module: the model's options; no weights are needed.
+        rollout: the sampling options.
         prompts: of one rank, in a rollout batch.
     """
     card = Card.here() if isinstance(trainer.accelerator, CUDAAccelerator) else None
@@ -31,11 +31,11 @@ def warn_if_too_large(
     try:
         setup = Setup.of(module, rollout, prompts, str(trainer.precision), Demand(), gpu=True)
         found = estimate(setup)
-    except Exception as error:  # a model of somebody else's: it may train all the same
+    except Exception as error:  # a user's own model may train all the same
         rank_zero_warn(f"what a step needs could not be planned: {error}")
         return
     if found.peak > card.usable:
         rank_zero_warn(
             f"a step may need {found.peak / GIB:.1f} GiB ({found.phase}), and {card.name} has "
-            f"{card.usable / GIB:.1f} to use; `python -m visionthink_pl plan` says what would fit"
+            f"{card.usable / GIB:.1f} usable; `python -m visionthink_pl plan` says what would fit"
         )

@@ -1,1 +1,1 @@
-"""Which samples need the full image: counted with a policy, written as a data set."""
+"""The verb ``prepare``: finds samples that need the full image, and writes them as a data set."""

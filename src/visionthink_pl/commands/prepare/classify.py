@@ -1,4 +1,4 @@
-"""What counts mean: pure functions (paper, Sec. 3.5)."""
+"""Classifies samples by their counts: pure functions (paper, Sec. 3.5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a sample's counts say about it."""
+    """The class of a sample."""
 
     NEEDS_HIGH = "needs_high"
     LOW_SUFFICES = "low_suffices"
@@ -16,13 +16,16 @@ class Verdict(StrEnum):
 
 
 def classify(low: int, high: int, rollouts: int, gain: int) -> Verdict:
-    """Judge a sample by how many of its rollouts were correct.
+    """Classify a sample by how many of its rollouts were correct.
 
     Args:
-        low: at low resolution.
-        high: at high resolution.
-        rollouts: how many there were at each.
-        gain: how many more must be correct at high resolution for a sample to need it.
+        low: correct rollouts at low resolution.
+        high: correct rollouts at high resolution.
+        rollouts: all rollouts at each resolution.
+        gain: least ``high - low`` of a sample that needs high resolution.
+
+    Raises:
+        ValueError: a count is not within 0 and ``rollouts``.
     """
     for name, count in (("low", low), ("high", high)):
         if not 0 <= count <= rollouts:
@@ -33,14 +36,14 @@ def classify(low: int, high: int, rollouts: int, gain: int) -> Verdict:
 
 
 def balance(verdicts: Mapping[int, Verdict], seed: int) -> list[int]:
-    """Take as many samples of one class as of the other, drawn from the larger one.
+    """Draw equally many samples of both classes: as many as the smaller one has.
 
     Args:
-        verdicts: by index of the sample; what is dropped is never taken.
+        verdicts: by index of the sample; dropped ones are never drawn.
         seed: of the draw.
 
     Returns:
-        The indices taken, in order.
+        The indices drawn, in order.
     """
     needs, suffices = (
         sorted(index for index, verdict in verdicts.items() if verdict is wanted)
@@ -55,14 +58,14 @@ def _draw(indices: Sequence[int], size: int, seed: int) -> list[int]:
 
 
 def agreement(pairs: Iterable[tuple[Verdict, bool | None]]) -> float | None:
-    """Share of samples whose class is what their source says of them.
+    """Share of samples whose class agrees with their source.
 
     Args:
-        pairs: the class, and whether the source says that a second look is needed; ``None``
-            where it doesn't know: these are left out.
+        pairs: the class, and whether the source says that a second look is needed. Samples with
+            ``None``, of which it says nothing, are left out.
 
     Returns:
-        ``None`` where nothing is known of any.
+        ``None`` where the source says nothing of any sample.
     """
     known = [
         (verdict is Verdict.NEEDS_HIGH) == needs for verdict, needs in pairs if needs is not None

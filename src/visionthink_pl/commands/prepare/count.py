@@ -1,4 +1,4 @@
-"""Rolling out: how often each sample is answered correctly, at low and at high resolution."""
+"""Counts how often the policy answers each sample correctly, at low and at high resolution."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import Group, VQASample
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
-KEPT = "What was counted is kept: the same command goes on from there"
-LOW, HIGH = 0, 1  # index of the draw: the two resolutions get random numbers of their own
+KEPT = "The counts are kept: the same command resumes from there"
+LOW, HIGH = 0, 1  # draw index: each resolution gets random numbers of its own
 
 Counts = tuple[int | None, int | None]  # correct at low and at high resolution
 Count = Callable[[Sequence[VQASample]], list[Counts]]
@@ -30,11 +30,11 @@ Item = TypeVar("Item")
 
 
 class SampleCounter:
-    """Rolls samples out at both resolutions, one look each, and counts what is correct.
+    """Rolls out samples at both resolutions, in one look each, and counts correct answers.
 
     Args:
-        settings: how.
-        policy: who answers.
+        settings: rollouts, limits, prompt, reward.
+        policy: that answers.
     """
 
     def __init__(self, settings: Settings, policy: Policy) -> None:
@@ -42,10 +42,10 @@ class SampleCounter:
         self._low, self._high = self._engine(HalfView()), self._engine(FullView())
 
     def __call__(self, samples: Sequence[VQASample]) -> list[Counts]:
-        """Count, for each sample.
+        """Correct rollouts of each sample, at low and at high resolution.
 
         Raises:
-            RunStopped: too little could be scored.
+            RunStopped: too few could be scored.
         """
         if not samples:
             return []
@@ -65,8 +65,8 @@ class SampleCounter:
         ]
 
     def _saves(self, sample: VQASample) -> bool:
-        """Whether half the image takes fewer visual tokens. Where it doesn't, training shows the
-        full image at once: there is but one look to count."""
+        """Whether the halved image has fewer visual tokens. If not, training shows the full image
+        at once, and low resolution needs no rollouts of its own."""
         (image,) = sample.images
         family, high = self._policy.family, self._settings.limits.apply(image)
         return family.visual_tokens(half(high)) < family.visual_tokens(high)
@@ -94,24 +94,24 @@ class SampleCounter:
 
 
 def correct(group: Group, reward: Reward) -> int | None:
-    """How many trajectories are correct; ``None`` where one could not be scored, since it might
-    have been."""
+    """Number of correct trajectories; ``None`` where one could not be scored, since it may have
+    been correct."""
     scores = group.parts[reward.name]
     return None if None in scores else sum(score == 1 for score in scores)
 
 
 def count_all(settings: Settings, count: Count, record: Record, report: Report) -> None:
-    """Bring the record up to the whole source.
+    """Count all samples of the source that the record lacks.
 
-    Batches are the same whenever they are rolled out: one that the record holds in part is
-    rolled out whole again, so that a run that was killed ends in the same counts as one that
-    was not. Samples that an earlier run could not score are rolled out once more, first.
+    Batches always hold the same samples: one that the record holds in part is rolled out again as
+    a whole, so that a killed run ends in the same counts as one that was not killed. Samples that
+    an earlier run could not score are rolled out again first.
 
     Args:
-        settings: how.
-        count: rolls out, as a ``SampleCounter`` does.
-        record: is added to.
-        report: called with the rows of each batch.
+        settings: of the whole run.
+        count: rolls out a batch, as a ``SampleCounter`` does.
+        record: gets the new rows.
+        report: called with the new rows of each batch.
     """
     source = settings.data
     for batch in _batches([row for row in record.rows.values() if row.unscored], settings):
@@ -131,7 +131,7 @@ def count_all(settings: Settings, count: Count, record: Record, report: Report) 
 
 
 def _batch(indices: Sequence[int], source: Source, seen: Seen, count: Count) -> list[Row]:
-    """Read some samples, and roll out those that are neither unreadable nor duplicates."""
+    """Read one batch, and roll out the samples that are neither unreadable nor duplicates."""
     rows, samples = [], []
     for index in indices:
         sample = source[index]

@@ -1,4 +1,4 @@
-"""What a sample shows and asks, and whether an earlier one does the same."""
+"""Finds samples with the image and question of an earlier one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from visionthink_pl.types import VQASample
 
 
 def content_digest(sample: VQASample) -> str:
-    """SHA-256 over the decoded pixels and the question: equal for copies in other files."""
+    """SHA-256 of decoded pixels and question: the same for copies in other files or formats."""
     digest = hashlib.sha256()
     for image in sample.images:
         digest.update(f"{image.mode} {image.width} {image.height} ".encode())
@@ -23,17 +23,17 @@ def content_digest(sample: VQASample) -> str:
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """64 bits of an image's coarse structure, as 16 hex digits: what barely differs, barely
-    differs here. It sees 32 x 32 pixels of grey."""
+    """The 64-bit pHash of an image, as 16 hex digits: similar images differ in few bits. It is
+    computed on 32 x 32 pixels of grey."""
     return str(imagehash.phash(image))
 
 
 class Seen:
-    """The samples so far, of which later ones may be duplicates.
+    """The samples so far, to find duplicates among later ones.
 
     Args:
-        near: at most how many bits differ between the hashes of near-identical images;
-            ``None`` looks for exact duplicates only.
+        near: most bits in which hashes of near-duplicates differ; ``None`` finds exact
+            duplicates only.
     """
 
     def __init__(self, near: int | None) -> None:
@@ -42,7 +42,7 @@ class Seen:
         self._hashes: dict[str, list[tuple[int, str]]] = {}
 
     def like(self, question: str, digest: str, phash: str) -> str | None:
-        """The id of the first earlier sample that this one repeats, if there is one."""
+        """The id of the first earlier sample that this one duplicates, if any."""
         if digest in self._exact or self._near is None:
             return self._exact.get(digest)
         own = int(phash, 16)
@@ -50,7 +50,7 @@ class Seen:
         return next((id for bits, id in earlier if (bits ^ own).bit_count() <= self._near), None)
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep samples in mind; what is unreadable or a duplicate itself is passed over."""
+        """Add samples; unreadable ones and duplicates are skipped."""
         for row in rows:
             if row.to_roll_out:
                 self._exact[row.digest] = row.id

@@ -1,4 +1,4 @@
-"""What to say where nothing was kept."""
+"""The error for a data set without samples."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from visionthink_pl.commands.prepare.selection import Selection
 from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.types import RunStopped
 
-SHOWN = 6  # the most frequent counts
+SHOWN = 6  # pairs of counts in the error, most frequent first
 
 
 def refuse_nothing_kept(selection: Selection, rows: Mapping[int, Row], settings: Settings) -> None:
-    """End with what was counted, and what to change, where the data set is empty: nothing can be
-    trained on that.
+    """Stop where no sample was kept; the error gives the counts, and what to change.
 
     Raises:
-        RunStopped: it is.
+        RunStopped: none was kept.
     """
     if selection.kept:
         return
@@ -31,7 +30,7 @@ def refuse_nothing_kept(selection: Selection, rows: Mapping[int, Row], settings:
 def _why(selection: Selection, counted: list[Row], settings: Settings) -> str:
     classed = Counter(selection.verdicts.values())
     del classed[Verdict.DROPPED]
-    if classed:  # of one class alone, of which balance draws as many as of the other
+    if classed:  # one class only, of which balance draws as many as of the empty other
         ((verdict, count),) = classed.items()
         return (
             f"all {count} that were not dropped are of one class ({verdict}), and balance draws as "

@@ -1,4 +1,4 @@
-"""What is known of a sample before it is rolled out, and whether it is still the same after."""
+"""Reads samples: before the rollouts, and again later, when they must not have changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
 def examine(index: int, sample: VQASample | UnreadableSample, seen: Seen) -> Row:
-    """What is known of a sample before it is rolled out."""
+    """The row of a sample before its rollouts: readable or not, a duplicate or not."""
     found = usable(sample)
     if isinstance(found, UnreadableSample):
         return Row(index, found.id, unreadable=found.reason)
@@ -29,15 +29,15 @@ def examine(index: int, sample: VQASample | UnreadableSample, seen: Seen) -> Row
 
 
 def read_again(row: Row, source: Source) -> VQASample:
-    """The sample of a row that was written down before.
+    """Read the sample of a recorded row again.
 
     Raises:
-        ConfigError: it is another one by now.
+        ConfigError: its pixels or question have changed.
     """
     sample = source[row.index]
     if isinstance(sample, UnreadableSample) or content_digest(sample) != row.digest:
         raise ConfigError(
-            f"data: sample {row.index} ({row.id}) is not what it was when it was counted; choose "
-            "another out folder"
+            f"data: sample {row.index} ({row.id}) has changed since it was counted; choose another "
+            "out folder"
         )
     return sample

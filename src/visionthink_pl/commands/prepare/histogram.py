@@ -1,4 +1,4 @@
-"""A picture of the counts: how much more is correct at high resolution."""
+"""Draws the histogram of correct rollouts at high minus low resolution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK = {  # bottom to top; colours that stay apart for colour-blind eyes and in 
 
 
 def differences(rows: dict[int, Row], verdicts: dict[int, Verdict]) -> dict[Verdict, Counter[int]]:
-    """For each class, how many samples have which difference, high minus low."""
+    """For each class, the number of samples by difference, high minus low."""
     found: dict[Verdict, Counter[int]] = {verdict: Counter() for verdict in LOOK}
     for index, verdict in verdicts.items():
         row = rows[index]
@@ -34,12 +34,12 @@ def differences(rows: dict[int, Row], verdicts: dict[int, Verdict]) -> dict[Verd
 def draw_histogram(
     file: Path, found: dict[Verdict, Counter[int]], rollouts: int, gain: int
 ) -> None:
-    """Draw the differences as stacked bars, one a difference, and the threshold.
+    """Draw a stacked bar for each difference, and a line at the threshold.
 
     Args:
         file: PNG to write.
-        found: what ``differences`` gives.
-        rollouts: at each resolution; differences go from minus this to this.
+        found: the result of ``differences``.
+        rollouts: at each resolution; differences range from minus this to this.
         gain: the threshold of needing high resolution.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -60,12 +60,12 @@ def draw_histogram(
     os.replace(part, file)
 
 
-def _stack(axes: Axes, found: dict[Verdict, Counter[int]], places: range) -> int:
-    """Draw the bars; return how high the tallest is."""
-    below = [0] * len(places)
+def _stack(axes: Axes, found: dict[Verdict, Counter[int]], steps: range) -> int:
+    """Draw the bars; return the height of the tallest."""
+    below = [0] * len(steps)
     for verdict, (colour, label) in LOOK.items():
-        heights = [found[verdict][place] for place in places]
+        heights = [found[verdict][step] for step in steps]
         text = f"{label} ({sum(heights)})"
-        axes.bar(places, heights, bottom=below, color=colour, width=0.85, label=text)
+        axes.bar(steps, heights, bottom=below, color=colour, width=0.85, label=text)
         below = [a + b for a, b in zip(below, heights, strict=True)]
     return max(below)

@@ -1,4 +1,4 @@
-"""How far a command is, and how long it will take."""
+"""Shows progress and the time left."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SPEED_OVER_S = 600  # the time left is judged by the speed of the last ten minutes
-SAY_EVERY_S = 30  # where no bar can be drawn
+SPEED_OVER_S = 600  # speed of the last ten minutes, for the time left
+SAY_EVERY_S = 30  # without a terminal
 
 
 class Meter:
-    """A bar with samples done and time left; on what is no terminal, a line now and then.
+    """A progress bar with the time left; without a terminal, a line every ``SAY_EVERY_S``.
 
     Args:
-        console: where it is shown.
-        total: samples in all.
-        done: samples that are done already.
+        console: to print to.
+        total: number of all samples.
+        done: samples that an earlier run did.
     """
 
     def __init__(self, console: Console, total: int, done: int) -> None:
@@ -38,7 +38,7 @@ class Meter:
         self._start_done = done
 
     def advance(self, samples: int) -> None:
-        """So many more samples are done."""
+        """Add to the samples that are done."""
         self._done += samples
         self._bar.advance(self._task, samples)
         now = time.monotonic()

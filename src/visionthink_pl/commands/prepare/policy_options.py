@@ -1,4 +1,4 @@
-"""Any policy, to be asked and not trained."""
+"""Loads a policy for inference."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """Who answers.
+    """The policy that answers.
 
     Args:
         pretrained: ``embedded``, a local folder, or a hub id.
         family: class of the model family; by default found by the checkpoint's ``model_type``.
         trust_remote_code: run code that comes with the checkpoint; without it none is run.
-        adapter: folder of a PEFT adapter over it, such as a training run writes beside each
+        adapter: folder of a PEFT adapter on it, such as a training run writes beside each
             checkpoint; by default none.
-        precision: of the base weights and of what is computed with them; adapters stay in fp32.
-        device: where it computes; ``auto`` is the GPU where there is one.
+        precision: of the base weights and of computation; adapters stay in fp32.
+        device: to compute on; ``auto`` is the GPU where there is one.
     """
 
     pretrained: str = "embedded"
@@ -42,7 +42,7 @@ class PolicyOptions:
         if self.adapter is not None:
             refuse_no_adapter(self.adapter, "policy.adapter")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("policy.device: no GPU can be used here; take auto or cpu")
+            raise ConfigError("policy.device: no GPU can be used here; set auto or cpu")
 
     def load(self, temperature: float) -> Policy:
         """Load processor and weights.
@@ -65,8 +65,8 @@ class PolicyOptions:
         return policy.to(device).eval().requires_grad_(False)
 
     def _base(self, family: Family, temperature: float) -> Policy:
-        """A policy without an adapter: the one that it must have is zero, and merging it spares
-        the time to compute with it."""
+        """A policy without an adapter of its own: ``load_policy`` adds one that is zero, which is
+        merged to save its computation."""
         policy = load_policy(
             self.pretrained, family, Lora(r=1), temperature, DTYPES[self.precision]
         )
@@ -79,6 +79,6 @@ class PolicyOptions:
         return Policy(start_from(model, adapter, "policy.adapter"), family, temperature)
 
     def context(self, policy: Policy) -> AbstractContextManager[object]:
-        """The precision to compute in, as in training."""
+        """The autocast context of ``precision``, as in training."""
         bf16 = self.precision == "bf16"
         return torch.autocast(policy.device.type, torch.bfloat16, enabled=bf16)

@@ -1,4 +1,4 @@
-"""The counts so far, on disk: what a run that was killed goes on from."""
+"""The counts on disk, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ COUNTS, SETTINGS = "counts.jsonl", "settings.json"
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of one sample: a line of ``counts.jsonl``.
+    """One sample's line of ``counts.jsonl``.
 
     Attributes:
         index: in the source.
         id: the sample's.
-        unreadable: why its image could not be decoded; then nothing below is known.
+        unreadable: why it can't be used; the fields below then keep their defaults.
         question: the sample's.
         digest: of its pixels and question.
         phash: perceptual hash of its image, 16 hex digits.
-        needs_second_look: what the source says, where it says anything.
-        duplicate_of: id of the earlier sample that it repeats; then it was not rolled out.
-        low: how many rollouts were correct at low resolution; ``None`` where some could not be
-            scored.
-        high: the same at high resolution.
+        needs_second_look: as the source says; ``None`` where it doesn't.
+        duplicate_of: id of the earlier sample that it duplicates; it is then not rolled out.
+        low: correct rollouts at low resolution; ``None`` where one could not be scored.
+        high: correct rollouts at high resolution, likewise.
     """
 
     index: int
@@ -45,27 +44,27 @@ class Row:
 
     @property
     def to_roll_out(self) -> bool:
-        """Neither unreadable nor a duplicate."""
+        """Whether it is neither unreadable nor a duplicate."""
         return self.unreadable is None and self.duplicate_of is None
 
     @property
     def unscored(self) -> bool:
-        """Rolled out, and not all of it could be scored."""
+        """Whether it is to be rolled out, and not all rollouts are scored."""
         return self.to_roll_out and (self.low is None or self.high is None)
 
 
 class Record:
-    """Rows by their index, each written down as soon as it is known.
+    """Rows by index, written to ``counts.jsonl`` after each batch.
 
-    A line of a sample that stands further down replaces an earlier one. A last line without an
-    end, as a kill may leave it, is cut off.
+    Of several lines for one sample the last one holds. An incomplete last line, as a kill may
+    leave it, is cut off.
 
     Args:
-        folder: where the record is kept; made if it isn't there.
-        fingerprint: all that the counts depend on, by key.
+        folder: that holds the record; made if necessary.
+        fingerprint: all settings that the counts depend on, by key.
 
     Raises:
-        ConfigError: the folder holds counts that were made otherwise, or no such record.
+        ConfigError: the folder's counts were made with other settings, or can't be read.
     """
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
@@ -75,22 +74,22 @@ class Record:
         self.rows = {row.index: row for row in _read(self._file)}
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows down; once this returns, a kill can't lose them."""
+        """Append rows to the file; once this returns, a kill of the process can't lose them."""
         with self._file.open("a", encoding="utf-8", newline="\n") as file:
             file.write("".join(json.dumps(asdict(row)) + "\n" for row in rows))
         self.rows |= {row.index: row for row in rows}
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file such that it is never seen half written."""
+    """Write a file atomically: to a temporary name, then renamed."""
     part = file.with_name(f"{file.name}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, file)
 
 
 def _check(folder: Path, fingerprint: dict[str, Any]) -> None:
-    """Compare with the settings that the folder's counts were made with. Where nothing has been
-    counted yet, these are written down."""
+    """Compare with the settings that the folder's counts were made with; where there are no counts
+    yet, write the settings."""
     file, counts = folder / SETTINGS, folder / COUNTS
     if not counts.is_file() or not counts.stat().st_size:
         return write_whole(file, json.dumps(fingerprint, indent=1) + "\n")
@@ -100,10 +99,12 @@ def _check(folder: Path, fingerprint: dict[str, Any]) -> None:
     keys = dict.fromkeys([*made_with, *fingerprint])
     differ = [key for key in keys if made_with.get(key) != fingerprint.get(key)]
     if differ:
-        said = ", ".join(f"{k}: {made_with.get(k)!r}, now {fingerprint.get(k)!r}" for k in differ)
+        changes = ", ".join(
+            f"{k}: {made_with.get(k)!r}, now {fingerprint.get(k)!r}" for k in differ
+        )
         raise ConfigError(
-            f"out: the counts in {str(folder)!r} were made with other settings ({said}); set them "
-            f"back, or choose another out folder; where the counts can't depend on it, change "
+            f"out: the counts in {str(folder)!r} were made with other settings ({changes}); set "
+            f"them back, or choose another out folder; where the counts can't depend on it, change "
             f"{SETTINGS} in that folder"
         )
 
@@ -123,4 +124,4 @@ def _row(line: str, where: str) -> Row:
     try:
         return Row(**json.loads(line))
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"out: {where} is no line of counts: {error}") from error
+        raise ConfigError(f"out: {where} is not a line of counts: {error}") from error

@@ -1,4 +1,4 @@
-"""The command itself: count, select, write."""
+"""Runs ``prepare``: count, select, write."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ DATASET, SUMMARY, HISTOGRAM = "dataset", "summary.json", "histogram.png"
 
 
 def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> Summary:
-    """Count what the record lacks, and write all outputs anew.
+    """Count the samples that the record lacks, and write all outputs again.
 
     Args:
         settings: as built.
-        config: the same, as parsed: what a run that goes on must agree with.
+        config: the same, as parsed; a resumed run must have the same where counts depend on it.
         console: for progress and the summary.
 
     Raises:
         ConfigError: ``out`` holds counts made with other settings, or the source has changed.
-        RunStopped: too little could be scored, and what was counted before is kept; or no sample
-            is of use, and everything is written.
+        RunStopped: too few rollouts could be scored (earlier counts are kept), or no sample was
+            kept (all outputs are written).
     """
     folder = Path(settings.out)
     record = Record(folder, fingerprint(settings, config))
@@ -52,7 +52,7 @@ def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> 
 
 
 def _unfinished(record: Record, settings: Settings) -> bool:
-    """Whether anything is left for which the policy must be loaded."""
+    """Whether samples are left to count, so that the policy must be loaded."""
     scored = sum(not row.unscored for row in record.rows.values())
     return scored < len(settings.data)
 
@@ -86,4 +86,4 @@ def _show(selection: Selection, folder: Path, console: Console) -> None:
     for name in (DATASET, SUMMARY, HISTOGRAM, COUNTS):
         console.print(str(folder / name), markup=False, highlight=False, soft_wrap=True)
     if selection.summary.unscored:
-        console.print("Run the same command again to roll out anew what could not be scored.")
+        console.print("Run the same command again to roll out the unscored samples again.")

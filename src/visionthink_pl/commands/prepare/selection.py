@@ -1,4 +1,4 @@
-"""From counts to what is kept, and the numbers of it."""
+"""Selects the samples to keep by their counts, and sums up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visionthink_pl.commands.prepare.settings import Settings
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers of samples, as ``summary.json`` holds them.
+    """The numbers of samples in ``summary.json``.
 
     ``samples`` = ``kept`` + ``dropped`` + ``left_out_by_balance`` + ``duplicates`` +
     ``unreadable`` + ``unscored``, and ``kept`` = ``needs_high`` + ``low_suffices``.
@@ -20,15 +20,15 @@ class Summary:
     Attributes:
         samples: in the source.
         kept: in the data set.
-        needs_high: kept, and the full image is needed.
-        low_suffices: kept, and it isn't.
-        dropped: counted, and neither of the two.
+        needs_high: kept, of the class that needs high resolution.
+        low_suffices: kept, of the other class.
+        dropped: counted, and of neither class.
         left_out_by_balance: of one of the two classes, but not drawn.
         duplicates: of an earlier sample; not rolled out.
-        unreadable: their images could not be decoded.
+        unreadable: bad rows, or with several images.
         unscored: not every rollout could be scored; the next run tries them again.
-        agreement: share of kept samples whose class is what the source says; ``None`` where it
-            says nothing.
+        agreement: share of kept samples whose class agrees with the source; ``None`` where it
+            says nothing of any.
         agreement_over: kept samples of which the source says something.
     """
 
@@ -47,12 +47,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is made of the counts.
+    """The selected samples.
 
     Attributes:
-        verdicts: of all samples that were counted, by index.
-        kept: rows that go into the data set, in the order of the source.
-        summary: the numbers.
+        verdicts: classes of all counted samples, by index.
+        kept: rows of the data set, in the order of the source.
+        summary: numbers of samples.
     """
 
     verdicts: dict[int, Verdict]
@@ -61,7 +61,7 @@ class Selection:
 
 
 def select(rows: Iterable[Row], settings: Settings) -> Selection:
-    """Classify all rows that were counted, and balance the two classes if wanted."""
+    """Classify all counted rows, and balance the two classes if ``settings.balance``."""
     by_index = {row.index: row for row in rows}
     verdicts = {
         index: classify(row.low, row.high, settings.rollouts, settings.gain)
@@ -78,7 +78,7 @@ def _summary(
     rows: dict[int, Row], verdicts: dict[int, Verdict], kept: list[Row], classed: int
 ) -> Summary:
     of_kept = [verdicts[row.index] for row in kept]
-    said = [row.needs_second_look for row in kept]
+    labels = [row.needs_second_look for row in kept]
     return Summary(
         samples=len(rows),
         kept=len(kept),
@@ -89,6 +89,6 @@ def _summary(
         duplicates=sum(row.duplicate_of is not None for row in rows.values()),
         unreadable=sum(row.unreadable is not None for row in rows.values()),
         unscored=sum(row.unscored for row in rows.values()),
-        agreement=agreement(zip(of_kept, said, strict=True)),
-        agreement_over=sum(needs is not None for needs in said),
+        agreement=agreement(zip(of_kept, labels, strict=True)),
+        agreement_over=sum(needs is not None for needs in labels),
     )

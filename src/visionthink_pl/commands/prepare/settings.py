@@ -1,4 +1,4 @@
-"""What can be set, and what of it the counts depend on."""
+"""The settings of ``prepare``, and which of them the counts depend on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveFloat, PositiveInt, Seed, check_fields
 
-# These say how fast the counts come, or what is made of them, never what they are.
-NO_MATTER = re.compile(
+# Keys that the counts don't depend on, only their speed or what follows from them.
+INDEPENDENT = re.compile(
     "config|out|gain|balance|rows|prompts_per_batch|policy.device"
     r"|accuracy\.init_args\.(max_failure_rate|judge\.init_args\.(base_url|api_key_env|timeout|deadline"
     r"|max_retries|max_outage|max_concurrency|cache|device|offload|batch_size))"
@@ -30,26 +30,26 @@ NO_MATTER = re.compile(
 
 @dataclass(frozen=True)
 class Settings:
-    """Roll out each sample at low and at high resolution, and keep those that tell (Sec. 3.5).
+    """Settings of ``prepare`` (paper, Sec. 3.5).
 
     Args:
         data: where the samples come from.
-        accuracy: says which answers are correct: those for which it gives exactly 1.
+        accuracy: the reward that decides which answers are correct: those that it gives exactly 1.
         out: folder for the counts, the data set, the summary and the histogram.
-        policy: who answers.
+        policy: the model that answers.
         rollouts: of each sample at each of the two resolutions (paper: 8).
-        gain: how many more must be correct at high than at low resolution for a sample to need
-            it (paper: 6 of 8).
+        gain: how many more must be correct at high than at low resolution, for a sample that
+            needs high resolution (paper: 6 of 8).
         max_new_tokens: tokens that an answer may have.
         temperature: of sampling, above 0 (paper: 1.0).
         rows: trajectories generated at once, in whole groups; memory grows with it.
-        prompts_per_batch: samples that are rolled out before their counts are written down; a
-            kill loses at most these.
-        limits: pixel limits of the full image; those that will hold in training.
-        prompt: system prompt: the name of one that ships, or a text file.
-        near_duplicates: at most how many of a perceptual hash's 64 bits differ between images
-            that count as one where the question is the same; ``null`` drops only what is equal
-            in all pixels.
+        prompts_per_batch: samples that are rolled out before their counts are written; a kill
+            loses at most these.
+        limits: pixel limits of the full image; set them as for training.
+        prompt: system prompt: the name of a shipped one, or a text file.
+        near_duplicates: drop a sample with the question of an earlier one and an image whose
+            64-bit perceptual hash differs in at most this many bits; ``null`` drops only samples
+            that are equal in all pixels.
         balance: draw as many samples from the larger class as the smaller one has.
         seed: of all randomness.
     """
@@ -82,11 +82,11 @@ class Settings:
         if TOOLS_SLOT in self.prompt_text:
             raise ConfigError(
                 f"prompt: {self.prompt!r} has the slot {TOOLS_SLOT}, but no tool is offered here; "
-                "take 'one_look' or the like"
+                "use a prompt without it, such as 'one_look'"
             )
 
     def conversation(self, view: FirstView) -> ConversationOptions:
-        """One look, in this view."""
+        """Options of a conversation of one turn, with this view."""
         return ConversationOptions(
             max_turns=1,
             max_new_tokens=self.max_new_tokens,
@@ -103,14 +103,14 @@ class Settings:
 
 
 def fingerprint(settings: Settings, config: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the counts depend on, by dotted key, as JSON values.
+    """All settings that the counts depend on, by dotted key, as JSON values.
 
     Args:
         settings: as built.
         config: the same, as parsed.
     """
     found = dict(_flat(config, ""))
-    found = {key: value for key, value in found.items() if not NO_MATTER.fullmatch(key)}
+    found = {key: value for key, value in found.items() if not INDEPENDENT.fullmatch(key)}
     found["number of samples"] = len(settings.data)
     found["text of the prompt"] = settings.prompt_text
     if settings.policy.adapter is not None:  # a folder of the same name may hold another one

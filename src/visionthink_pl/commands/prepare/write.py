@@ -1,4 +1,4 @@
-"""The data set on disk, in the columns of the published one."""
+"""Writes the data set, with the columns of the published one."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ AT_ONCE = 32  # rows held in memory while they are written
 
 
 def write_dataset(folder: Path, selection: Selection, settings: Settings) -> None:
-    """Write the kept samples, to be read with ``datasets.load_from_disk``.
+    """Write the kept samples, for ``datasets.load_from_disk``.
 
-    What stood there before is replaced once the new data set is whole.
+    An earlier data set is replaced once the new one is complete.
 
     Raises:
-        ConfigError: a sample is not what it was when it was counted.
+        ConfigError: a sample has changed since it was counted.
     """
     part, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("part", "old"))
     for leftover in (part, old):
@@ -75,7 +75,7 @@ def _rows(selection: Selection, settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -> dict[str, Any]:
-    """One row of the data set."""
+    """The columns of one sample."""
     (image,) = sample.images
     high = settings.limits.apply(image)
     width, height = half(high).size
@@ -98,7 +98,7 @@ def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -
 
 
 def _png(image: Pillow.Image) -> bytes:
-    """The image as it was decoded, upright and before any limit; PNG loses nothing."""
+    """The decoded image, upright and before any limit, as PNG: lossless."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -1,1 +1,1 @@
-"""The verbs of Lightning's own command line: fit, validate, test, predict."""
+"""The verbs of LightningCLI: fit, validate, test, predict."""

@@ -18,9 +18,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
-from visionthink_pl.commands.ending import exit_code
 from visionthink_pl.commands.parsing.early import load_named
-from visionthink_pl.commands.parsing.error_messages import config_error, explain, with_key
+from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
 from visionthink_pl.commands.trainer.run_checks import (
@@ -30,6 +29,7 @@ from visionthink_pl.commands.trainer.run_checks import (
     figures_of,
     missing_package,
 )
+from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
 from visionthink_pl.module.checkpoints import read_checkpoint
@@ -57,7 +57,7 @@ CLASSES = (VisionThinkModule, PromptDataModule, RolloutCallback, PhaseProgressBa
 
 
 class VisionThinkCLI(LightningCLI):
-    """The trainer, the module, the data, and ``rollout``: the callback that samples."""
+    """LightningCLI with the module, the data, and the rollout callback as ``rollout``."""
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         try:
@@ -65,16 +65,18 @@ class VisionThinkCLI(LightningCLI):
         except ArgumentError as error:
             raise ConfigError(_plain(explain(str(error), self._keys(), list(VERBS)))) from error
         seed = self.config[self.config.subcommand].seed_everything
-        if wrong := complaint(seed, Seed):  # true, too: the parser takes it
+        if wrong := complaint(seed, Seed):  # the parser accepts true
             raise ConfigError(f"seed_everything: {wrong}")
-        _refuse_bad_checkpoint(self.config[self.config.subcommand].ckpt_path)  # next, it is opened
+        _refuse_bad_checkpoint(
+            self.config[self.config.subcommand].ckpt_path
+        )  # LightningCLI opens it next
 
     def _keys(self) -> list[str]:
-        """Every key that a config may have; the verbs share them."""
+        """All keys of a config; the verbs share them."""
         return list(self._verb_parser.get_defaults(skip_validation=True).keys())
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Ours first, then the trainer's."""
+        """Add our sections first, then the trainer's."""
         self._verb_parser = parser
         for section, of in zip(SECTIONS, CLASSES, strict=True):
             parser.add_lightning_class_args(of, section)
@@ -87,7 +89,7 @@ class VisionThinkCLI(LightningCLI):
         parser.link_arguments("data.kinds", "model.kinds", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse what the config alone shows to be wrong."""
+        """Refuse mistakes that the config alone shows."""
         config: Namespace = self.config[str(self.subcommand)]
         if config.trainer.inference_mode is not False:
             raise ConfigError(
@@ -101,36 +103,40 @@ class VisionThinkCLI(LightningCLI):
         _refuse_unsupported(config.trainer)
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
-        if config.trainer.enable_progress_bar is False:  # ours is always there: it falls silent
+        if config.trainer.enable_progress_bar is False:  # ours is always a callback: hide it
             config.trainer.enable_progress_bar, config.progress.refresh_rate = None, 0
         callbacks = config.trainer.callbacks or []
         if not isinstance(callbacks, list):
             raise ConfigError("trainer.callbacks: a list, such as [RolloutLog]")
         if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
-            raise ConfigError("trainer.callbacks: RolloutCallback is there already, as rollout")
+            raise ConfigError("trainer.callbacks: RolloutCallback is added already, as rollout")
         _refuse_replaced(config.trainer)
 
     def after_instantiate_classes(self) -> None:
-        """Refuse here what would else come out after loading, or in a second process."""
+        """Refuse what would otherwise fail after weights are loaded, or in another process."""
         check_folders(self.trainer)
         check_callbacks(self.trainer)
         self.model.check(self.trainer)
         self.datamodule.check(STAGES[str(self.subcommand)], self.trainer)
 
     def instantiate_classes(self) -> None:
-        """Build all classes; where one refuses its options, say where in the config it stands."""
+        """Build all classes.
+
+        Raises:
+            ConfigError: a class refuses its options, or lacks a package.
+        """
+        config = self.config[str(self.subcommand)].as_dict()
         try:
-            super().instantiate_classes()
+            built(super().instantiate_classes, config)
+        except ConfigError:
+            raise
         except (ValueError, ImportError) as error:
-            config = self.config[str(self.subcommand)].as_dict()
-            mistake = config_error(error) or missing_package(error, config)
-            if mistake is None:
+            if (mistake := missing_package(error, config)) is None:
                 raise
-            raise ConfigError(with_key(str(mistake), config)) from error
+            raise mistake from error
 
     def before_fit(self) -> None:
-        """Validate once before training, for the "before" of the comparison; a resumed run has
-        had its own."""
+        """Validate once before training, to compare with; a resumed run did that already."""
         prompts = -(-self.datamodule.prompts_per_step // self.trainer.world_size)
         warn_if_too_large(self.trainer, self.model, self._rollout(), prompts)
         if not self.datamodule.validates:
@@ -146,7 +152,7 @@ class VisionThinkCLI(LightningCLI):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def _refuse_long_interval(self) -> None:
-        """Lightning refuses it too, but after the validation before training."""
+        """Lightning refuses it too, but only after the validation before training."""
         trainer, every = self.trainer, self.trainer.val_check_interval
         within_epoch = isinstance(every, int) and trainer.check_val_every_n_epoch is not None
         batches, limit = self.datamodule.batches, trainer.limit_train_batches
@@ -161,7 +167,7 @@ class VisionThinkCLI(LightningCLI):
             )
 
     def after_fit(self) -> None:
-        """Say what came of it."""
+        """Print the number of steps and the checkpoint; warn where nothing was trained."""
         steps, batches = self.trainer.global_step, self._rollout().draw
         if steps == 0:
             rank_zero_warn(f"nothing was trained: no group of {batches} batches had signal")
@@ -172,7 +178,7 @@ class VisionThinkCLI(LightningCLI):
             print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
 
     def after_validate(self) -> None:
-        """Tell of bad rows; where training follows, its end does."""
+        """Report bad rows; ``fit`` does so when it ends."""
         self._rollout().screening.report()
 
     def _rollout(self) -> RolloutCallback:
@@ -180,10 +186,12 @@ class VisionThinkCLI(LightningCLI):
         return next(callback for callback in callbacks if isinstance(callback, RolloutCallback))
 
     def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
-        """Write one JSON object a sample to ``predictions.jsonl`` in the log folder."""
+        """Write one JSON object per sample to ``predictions.jsonl`` in the log folder."""
         own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
         ranks = gathered(own)
-        file = Path(self.trainer.log_dir or ".") / "predictions.jsonl"  # asked for by all ranks
+        file = (
+            Path(self.trainer.log_dir or ".") / "predictions.jsonl"
+        )  # a collective: all ranks must ask
         if not self.trainer.is_global_zero:
             return
         batches = [part for batch in zip(*ranks, strict=True) for part in batch]
@@ -195,15 +203,15 @@ class VisionThinkCLI(LightningCLI):
 
 
 def _plain(text: str) -> str:
-    """jsonargparse words a dataclass that may be null as it would a class with a path."""
+    """Drop ``init_args``, which jsonargparse puts into keys of an optional dataclass."""
     return text.replace("model.lora.init_args.", "model.lora.")
 
 
 def _refuse_unsupported(trainer: Namespace) -> None:
-    """Devices and ways to start processes that can't work; what is set of a strategy's class is
-    looked at once it is there. ``auto`` would take a Mac's GPU."""
+    """Refuse unsupported strategies and accelerators, and keep ``auto`` from choosing MPS. Options
+    of a strategy's class are checked once it is built."""
     strategy, accelerator = trainer.strategy, trainer.accelerator
-    if isinstance(strategy, Namespace):  # another one may not even be built
+    if isinstance(strategy, Namespace):  # checked here: an unsupported one may not even be built
         known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
         strategy = strategy.class_path
     else:
@@ -214,11 +222,11 @@ def _refuse_unsupported(trainer: Namespace) -> None:
         raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
     if accelerator == "auto" and MPSAccelerator.is_available():
         trainer.accelerator = "cpu"
-        rank_zero_info("trainer.accelerator: auto takes the CPU here; MPS has no fp64.")
+        rank_zero_info("trainer.accelerator: auto is the CPU here; MPS has no fp64.")
 
 
 def _refuse_replaced(trainer: Namespace) -> None:
-    """Lightning refuses these too, but after the validation before training."""
+    """Refuse options that ours replace; Lightning does so only after the first validation."""
     if trainer.gradient_clip_val:
         raise ConfigError("trainer.gradient_clip_val: set model.max_grad_norm in its place")
     if trainer.accumulate_grad_batches != 1:
@@ -229,15 +237,17 @@ def _refuse_replaced(trainer: Namespace) -> None:
 
 
 def _refuse_bad_checkpoint(path: str | None) -> None:
-    """``hpc`` is Lightning's word for the one that a preempted SLURM job left, and addresses are
-    its to open; of ``last`` and ``best`` a new process knows nothing."""
+    """Refuse a path that is no checkpoint. URLs and ``hpc``, the checkpoint of a preempted SLURM
+    job, are left to Lightning; ``last`` and ``best`` mean nothing in a new process."""
     if path is None or path == "hpc" or ":" in path:
         return
     if Path(path).is_file():
         read_checkpoint(Path(path), "ckpt_path")
         return
     if path in ("last", "best"):
-        raise ConfigError(f"ckpt_path: name the file; a new process knows of no {path} checkpoint")
+        raise ConfigError(
+            f"ckpt_path: name the file; a new process doesn't know the {path} checkpoint"
+        )
     beside = Path(f"{path.rstrip('/')}.ckpt")
     within = sorted(Path(path).glob("*.ckpt"), key=lambda file: file.stat().st_mtime)
     nearest = beside if beside.is_file() else within[-1] if within else None
@@ -246,8 +256,8 @@ def _refuse_bad_checkpoint(path: str | None) -> None:
 
 
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
-    """Parse ``args`` (the command line by default), and run the verb they name."""
-    parser_kwargs = {"parser_mode": "omegaconf", "exit_on_error": False, "allow_abbrev": False}
+    """Parse ``args`` (by default the process's own), and run the verb that they name."""
+    of_verbs = {verb: dict(PARSER_OPTIONS) for verb in LightningCLI.subcommands()}
     return VisionThinkCLI(
         VisionThinkModule,
         PromptDataModule,
@@ -256,16 +266,13 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
         auto_configure_optimizers=False,
-        parser_kwargs=parser_kwargs
-        | {"prog": PROGRAM}
-        | {verb: parser_kwargs for verb in LightningCLI.subcommands()},
+        parser_kwargs={**PARSER_OPTIONS, "prog": PROGRAM, **of_verbs},
         args=args,
     )
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; a mistake of the user's ends in one line and exit code 2, a run that
-    can't go on in one line and exit code 1."""
+    """Run the command line (that of the process by default); return the exit code."""
     return exit_code(lambda: _run(args))
 
 

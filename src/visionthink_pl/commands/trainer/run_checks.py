@@ -1,5 +1,5 @@
-"""What a run would find out too late: figures that are never logged, folders that can't be
-written, packages that are not there."""
+"""Early checks of a run: monitored metrics that are never logged, folders that can't be written,
+missing packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.metrics import ACCURACY, evaluation_names, train_names
 from visionthink_pl.types import ConfigError
 
-OF_A_STEP = (
+STEP_METRICS = (
     "loss/policy",
     "loss/clip_fraction",
     "loss/grad_norm",
@@ -35,23 +35,23 @@ OF_A_STEP = (
     "rollout_step",
     "optimizer_step",
 )
-KNOWN = ("lightning.", "visionthink_pl.")  # whose callbacks log nothing that is monitored
+KNOWN = ("lightning.", "visionthink_pl.")  # packages whose callbacks log no metrics of their own
 PACKAGE = "visionthink_pl."
 GIVEN_CLASS = re.compile(r"Problem with given class_path '(?P<path>[\w.]+)'")
-ADDRESS = "://"  # in the name of a folder that fsspec writes elsewhere
-ALIKE = 0.5  # of 1: how near the name of a figure must be
+ADDRESS = "://"  # in a URL, which fsspec writes to
+ALIKE = 0.5  # least similarity of a suggested name, from 0 to 1
 
 
 def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool) -> list[str]:
-    """Names of all figures that a fit logs.
+    """Names of all metrics that ``fit`` logs.
 
     Args:
-        module: what is trained.
-        parts: names of the parts of the reward.
-        validates: whether there is a validation.
+        module: that is trained.
+        parts: names of the rewards.
+        validates: whether there is validation.
     """
     loss = module.options.loss
-    names = [*train_names(module.kinds, parts), *OF_A_STEP]
+    names = [*train_names(module.kinds, parts), *STEP_METRICS]
     names += ["loss/kl"] * (loss.kl_coefficient > 0)
     names += ["loss/entropy"] * (loss.entropy_coefficient > 0)
     if validates:
@@ -62,11 +62,11 @@ def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool)
 
 
 def check_monitored(callbacks: Sequence[Callback], figures: Sequence[str]) -> None:
-    """Refuse to wait for a figure that is never logged. Where there are callbacks or a module of
-    somebody else's, which may log more, nothing is said.
+    """Refuse to monitor a metric that is never logged. Nothing is checked where a user's own
+    callbacks may log more.
 
     Raises:
-        ConfigError: naming the nearest figures.
+        ConfigError: a metric is not among ``figures``; the message names the nearest.
     """
     if not all(type(callback).__module__.startswith(KNOWN) for callback in callbacks):
         return
@@ -81,15 +81,15 @@ def check_monitored(callbacks: Sequence[Callback], figures: Sequence[str]) -> No
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ConfigError(
             f"trainer.callbacks: {type(callback).__name__}.monitor: {callback.monitor!r} is never "
-            f"logged by this run{hint} (docs/metrics.md has all figures)"
+            f"logged by this run{hint} (docs/metrics.md lists all metrics)"
         )
 
 
 def check_folders(trainer: Trainer) -> None:
-    """Refuse folders that can't be written, before anything is.
+    """Refuse folders that can't be written; nothing is written here.
 
     Raises:
-        ConfigError: naming the key, and what stands in the way.
+        ConfigError: one can't; the message gives its key and the reason.
     """
     for key, folder in _folders(trainer):
         if ADDRESS in folder:
@@ -99,11 +99,13 @@ def check_folders(trainer: Trainer) -> None:
         if not above.is_dir():
             raise ConfigError(f"{key}: {folder!r} can't be a folder: {str(above)!r} is a file")
         if not os.access(above, os.W_OK | os.X_OK):
-            raise ConfigError(f"{key}: {folder!r} can't be written: no right to {str(above)!r}")
+            raise ConfigError(
+                f"{key}: {folder!r} can't be written: no permission for {str(above)!r}"
+            )
 
 
 def _folders(trainer: Trainer) -> Iterator[tuple[str, str]]:
-    """Folders that a run writes, and the keys that set them."""
+    """Pairs of key and folder, for all folders that a run writes."""
     for logger in trainer.loggers:
         name = type(logger).__name__
         if logger.save_dir is not None:
@@ -118,10 +120,10 @@ def _folders(trainer: Trainer) -> Iterator[tuple[str, str]]:
 
 
 def check_callbacks(trainer: Trainer) -> None:
-    """Refuse what would say so only after the validation before training.
+    """Refuse callbacks that would fail only after the validation before training.
 
     Raises:
-        ConfigError: a callback writes to a logger, and there is none.
+        ConfigError: one needs a logger, and there is none.
     """
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     if not trainer.loggers and any(isinstance(c, LearningRateMonitor) for c in callbacks):
@@ -131,10 +133,11 @@ def check_callbacks(trainer: Trainer) -> None:
 
 
 def missing_package(error: BaseException, config: Any) -> ConfigError | None:
-    """The mistake, where a class that the config names could not be built for want of a package.
+    """The error for a class that could not be built: a package is missing, or a class of another
+    package refused its options; ``None`` for any other reason.
 
     Args:
-        error: what was raised while it was built.
+        error: raised while classes were built.
         config: nested dicts and lists, as parsed.
     """
     chain = list(_causes(error))
@@ -149,21 +152,21 @@ def missing_package(error: BaseException, config: Any) -> ConfigError | None:
             wanted = f" (pip install {missing.name})" if missing.name else ""
             wanted = f"; run: {install(extra)}" if extra else wanted
             return ConfigError(
-                f"{key}: {path.rpartition('.')[2]} needs a package that is not here: "
+                f"{key}: {path.rpartition('.')[2]} needs a package that is not installed: "
                 f"{one_line(str(missing))}{wanted}"
             )
     return None
 
 
 def _refused(message: str, config: Any) -> ConfigError | None:
-    """What a class of another package says, where the parser has kept its words alone. What one
-    of ours says is a mistake of the user's only where it says so itself."""
+    """The error for another package's class, of which the parser passes on only the message. Our
+    own classes raise ``ConfigError`` for user mistakes; anything else they raise is a bug."""
     problem = CLASS_PROBLEM.search(message)
     if problem is None or problem["path"].startswith(PACKAGE):
         return None
-    places = [key for key, path in _class_paths(config, "") if path == problem["path"]]
+    keys = [key for key, path in _class_paths(config, "") if path == problem["path"]]
     name = problem["path"].rpartition(".")[2]
-    return ConfigError(f"{' or '.join(places)}: {name}: {one_line(problem['why'])}")
+    return ConfigError(f"{' or '.join(keys)}: {name}: {one_line(problem['why'])}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -173,7 +176,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _class_paths(config: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Each class that a config names, and where."""
+    """Pairs of dotted key and ``class_path``, for each class that the config names."""
     if isinstance(config, dict):
         if isinstance(config.get("class_path"), str):
             yield key, config["class_path"]
