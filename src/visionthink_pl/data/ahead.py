@@ -1,4 +1,4 @@
-"""Samples made ahead in threads, while the policy trains on those before."""
+"""Prefetching: threads prepare the next samples while the policy trains."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _take_one_core() -> None:
 
 
 class Ahead(Generic[T]):
-    """Items by their number, the next ones begun before they are asked for.
+    """Prefetches items by their index.
 
     Args:
         make: an item, in any thread.

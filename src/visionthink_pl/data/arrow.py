@@ -1,4 +1,4 @@
-"""Rows of Arrow tables: images as they are stored, and texts also where they are none."""
+"""Rows of Arrow tables, with images left undecoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datasets import Features, Image, IterableDataset, LargeList, List
 
 
 def undecoded(feature: Any) -> Any:
-    """The same feature, its images as they are stored."""
+    """The feature with ``decode=False`` for its images."""
     if isinstance(feature, Image):
         return Image(decode=False)
     if isinstance(feature, List):
@@ -107,11 +107,11 @@ class ArrowStream:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands."""
+        """The position in the stream."""
         return self._rows.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Resume at a position."""
         self._rows.load_state_dict(state_dict)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

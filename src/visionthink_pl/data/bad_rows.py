@@ -1,4 +1,4 @@
-"""Bad rows: what makes one, and the summary of all that a run has met."""
+"""Bad rows: which rows are bad, and the summary of those in a run."""
 
 from __future__ import annotations
 

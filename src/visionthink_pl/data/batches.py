@@ -1,4 +1,4 @@
-"""Batches of sources and streams, made ready ahead; a stream's with the place behind each."""
+"""Batches of sources and streams, prefetched; a stream's batch has the position behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQA
 
 
 class Ready(NamedTuple):
-    """A row, with what was made of it ahead.
+    """A row with what a loader thread prepared of it.
 
     Attributes:
         row: as its source gave it; a sample's views may have been made.
@@ -30,7 +30,7 @@ Prepare = Callable[[VQASample], Ready]  # in any thread
 
 
 class SourceRows:
-    """Rows of a source, made ready ahead.
+    """Rows of a source, prefetched.
 
     Args:
         source: of samples.
@@ -46,7 +46,7 @@ class SourceRows:
         return len(self._source)
 
     def take(self, wanted: Sequence[int], then: Sequence[int]) -> list[Ready]:
-        """As of ``Ahead``."""
+        """The rows ``wanted``; those ``then`` are prefetched. See ``Ahead.take``."""
         return self._ahead.take(wanted, then)
 
     def _make(self, index: int) -> Ready:
@@ -54,7 +54,7 @@ class SourceRows:
 
 
 class DrawnRows(SourceRows):
-    """What a loader draws from: a data set whose next rows the order tells.
+    """A data set for the loader that prefetches by the sampler's upcoming indices.
 
     Args:
         source, prepare, workers: as of ``SourceRows``.
@@ -72,7 +72,7 @@ class DrawnRows(SourceRows):
 
 
 def made_ready(row: Row, prepare: Prepare) -> Ready:
-    """A bad row is left as it is."""
+    """Prepare a row; a bad row is returned unchanged."""
     return prepare(row) if isinstance(row, VQASample) else Ready(row)
 
 

@@ -1,4 +1,4 @@
-"""What the cells of a row hold, as values, texts and answers."""
+"""Cells of a row, read as values, texts and answers."""
 
 from __future__ import annotations
 

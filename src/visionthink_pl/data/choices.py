@@ -1,4 +1,4 @@
-"""Multiple choice: options as lettered lines, and what the right answer is then."""
+"""Multiple choice: options as lettered lines, and the letter of the right one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which columns of a table hold what, and the samples that its rows become."""
+"""The mapping from a table's columns to samples."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Columns:
 
 
 class RowReader:
-    """Makes samples of rows.
+    """Turns rows into samples.
 
     Args:
         columns: which column holds what.
@@ -177,7 +177,7 @@ class RowReader:
         return map(self._file, values)
 
     def _file(self, value: object) -> ImageSource:
-        """What can be decoded: the bytes, or where they are."""
+        """The source to decode: bytes, or the path to them."""
         if isinstance(value, Mapping):
             value = _stored(value)
         if empty(value):
@@ -190,7 +190,7 @@ class RowReader:
 
 
 def _stored(image: Mapping[str, Any]) -> Any:
-    """What an image is stored as: its bytes, or else its path."""
+    """The stored image: its bytes, or else its path."""
     if image and not image.keys() & {"bytes", "path"}:
         fields = ", ".join(map(str, image))
         raise BadRow(f"no image: a struct of {fields}; of bytes and path is expected")

@@ -170,7 +170,7 @@ class PromptDataModule(LightningDataModule):
         return tuple(dict.fromkeys(kind for source in sources for kind in source.kinds))
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Keep in mind where the loader stood before this batch."""
+        """Remember the loader's position before this batch."""
         loader = self._train_loader
         if loader is not None and self.trainer is not None and self.trainer.training:
             self._before, self._under_way = self._now, True

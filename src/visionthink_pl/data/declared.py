@@ -1,4 +1,4 @@
-"""Values as the type of their column has them."""
+"""Values converted to the declared type of their column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visionthink_pl.data.bad_rows import BadRow
 
 
 def declared(feature: Any, value: Any) -> Any:
-    """A value as the type of its column has it.
+    """The value in the declared type of its column.
 
     Args:
         feature: of ``datasets``; ``None`` where it is not known.

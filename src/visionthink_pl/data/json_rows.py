@@ -110,7 +110,7 @@ class JsonRows:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """As of ``ArrowRows``."""
+        """See ``ArrowRows.files``."""
         return tuple(Path(file["filename"]) for file in self._lines.cache_files)
 
     def column(self, name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Tables of ``datasets``: what they are loaded from, and what is refused."""
+"""Loading tables of ``datasets`` from the hub, files and folders."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _is_train(split: str) -> bool:
 def _of_hub_or_folder(
     path: str, split: str, config: str | None, revision: str | None, streaming: bool, source: str
 ) -> LoadedTable:
-    """Where types are not declared, JSON is decoded here, and CSV is not read."""
+    """Load from the hub or a folder. Without declared types JSON is decoded here, CSV refused."""
     builder = load_dataset_builder(path, name=config, revision=revision)
     guessed = builder.info.features is None
     if guessed and builder.name == "csv":
@@ -123,7 +123,7 @@ def _of_arrow(rows: Any) -> LoadedTable:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong at first, in one line: ``datasets`` says of much that loading failed."""
+    """The root cause in one line: ``datasets`` wraps most errors."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Numbers as texts: their exact value, without an exponent, as the rule for numbers reads it."""
+"""Numbers as text: exact decimal digits, no exponent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def numeral(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """What JSON holds, its numbers as they are written.
+    """Parse JSON; numbers keep the digits that are written.
 
     Raises:
         ValueError: it is no JSON.

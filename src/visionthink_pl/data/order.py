@@ -35,7 +35,7 @@ class PromptOrder(Sampler[int]):
         return self._length // self._batch * len(self._share.of(range(self._batch)))
 
     def __iter__(self) -> Iterator[int]:
-        """Settles nothing before the first draw: Lightning sets the epoch after ``iter``."""
+        """Reads the epoch lazily: Lightning calls ``set_epoch`` after ``iter()``."""
         epoch, restored = self.epoch, self._restored
         order = self._order = self._permutation(epoch) if self._shuffle else range(self._length)
         start = restored["drawn"] if restored["epoch"] == epoch else 0
@@ -46,7 +46,7 @@ class PromptOrder(Sampler[int]):
                 yield index
 
     def upcoming(self) -> Sequence[int]:
-        """This rank's share of the batch behind the last one drawn, within the epoch."""
+        """This rank's indices in the next batch of the epoch, for prefetching."""
         batch = self._order[self._place["drawn"] :][: self._batch]
         return self._share.of(batch) if len(batch) == self._batch else ()
 

@@ -1,4 +1,4 @@
-"""What was found out about rows, remembered beside the data for as long as nothing changes."""
+"""A cache of what was found about rows, kept beside the data until files change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Finding(NamedTuple):
-    """What was found out about one row.
+    """What was found about one row.
 
     Attributes:
         bad: what is wrong with it, if anything is.
@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 class Remembered:
-    """The file that findings are kept in: one a source, of the last look at it.
+    """The cache file of a source; it holds the last look at its rows.
 
     A file that is not there, can't be read, or is of other data, settings or versions is no
     memory. Where none can be written, none is.
@@ -79,7 +79,7 @@ class Remembered:
         return [None] * self._rows
 
     def write(self, findings: Sequence[Finding]) -> None:
-        """Keep them, whole or not at all."""
+        """Write all findings atomically."""
         rows = [_plain(finding) if finding.lasting else None for finding in findings]
         text = json.dumps({"key": self._key, "rows": rows}, separators=(",", ":"))
         for place in self._places:
@@ -91,7 +91,7 @@ class Remembered:
 
 
 def _replace(place: Path, text: str) -> None:
-    """Others read the old file or the new one, never a part of it."""
+    """Replace the file atomically."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", encoding="utf-8", dir=place.parent, delete=False) as file:
         try:

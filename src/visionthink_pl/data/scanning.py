@@ -1,4 +1,4 @@
-"""Looking at many rows before anything is spent on them."""
+"""Look at many rows in threads, with a progress bar."""
 
 from __future__ import annotations
 

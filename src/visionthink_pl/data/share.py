@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of a batch is this rank's.
+    """The part of each batch that one rank draws.
 
     Args:
         rank: of this process.
@@ -28,7 +28,7 @@ class Share:
         return cls(trainer.global_rank, trainer.world_size)
 
     def of(self, batch: Sequence[T]) -> Sequence[T]:
-        """Neighbours, rank by rank; the parts' sizes differ by one at most."""
+        """This rank's slice; slices are contiguous, and their sizes differ by at most one."""
         first, last = (len(batch) * r // self.ranks for r in (self.rank, self.rank + 1))
         return batch[first:last]
 

@@ -29,7 +29,7 @@ def stamp(path: str | Path) -> Stamp:
 
 @dataclass(frozen=True)
 class Look:
-    """What is known of a row before its images are decoded.
+    """What a row says before its images are decoded.
 
     Attributes:
         row: the sample, its images left out, or the bad row that it is.
@@ -52,7 +52,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a source's rows come from, so that what was found out about them can be remembered.
+    """Files and options that a source's rows come from: the key of remembered findings.
 
     Attributes:
         options: all that decides, beside files, which rows there are and what they hold.
@@ -66,7 +66,7 @@ class Origin:
 
 
 class PromptSource(ABC):
-    """Where prompts come from: a ``Source`` or a ``Stream``."""
+    """A data source: a ``Source`` or a ``Stream``."""
 
     @property
     @abstractmethod
@@ -100,13 +100,13 @@ class Source(PromptSource):
 
 
 class Stream(PromptSource):
-    """Samples one after another, as many as there are: for what fits on no disk."""
+    """Samples one after another, without length or index: for data too large for a disk."""
 
     @abstractmethod
     def read(
         self, seed: int | None, epoch: int, place: Place | None
     ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        """One epoch, or what is left of it.
+        """Iterate over an epoch, or what is left of it.
 
         Args:
             seed: of the order, which depends on nothing but it and the epoch; ``None`` takes the

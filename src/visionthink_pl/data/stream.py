@@ -1,4 +1,4 @@
-"""Tables that do not fit on the disk: read as they come, shuffled block by block."""
+"""Streamed tables, shuffled block by block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT = 1000  # rows of JSON whose keys are the columns
 
 
 class VQAStream(Stream):
-    """``VQADataset``, streamed: nothing but a block of rows is kept, in memory.
+    """``VQADataset``, streamed: one block of rows is kept in memory.
 
     A block is read, shuffled and used up before the next one is read. (The buffer of ``datasets``
     itself is lost when a run is resumed; a block is read once more.)

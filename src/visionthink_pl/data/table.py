@@ -1,4 +1,4 @@
-"""Tables of ``datasets``, wherever they come from, as sources of samples."""
+"""Tables of ``datasets`` as sources of samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 
 class ArrowRows:
-    """A table of ``datasets`` on the disk, its images as they are stored, lists of images too.
+    """A table of ``datasets`` on the disk, with images left undecoded.
 
     Attributes:
         features: by column, as of ``datasets``.
@@ -127,7 +127,7 @@ class TableSource(Source):
 
     @property
     def _folder(self) -> Path:
-        """That of the data, or of the copy that ``datasets`` has made of it."""
+        """The folder of the data, or of the copy that ``datasets`` keeps."""
         if self._path.is_dir():
             return self._path
         return self._path.parent if self._path.is_file() else self._rows.files[0].parent

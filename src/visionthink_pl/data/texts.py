@@ -1,4 +1,4 @@
-"""Texts that can't be written down, and how values are shown in reasons."""
+"""Texts that can't be encoded, and values as they appear in messages."""
 
 from __future__ import annotations
 

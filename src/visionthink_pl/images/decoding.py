@@ -117,7 +117,7 @@ def _refuse_narrow(size: Size) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file that could be read; a pipe would be waited for.
+    """Refuse what is no regular file: reading a pipe would block.
 
     Raises:
         ImageDecodeError: it is missing, another thing than a file, or can't be looked up.
@@ -150,7 +150,7 @@ def _undecoded(source: ImageSource, error: Exception) -> ImageDecodeError:
 
 
 def _open(source: Path | bytes | io.BufferedReader) -> Image.Image:
-    """The image, of which only the header has been read."""
+    """Open an image; only its header is read."""
     most = Image.MAX_IMAGE_PIXELS
     try:
         if isinstance(source, Path):

@@ -1,4 +1,4 @@
-"""What the model is shown first of an image."""
+"""First views: the image that a prompt begins with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visionthink_pl.types import VQASample
 
 
 class FirstView(ABC):
-    """What the model is shown first of each image, made from it at high resolution."""
+    """Makes the first view of an image from the image at high resolution."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

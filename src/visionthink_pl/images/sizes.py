@@ -1,4 +1,4 @@
-"""How large the full image may be, and half of it."""
+"""Pixel limits of the full image, and half sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from visionthink_pl.types.limits import PositiveInt, check_fields
 
 @dataclass(frozen=True)
 class Size:
-    """Of an image that nobody has decoded, in pixels."""
+    """Width and height in pixels of an image that is not decoded yet."""
 
     width: int
     height: int
@@ -47,7 +47,7 @@ class PixelLimits:
         return image if (size := self.size(given)) == given else _resized(image, size)
 
     def size(self, given: Size) -> Size:
-        """Of the high-resolution image of an original of that size."""
+        """Size of the high-resolution image of an original of size ``given``."""
         pixels = given.width * given.height
         if self.min_pixels <= pixels <= self.max_pixels:
             return given
@@ -67,5 +67,5 @@ def half_size(size: Size) -> Size:
 
 
 def half(image: Image.Image) -> Image.Image:
-    """The image in its ``half_size``."""
+    """The image at half its width and height."""
     return _resized(image, half_size(Size(*image.size)))

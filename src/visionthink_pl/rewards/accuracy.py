@@ -79,7 +79,7 @@ class ANLS(Reward):
 
 
 def checked(units: Units, name: str) -> Units:
-    """``units`` as it is.
+    """Check ``units``.
 
     Args:
         units: see ``RuleAccuracy``.

@@ -1,4 +1,4 @@
-"""A penalty that begins before the limit of tokens does."""
+"""A soft penalty for long responses (Yu et al., "DAPO")."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ LARGEST = 3.4e38  # what float32 holds, in which advantages are computed
 
 
 def check_rewards(rewards: Sequence[Reward]) -> None:
-    """Each has a name, names differ, and what a reward needs stands before it.
+    """Refuse rewards without a name, with equal names, or before one that they need.
 
     Raises:
         ConfigError: one hasn't, they don't, or it doesn't.
@@ -66,7 +66,7 @@ def score_groups(groups: Sequence[Group], rewards: Sequence[Reward]) -> None:
 
 
 def _checked(reward: Reward, group: Group, scores: object) -> Scores:
-    """What a reward returned, if it is one score for each trajectory.
+    """Return a reward's scores if there is one for each trajectory.
 
     Raises:
         RunStopped: it is not. What was learnt before is worth the checkpoint that this error

@@ -19,7 +19,7 @@ LONGEST = 200  # times its other side, that an image may be for the model famili
 
 
 class ToolError(ValueError):
-    """A call that can't be carried out; the message is told to the model."""
+    """A call that can't be carried out; the model reads the message."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class ViewState:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What the model is given in answer to a call.
+    """The response to a call.
 
     Attributes:
         text: stands before the images.
@@ -50,7 +50,7 @@ class ToolResult:
 
 
 class VisualTool(ABC):
-    """Something that the model may call to see more.
+    """A tool that the model may call to see more.
 
     Attributes:
         name: what the model calls it by.
@@ -92,7 +92,7 @@ class VisualTool(ABC):
 
 
 def check_tool(tool: VisualTool) -> None:
-    """A tool must say what the prompt tells the model of it.
+    """Refuse a tool that lacks a name, a description or a valid schema.
 
     Raises:
         ConfigError: it does not.
@@ -117,7 +117,7 @@ def check_tool(tool: VisualTool) -> None:
 
 
 def checked(tool: VisualTool, result: object) -> ToolResult:
-    """What a tool returned, if it can be shown.
+    """Return the result of a tool if it is valid.
 
     Raises:
         RunStopped: it can't, which is an error in the tool and not in the call.

@@ -1,4 +1,4 @@
-"""What a judge is asked, and when it has failed."""
+"""The interface of a judge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged, text alone (paper, Sec. 3.4).
+    """A question, its ground truths and an answer, as text (paper, Sec. 3.4).
 
     Attributes:
         question: the user's, without prompt or tool instructions.
@@ -30,7 +30,7 @@ class Case:
 
 
 class JudgeFailure(Exception):
-    """No verdict could be had; the message says why, and holds no key."""
+    """There is no verdict; the message says why, without the API key."""
 
 
 class Judge(ABC):

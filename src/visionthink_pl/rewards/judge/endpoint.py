@@ -1,4 +1,4 @@
-"""Requests that end: attempts, pauses and outages, within limits."""
+"""Requests with deadlines, retries and outages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model said, and whether it came to its own end."""
+    """A completion, and whether it ended by itself."""
 
     text: str
     finished: bool
@@ -109,7 +109,7 @@ class Endpoint:
             await asyncio.sleep(pause)
 
     def strike(self, text: str) -> str:
-        """The text without the key."""
+        """The text with the API key removed."""
         return text.replace(self._key, "[key]") if self._key else text
 
     async def _attempt(self, request: dict[str, Any], clock: Clock) -> Reply:
@@ -140,7 +140,8 @@ class Endpoint:
         return None if enough else pause
 
     def _pause_in_outage(self, failure: Exception, clock: Clock, pause: float) -> float | None:
-        """The case's own clock stands still meanwhile."""
+        """Seconds until the next attempt in an outage, ``None`` beyond its limit; moves the case's
+        deadline behind that attempt."""
         end = self._is_down(failure) + self._patience.max_outage
         clock.outage_limit = clock.outage_limit or end
         next_attempt = time.monotonic() + pause
@@ -148,7 +149,7 @@ class Endpoint:
         return pause if next_attempt < clock.outage_limit else None
 
     def _is_down(self, failure: Exception) -> float:
-        """Note it, and say so; since when it is."""
+        """Record an outage and warn; return when it began."""
         if self._down_since is None:
             self._down_since = time.monotonic()
             log.warning(
@@ -160,7 +161,7 @@ class Endpoint:
         return self._down_since
 
     def _is_up(self) -> None:
-        """Note it, and say so where it was not."""
+        """Record that the endpoint answers; say so after an outage."""
         self._answered_at = time.monotonic()
         if self._down_since is not None:
             waited, self._down_since = self._answered_at - self._down_since, None

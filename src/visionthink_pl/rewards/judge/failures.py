@@ -1,4 +1,4 @@
-"""How a request can fail, and what that says about the endpoint."""
+"""Failures of a request: retry, outage or fault of the request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Malformed(Exception):
 
 
 def nobody_there(failure: Exception) -> bool:
-    """Other than somebody who fails."""
+    """Whether the endpoint is down: no connection, or 502 to 504."""
     if isinstance(failure, APIStatusError):
         return failure.status_code in DOWN
     return isinstance(failure.__cause__, (ConnectError, ConnectTimeout))

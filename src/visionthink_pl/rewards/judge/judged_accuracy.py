@@ -51,7 +51,7 @@ class JudgeAccuracy(Reward):
         self._scored, self._failures = 0, []
 
     def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
-        """Hand the answer to the judge, unless it is known what to think of it."""
+        """Submit the answer to the judge, unless its verdict is known."""
         answer = (trajectory.answer or "").strip()
         case = Case(sample.question, sample.answer, answer, sample.other_answers)
         self._asked[id(trajectory)] = self.hand_in(case)
@@ -61,7 +61,7 @@ class JudgeAccuracy(Reward):
         return _done(self.verdict(case))
 
     def verdict(self, case: Case) -> Future[int]:
-        """The judge's, unless none is needed."""
+        """The judge's verdict; 0 at once for no answer, or one that repeats the question."""
         return _done(0) if _says_nothing(case) else self._judge.submit(case)
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:

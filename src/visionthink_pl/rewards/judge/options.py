@@ -1,4 +1,4 @@
-"""What can be wrong with an endpoint's options, before it is asked anything."""
+"""Checks of an endpoint's options before the first request."""
 
 from __future__ import annotations
 

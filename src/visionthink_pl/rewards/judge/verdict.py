@@ -1,4 +1,4 @@
-"""What a judge is told, and the one form of verdict that is taken from it."""
+"""A judge's prompt, and the parsing of its verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts that are kept, so that no case is paid for twice."""
+"""A cache of verdicts, so that no case is paid for twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One character for the many that are read alike, in any script."""
+"""Unicode folding: one character for those that look alike."""
 
 from __future__ import annotations
 

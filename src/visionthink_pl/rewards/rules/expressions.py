@@ -1,4 +1,4 @@
-"""What is one mathematical expression and nothing else, and can't be read as something else."""
+"""Which texts are exactly one mathematical expression."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ STUCK_S = 900.0  # by the clock: for a child that stands still; no limit for one
 
 
 class Undecided(Exception):
-    """Nobody can say whether a pair is equal: it took too long, or its process ended."""
+    """Equality is undecided: it took too long, or the process ended."""
 
 
 class MathProcess:
@@ -67,7 +67,7 @@ class MathProcess:
         return self._child
 
     def _drop(self) -> None:
-        """End the child and close its pipes; what it was never told is of no use."""
+        """End the child and close its pipes; unsent input is dropped."""
         if self._child is not None:
             with suppress(OSError), self._child:
                 self._child.kill()

@@ -1,4 +1,4 @@
-"""The same words, and what may be wrapped around them."""
+"""Comparison of words, without wrapping such as quotes and Markdown."""
 
 from __future__ import annotations
 
