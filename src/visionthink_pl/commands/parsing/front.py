@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from visionthink_pl import __version__
+from visionthink_pl.commands.parsing.class_help import class_help
 from visionthink_pl.commands.parsing.early import asks, check
 from visionthink_pl.commands.parsing.error_messages import no_such_verb
 from visionthink_pl.commands.parsing.help_text import print_help
@@ -28,6 +29,8 @@ def answered(args: Sequence[str]) -> bool:
         print(f"{PROGRAM} {__version__}")
     elif first in VERBS and rest and set(rest) <= set(HELP):
         print_help(first)
+    elif first in VERBS and (said := class_help(first, rest)):
+        print(said)
     else:
         _refuse(first, rest)
         return False
