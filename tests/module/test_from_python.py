@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
-from trainer_helpers import make_data, make_rollout, make_trainer
+from trainer_helpers import Plain, make_data, make_rollout, make_trainer
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
 from visionthink_pl.training import AdamW
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, PromptBatch
 
 
 def module_of(**settings: Any) -> VisionThinkModule:
@@ -42,6 +43,13 @@ def test_loaders_of_one_s_own_need_kinds(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, make_rollout())
     with pytest.raises(ConfigError, match="^kinds: with loaders of your own, name every kind"):
         trainer.fit(module_of(), train_dataloaders=[[1, 2]])
+
+
+def test_a_prediction_needs_no_kinds(tmp_path: Path) -> None:
+    batch = PromptBatch([Plain()[0]])
+    trainer = make_trainer(tmp_path, make_rollout())
+    ((row,),) = trainer.predict(module_of(), dataloaders=DataLoader([batch], batch_size=None))
+    assert row["id"] == "plain-0" and row["turns"]
 
 
 def test_batches_of_another_kind_are_refused_by_name(tmp_path: Path) -> None:

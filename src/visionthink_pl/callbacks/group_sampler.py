@@ -70,8 +70,7 @@ class GroupSampler:
         groups: list[Group] = []
         stopped: RunStopped | None = None
         try:
-            with torch.no_grad(), trainer.precision_plugin.forward_context():
-                openings = self.screening.open(batch, self.conversation(module), trainer)
+            openings = self._open(trainer, module, batch, group_size or 1)
             with self.interruption.harmless():
                 groups = self._sample(trainer, module, batch, openings, group_size, draw, rewards)
                 with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
@@ -89,6 +88,14 @@ class GroupSampler:
     def engine(self, module: VisionThinkModule) -> RolloutEngine:
         """The engine around the module's policy."""
         return RolloutEngine(module.loaded, self.conversation(module), self.sampling)
+
+    def _open(
+        self, trainer: Trainer, module: VisionThinkModule, batch: PromptBatch, group_size: int
+    ) -> list[Opening]:
+        """Open the prompts in the context that they are rolled out in: a first view may compute."""
+        context = trainer.precision_plugin.forward_context()
+        with self._memory(len(batch.samples), group_size), torch.no_grad(), context:
+            return self.screening.open(batch, self.conversation(module), trainer)
 
     def _sample(
         self,

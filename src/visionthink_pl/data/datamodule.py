@@ -180,10 +180,6 @@ class PromptDataModule(LightningDataModule):
                 self._now = loader.state_dict()
         return batch
 
-    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        """Prompts are text and images: the policy moves what it computes with."""
-        return batch
-
     def train_dataloader(self) -> StatefulDataLoader | StreamBatches:
         """Batches of B prompts; of a resumed run, those that were left."""
         source = self.source("train")

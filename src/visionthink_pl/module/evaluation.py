@@ -38,11 +38,15 @@ class EvaluatedModule(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not self.kinds and isinstance(data, PromptDataModule):
             self.kinds = data.kinds
-        if not self.kinds:
+        if not self.kinds and stage != "predict":  # predictions are not counted
             raise ConfigError(
                 "kinds: with loaders of your own, name every kind of sample, as in "
                 "VisionThinkModule(kinds=('chart', 'text')); a PromptDataModule has them itself"
             )
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Prompts are text and images: the policy moves what it computes with."""
+        return batch
 
     @property
     def loaded(self) -> Policy:

@@ -57,6 +57,10 @@ CLASSES = [
         "can't import visionthink_pl.loses: No module named 'visionthink_pl.loses'; did you mean "
         "visionthink_pl.losses?",
     ),
+    (
+        "--rollout.filters=[visionthink_pl.filters.DropEmpty]",
+        "did you mean visionthink_pl.training.DropEmpty?",
+    ),
     ("--model.loss=vision_pl.losses.GRPOLoss", "did you mean visionthink_pl.losses?"),
     ("--model.loss=visionthink_pl.losses.grop.GRPOLoss", "did you mean visionthink_pl.losses.grpo"),
     ("--model.loss=visionthink_pl.GRPOLoss", "there is no class visionthink_pl.GRPOLoss"),

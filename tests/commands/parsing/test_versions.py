@@ -80,6 +80,11 @@ def test_what_a_verb_lacks_is_named_with_the_command(monkeypatch: pytest.MonkeyP
     assert said.endswith("Run: python -m pip install 'visionthink_pl[prepare]'")
 
 
+def test_the_verb_test_needs_no_packages_of_developers(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "pytest", "nbclient")
+    assert versions.lacking("test") is None
+
+
 @pytest.mark.parametrize(
     ("package", "extra"),
     [("openai", "judge"), ("httpx2", "judge"), ("imagehash", "prepare"), ("torch", None)],

@@ -41,9 +41,9 @@ def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
     read = _read(file)
     model = read["model"]
     pretrained = pretrained or model.get("pretrained", "embedded")
-    family, shown = _build(model.get("family"), read["rollout"])
+    family, options = _build(model.get("family"), read["rollout"])
     loaded = load_family(pretrained, family, bool(model.get("trust_remote_code")))
-    return Run(file, read, pretrained, loaded, shown)
+    return Run(file, read, pretrained, loaded, options)
 
 
 def _config_file(ckpt: Path) -> Path | None:

@@ -96,9 +96,16 @@ def no_module(module: str, missing: str, name: str = "") -> str:
     near = difflib.get_close_matches(last, _modules_in(above), n=1)
     where = f"{above}.{near[0]}" if above and near else near[0] if near else ""
     hint = f"; did you mean {where}{module[len(missing) :]}?" if near else ""
-    for known in _exports_of(name) if name and not near else ():
-        hint = f"; did you mean {known}?"
+    exports = list(_exports_of(name)) if name else []
+    if exports and not (near and any(_within(path, where) for path in exports)):
+        hint = f"; did you mean {exports[0]}?"  # the class is elsewhere than in what sounds alike
     return f"can't import {module}: No module named {missing!r}{hint}"
+
+
+def _within(path: str, module: str) -> bool:
+    """Whether a class that is exported as ``path`` may stand in ``module``, or in its package."""
+    package = path.rpartition(".")[0]
+    return f"{module}.".startswith(f"{package}.")
 
 
 def missing_module(module: str) -> str | None:

@@ -30,7 +30,10 @@ def out_of_range() -> str | None:
 
 def lacking(extra: str) -> str | None:
     """One line about packages of an extra that are missing or outside of their bounds; ``None``
-    where all are right, or there is no such extra."""
+    where all are right, or where ``extra`` is none of ``FEATURES``: the extra ``test``, which
+    developers install, has the name of a verb."""
+    if extra not in FEATURES:
+        return None
     found = [_found(one) for one in _needed(extra)]
     wrong = [problem for problem in found if problem is not None]
     if not wrong:

@@ -64,12 +64,10 @@ class VisionThinkCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             raise ConfigError(_plain(explain(str(error), self._keys(), list(VERBS)))) from error
-        seed = self.config[self.config.subcommand].seed_everything
-        if wrong := complaint(seed, Seed):  # the parser accepts true
+        config = self.config[self.config.subcommand]
+        if wrong := complaint(config.seed_everything, Seed):  # the parser accepts true
             raise ConfigError(f"seed_everything: {wrong}")
-        _refuse_bad_checkpoint(
-            self.config[self.config.subcommand].ckpt_path
-        )  # LightningCLI opens it next
+        _refuse_bad_checkpoint(config.ckpt_path)  # LightningCLI opens it next
 
     def _keys(self) -> list[str]:
         """All keys of a config; the verbs share them."""
