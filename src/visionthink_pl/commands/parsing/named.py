@@ -95,9 +95,10 @@ def no_module(module: str, missing: str, name: str = "") -> str:
     above, _, last = missing.rpartition(".")
     near = difflib.get_close_matches(last, _modules_in(above), n=1)
     where = f"{above}.{near[0]}" if above and near else near[0] if near else ""
-    hint = f"; did you mean {where}{module[len(missing) :]}?" if near else ""
+    meant = where + module[len(missing) :]
+    hint = f"; did you mean {meant}?" if near else ""
     exports = list(_exports_of(name)) if name else []
-    if exports and not (near and any(_within(path, where) for path in exports)):
+    if exports and not (near and any(_within(path, meant) for path in exports)):
         hint = f"; did you mean {exports[0]}?"  # the class is elsewhere than in what sounds alike
     return f"can't import {module}: No module named {missing!r}{hint}"
 
