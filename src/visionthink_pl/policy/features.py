@@ -82,10 +82,10 @@ class ImageFeatures:
         keys = [self._key(image) for image in images]
         distinct = dict(zip(keys, images, strict=True))
         if torch.is_grad_enabled() and self._tower_trains():
-            fresh = self._run(distinct)
+            fresh = self.compute(distinct)
             return [fresh[key] for key in keys]
         with torch.no_grad():
-            self._kept |= self._run({k: v for k, v in distinct.items() if k not in self._kept})
+            self._kept |= self.compute({k: v for k, v in distinct.items() if k not in self._kept})
         return [self._kept[key] for key in keys]
 
     def clear(self) -> None:
@@ -100,7 +100,8 @@ class ImageFeatures:
             self._keys[id(image)] = image, _digest(image)
         return self._keys[id(image)][1]
 
-    def _run(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
+    def compute(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
+        """Run the tower over distinct images, by their digests."""
         if not images:
             return {}
         pixels = self._pixels(images)

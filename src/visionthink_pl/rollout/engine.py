@@ -121,7 +121,7 @@ class RolloutEngine:
         """Decode rows, answering their calls, until each has stopped."""
         prompts = {id(row.opening): row.opening.trajectory for row in rows}
         index_of = {key: index for index, key in enumerate(prompts)}
-        decoder = Decoder(self._policy, self._sampling.max_new_tokens, self._check_every())
+        decoder = self.decoder()
         decoder.start(
             [Given(prompt.prompt_ids, prompt.images) for prompt in prompts.values()],
             [index_of[id(row.opening)] for row in rows],
@@ -141,8 +141,10 @@ class RolloutEngine:
                 else:
                     waiting[index] = given
 
-    def _check_every(self) -> int:
-        return 1 if self._policy.device.type == "cpu" else CHECK_EVERY
+    def decoder(self) -> Decoder:
+        """A decoder for rows that are generated at once."""
+        check_every = 1 if self._policy.device.type == "cpu" else CHECK_EVERY
+        return Decoder(self._policy, self._sampling.max_new_tokens, check_every)
 
     def _uniforms(self, rows: Sequence[_Rollout], greedy: bool) -> Tensor | None:
         """The random numbers of each row's next turn."""

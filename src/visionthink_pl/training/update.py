@@ -133,13 +133,17 @@ class PolicyUpdate:
         with self.backend.local():  # ranks may have different numbers of micro-batches
             for micro in micro_batches(credited, self.options.micro_batch_size):
                 with self._memory("the update", micro):
-                    with self.backend.precision():
-                        inputs = loss_inputs(self.policy, self.options.loss, micro, totals)
-                    loss, shares = self.options.loss(inputs)
-                    self.backend.backward(loss * rank_count())  # DDP averages over ranks
-                figures.add(shares, micro, inputs.logprobs_K.detach())
+                    self._pass(micro, totals, figures)
         self._reduce_gradients()
         return figures.over_ranks()
+
+    def _pass(self, micro: Sequence[Credited], totals: StepTotals, figures: StepFigures) -> None:
+        """Forward and backward over one micro-batch; nothing of it outlives the call."""
+        with self.backend.precision():
+            inputs = loss_inputs(self.policy, self.options.loss, micro, totals)
+        loss, shares = self.options.loss(inputs)
+        self.backend.backward(loss * rank_count())  # DDP averages over ranks
+        figures.add(shares, micro, inputs.logprobs_K.detach())
 
     def _reduce_gradients(self) -> None:
         """A zero loss triggers DDP's all-reduce once a step, also on ranks without data."""

@@ -9,10 +9,11 @@ import torch
 from plan_helpers import QWEN_2_5_7B, QWEN_3_4B, SMALL, make_setup, measure
 from plan_helpers import write_checkpoint as write
 from visionthink_pl.commands.plan import estimate as module
-from visionthink_pl.commands.plan.estimate import estimate
+from visionthink_pl.commands.plan.estimate import Estimate, estimate
 from visionthink_pl.commands.plan.ghost import skeleton
+from visionthink_pl.commands.plan.prompts import openings_of
+from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.step import take
-from visionthink_pl.commands.plan.work import Work
 from visionthink_pl.policy import Lora
 
 MEASURED = {
@@ -56,6 +57,12 @@ def test_the_measured_peaks_differ_by_more_than_the_tolerance(measured: dict[str
         assert abs(measured[name] - plain) > 0.3 * plain, name
 
 
+def in_full(setup: Setup, depth: int) -> Estimate:
+    """Of all layers, none of them extended."""
+    openings = openings_of(setup)
+    return module._whole(setup, openings, take(setup, openings, depth, depth))
+
+
 DEPTHS = {
     "every second checkpointed": {"checkpointing": 2},
     "all weights": {"lora": None},
@@ -69,7 +76,7 @@ def test_few_layers_extended_are_all_layers(
     deep = replace(SMALL, text=(64, 256, 13, 4, 2, 16, 640))
     setup = make_setup(write(tmp_path, deep), {"side": 112, "new_tokens": 4} | DEPTHS[name])
     extended = estimate(setup)
-    whole = module._whole(setup, Work.of(setup), take(setup, Work.of(setup), 13, 13))
+    whole = in_full(setup, 13)
     assert extended.peak == pytest.approx(whole.peak, rel=1e-3)
     for phase, most in whole.phases.items():
         assert extended.phases[phase].total() == pytest.approx(most.total(), rel=1e-3), phase
@@ -81,7 +88,7 @@ def test_few_layers_extended_with_deepstack(tmp_path: Path) -> None:
     tower |= {"num_heads": 2, "deepstack_visual_indexes": [0, 1, 2]}
     deep = replace(QWEN_3_4B, text=(64, 256, 12, 4, 2, 16, 640), tower=tower)
     setup = make_setup(write(tmp_path, deep), {"side": 128, "new_tokens": 4})
-    whole = module._whole(setup, Work.of(setup), take(setup, Work.of(setup), 12, 12))
+    whole = in_full(setup, 12)
     assert estimate(setup).peak == pytest.approx(whole.peak, rel=1e-3)
 
 
@@ -114,8 +121,8 @@ def test_by_hand(small: str) -> None:
     assert backward["adapters"] == adapters
     assert backward["optimizer"] == pytest.approx(2 * adapters, rel=0.01)
     assert found.phases["decoding"]["gradients"] == adapters  # those of the step before
-    work = Work.of(setup)
-    length = len(work.openings[0].trajectory.prompt_ids) - 1 + 40 + len(work.given[0].ids) + 41
+    second_look = found.tokens["second look"] // 8
+    length = found.tokens["prompt"] - 1 + 40 + second_look + 41
     places = -(-length // 64) * 64
     cache = 8 * places * 2 * 4 * (2 * 32) * 4  # rows, places, K and V, layers, width, bytes
     assert found.phases["decoding"]["KV cache"] == cache
@@ -147,9 +154,8 @@ def test_flops_of_a_forward_pass_are_two_a_weight_and_token(tmp_path: Path) -> N
     wide = replace(SMALL, text=(512, 2048, 4, 4, 2, 128, 4096))
     setup = make_setup(write(tmp_path, wide), {"side": 112, "new_tokens": 40, "turns": 1})
     found = estimate(setup)
-    work = Work.of(setup)
     model = skeleton(setup.family, setup.path)
     layers = sum(p.numel() for n, p in model.named_parameters() if ".layers." in n)
-    prompt = len(work.openings[0].trajectory.prompt_ids)
+    prompt = found.tokens["prompt"]
     expected = 2 * layers * (prompt + 8 * 40) + 2 * 512 * 4096 * 8 * 40
     assert expected < found.flops["forward"] < 1.25 * expected

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from visionthink_pl.commands.plan.ghost import layers_of, skeleton
 from visionthink_pl.commands.plan.ledger import Bytes
+from visionthink_pl.commands.plan.prompts import openings_of
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.step import Taken, take
-from visionthink_pl.commands.plan.work import Work
+from visionthink_pl.rollout.conversation import Opening
+from visionthink_pl.types import Group
 
 ROLLOUT = ("prompts", "second look", "decoding")
 START = ""  # before the step begins
@@ -47,16 +50,16 @@ class Estimate:
 def estimate(setup: Setup) -> Estimate:
     """Take a step with few layers, and one with some more: at each place bytes grow by as many
     with each layer."""
-    work = Work.of(setup)
+    openings = openings_of(setup)
     depth = len(layers_of(skeleton(setup.family, setup.path), setup))
     period = max(setup.checkpointing, 1)
     least = max(_special(setup), period) + period  # either end stands for itself
     few = depth % period + period * -(-least // period)
     more = few + period
     if few + more >= depth:
-        return _whole(setup, work, take(setup, work, depth, depth))
-    first, second = (take(setup, work, layers, edge=period) for layers in (few, more))
-    return _whole(setup, work, _extended(first, second, (depth - few) / period))
+        return _whole(setup, openings, take(setup, openings, depth, depth))
+    first, second = (take(setup, openings, layers, edge=period) for layers in (few, more))
+    return _whole(setup, openings, _extended(first, second, (depth - few) / period))
 
 
 def _special(setup: Setup) -> int:
@@ -77,13 +80,14 @@ def _extended(few: Taken, more: Taken, times: float) -> Taken:
             {kind: max(round(line(first[kind], second[kind])), 0) for kind in kinds}
         )
     flops = {phase: line(few.flops[phase], more.flops[phase]) for phase in few.flops}
-    return Taken(peaks, flops)
+    return replace(few, peaks=peaks, flops=flops)
 
 
-def _whole(setup: Setup, work: Work, taken: Taken) -> Estimate:
+def _whole(setup: Setup, openings: Sequence[Opening], taken: Taken) -> Estimate:
     """With the visual tokens of prompts that are not generated at once, which are kept too."""
+    at_once = len(openings)
     features = max(most["features"] for most in taken.peaks.values())
-    others = setup.prompts * setup.draws / len(work.openings) - 1
+    others = setup.prompts * setup.draws / at_once - 1
     phases: dict[str, Bytes] = {}
     for (phase, _), most in taken.peaks.items():
         if phase == START:
@@ -92,12 +96,23 @@ def _whole(setup: Setup, work: Work, taken: Taken) -> Estimate:
             phases[phase] = most
     for most in phases.values():
         most["features"] += round(others * features)
-    rollouts = setup.prompts / len(work.openings)
-    passes = setup.trajectories / len(work.micro_batch(setup.in_one_pass))
+    rollouts, passes = setup.prompts / at_once, setup.trajectories / taken.trained
     flops = {
         phase: count * (rollouts if phase in ROLLOUT else passes)
         for phase, count in taken.flops.items()
     }
     if setup.updates > 1 and setup.dtype == torch.bfloat16:  # under the policy that sampled
         flops["forward"] *= 2 - 1 / setup.updates
-    return Estimate(phases, flops, work.tokens(setup.prompts), work.prompt_tokens)
+    length = openings[0].length
+    prompt = {"text": length.tokens - length.visual, "visual": length.visual}
+    return Estimate(phases, flops, _tokens(taken.groups[0], setup.prompts), prompt)
+
+
+def _tokens(group: Group, prompts: int) -> dict[str, int]:
+    """Of so many prompts: read once a prompt, read once a rollout that asks, generated."""
+    rows = group.trajectories
+    return {
+        "prompt": prompts * len(rows[0].prompt_ids),
+        "second look": prompts * sum(len(turn.given_ids) for row in rows for turn in row.turns),
+        "generated": prompts * sum(row.response_tokens for row in rows),
+    }

@@ -1,22 +1,26 @@
-"""One step of training, taken on tensors without values: phase by phase, as the module does."""
+"""One step of training, run on tensors without values: the engine's rollouts, then the update."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from visionthink_pl.commands.plan.full_length import Calling, FullLengthEngine, FullLooks
 from visionthink_pl.commands.plan.ghost import ghost_policy, layers_of
 from visionthink_pl.commands.plan.ledger import OTHER, Bytes, Ledger, Place
 from visionthink_pl.commands.plan.setup import Setup
-from visionthink_pl.commands.plan.stand_ins import FullTurns, SizedFeatures
-from visionthink_pl.commands.plan.work import Work
-from visionthink_pl.rollout.engine import CHECK_EVERY
-from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
+from visionthink_pl.commands.plan.sized_features import SizedFeatures
+from visionthink_pl.rollout.conversation import Opening
+from visionthink_pl.rollout.sampling import Sampling
+from visionthink_pl.training import Backend, PolicyUpdate, UpdateOptions
+from visionthink_pl.types import Group, Kept
 
 aten = torch.ops.aten
 # Bytes of AdamW's state a weight; in 8 bits with a scale for every 256, tensors below 4,096
@@ -32,30 +36,55 @@ class Taken:
     Attributes:
         peaks: at each place, the bytes in use when they were most there, by kind.
         flops: by phase.
+        groups: what was rolled out.
+        trained: trajectories that the update went over.
     """
 
     peaks: Mapping[Place, Bytes]
     flops: Mapping[str, float]
+    groups: Sequence[Group]
+    trained: int
 
 
-def take(setup: Setup, work: Work, depth: int, edge: int) -> Taken:
+def take(setup: Setup, openings: Sequence[Opening], depth: int, edge: int) -> Taken:
     """Take a step with ``depth`` layers.
 
     Args:
         setup: of the step.
-        work: what is read and written.
+        openings: the prompts that are generated at once.
         depth: how many of the language model's layers there are.
         edge: places are told apart at this many layers from either end.
     """
-    step = _Step(setup, work, depth, edge)
+    step = _Step(setup, depth, edge)
     with step.ledger:
-        step.take()
-    return Taken(step.ledger.peaks, step.ledger.flops)
+        optimizer = step.optimizer()
+        groups = step.roll_out(openings)
+        trained = trained_on(setup, groups)
+        step.update(trained, optimizer)
+    count = sum(len(group.trajectories) for group in trained)
+    return Taken(step.ledger.peaks, step.ledger.flops, groups, count)
+
+
+def trained_on(setup: Setup, groups: Sequence[Group]) -> list[Group]:
+    """Groups of two micro-batches, or of all trajectories where these are fewer; more than were
+    generated at once are the same over again."""
+    most = min(2 * setup.micro_batch_size, setup.trajectories)
+    count, size = -(-most // setup.group_size), min(most, setup.group_size)
+    return [_with_rewards(groups[index % len(groups)], size) for index in range(count)]
+
+
+def _with_rewards(group: Group, size: int) -> Group:
+    """The first trajectories, behind a prompt of their own, with rewards that differ."""
+    prompt_ids = list(group.trajectories[0].prompt_ids)
+    rows = [replace(row, prompt_ids=prompt_ids) for row in group.trajectories[:size]]
+    return replace(group, trajectories=rows, rewards=[float(i % 2) for i in range(size)])
 
 
 class _Step:
-    def __init__(self, setup: Setup, work: Work, depth: int, edge: int) -> None:
-        self._setup, self._work = setup, work
+    """The second step of a run: state and gradients of the first are there."""
+
+    def __init__(self, setup: Setup, depth: int, edge: int) -> None:
+        self._setup = setup
         self.policy = ghost_policy(setup, depth)
         text = self.policy.base.config.text_config
         kv, vocab = text.num_key_value_heads, text.vocab_size
@@ -92,13 +121,8 @@ class _Step:
             layer.register_forward_pre_hook(before)
             layer.register_forward_hook(after)
 
-    def take(self) -> None:
-        """The second step of a run: state and gradients of the first are there."""
-        optimizer = self._optimizer()
-        self._roll_out()
-        self._update(optimizer)
-
-    def _optimizer(self) -> Optimizer:
+    def optimizer(self) -> Optimizer:
+        """The optimizer and the gradients, as the first step left them."""
         trained = [p for p in self.policy.parameters() if p.requires_grad]
         for parameter in trained:
             parameter.grad = torch.zeros_like(parameter)
@@ -113,6 +137,7 @@ class _Step:
             states = [self._state(parameter) for parameter in trained]
             self._states = states
         self.ledger.rename(states, "optimizer")
+        optimizer.register_step_pre_hook(lambda *_: self.ledger.go("optimizer"))
         return optimizer
 
     def _state(self, parameter: Tensor) -> Tensor:
@@ -120,51 +145,46 @@ class _Step:
         size = MOMENTS["torch" if small else self._setup.variant] * parameter.numel()
         return parameter.new_empty(int(size), dtype=torch.uint8)
 
-    @torch.no_grad()
-    def _roll_out(self) -> None:
-        setup, work = self._setup, self._work
-        check_every = CHECK_EVERY if setup.gpu else 1
-        decoder = FullTurns(self.policy, setup.max_new_tokens, check_every, self.ledger)
-        rows = [index for index in range(len(work.openings)) for _ in range(work.group_size)]
-        uniform_NT = torch.zeros(len(rows), setup.max_new_tokens)
-        with self._precision():
-            self.ledger.go("prompts")
-            prompts = [work.prompt(opening) for opening in work.openings]
-            decoder.start(prompts, rows, uniform_NT)
-            decoder.turn()
-            for row in range(len(rows)):
-                if row % work.group_size >= work.asking:
-                    decoder.stop(row)
-            asking = [row for row in range(len(rows)) if row % work.group_size < work.asking]
-            for turn in range(len(work.given)):
-                self.ledger.go("second look")
-                given = {row: work.given_to(work.openings[rows[row]], turn) for row in asking}
-                decoder.resume(given, uniform_NT[: len(asking)])
-                decoder.turn()
-
-    def _update(self, optimizer: Optimizer) -> None:
+    def roll_out(self, openings: Sequence[Opening]) -> list[Group]:
+        """Roll out the prompts, in turns of full length."""
         setup = self._setup
-        self.ledger.go("forward")
-        optimizer.zero_grad()
-        micro = self._work.micro_batch(setup.in_one_pass)
+        asking = math.ceil(setup.demand.ask_rate * setup.group_size)
+        engine = FullLengthEngine(
+            self.policy,
+            FullLooks(setup.family, setup.conversation.options),
+            Sampling(setup.max_turns, setup.max_new_tokens, setup.rows, seed=0),
+            Calling(setup.group_size, asking),
+            self.ledger,
+            setup.gpu,
+        )
+        with self._precision():
+            return engine.roll_out(openings, setup.group_size, draw=0)
+
+    def update(self, groups: Sequence[Group], optimizer: Optimizer) -> None:
+        """One optimizer step on these groups."""
+        setup = self._setup
+        options = UpdateOptions(setup.loss, micro_batch_size=setup.micro_batch_size)
+        backend = Backend(precision=self._pass, backward=self._backward)
+        kept = Kept(groups, range(len(groups)), len(groups))
         self.policy.train()
         for policy in filter(None, (self.policy, self.policy.frozen)):
             policy.register_forward_pre_hook(self._begin_pass)
+        PolicyUpdate(self.policy, options, backend).run(kept, optimizer)
+
+    @contextmanager
+    def _pass(self) -> Iterator[None]:
+        self.ledger.go("forward")
         with self._precision():
-            inputs = loss_inputs(self.policy, setup.loss, micro, StepTotals.of(micro))
+            yield
         self.ledger.go("loss")
-        loss, _ = setup.loss(inputs)
-        self.ledger.go("backward")
-        loss.backward()
-        self.ledger.go("optimizer")
-        del inputs, loss
-        trained = [p for p in self.policy.parameters() if p.requires_grad]
-        nn.utils.clip_grad_norm_(trained, 1.0, foreach=setup.gpu)
-        optimizer.step()
 
     def _begin_pass(self, *_: Any) -> None:
         if not torch.is_grad_enabled():
             self.ledger.go("reference")
+
+    def _backward(self, loss: Tensor) -> None:
+        self.ledger.go("backward")
+        loss.backward()
 
     def _precision(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._setup.dtype == torch.bfloat16)

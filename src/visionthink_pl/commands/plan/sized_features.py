@@ -1,4 +1,4 @@
-"""A decoder and image features that do, of many like things, one, and book them all."""
+"""Visual tokens without values: of many like things one is computed, and all are booked."""
 
 from __future__ import annotations
 
@@ -17,37 +17,6 @@ from visionthink_pl.commands.plan.ledger import Ledger
 from visionthink_pl.families import Family, Pixels
 from visionthink_pl.policy import Policy
 from visionthink_pl.policy.features import ImageFeatures, VisualTokens
-from visionthink_pl.rollout.decoder import Decoder, _State
-
-
-class FullTurns(Decoder):
-    """Turns of full length, of which the first and the last step are taken.
-
-    Args:
-        policy: the policy.
-        max_new_tokens: of every turn.
-        check_every: as for any decoder.
-        ledger: of the steps that are left out, it is told the FLOPs.
-    """
-
-    def __init__(
-        self, policy: Policy, max_new_tokens: int, check_every: int, ledger: Ledger
-    ) -> None:
-        super().__init__(policy, max_new_tokens, check_every)
-        self._ledger = ledger
-
-    def turn(self) -> None:
-        """Decode the turn that rows are in; then they wait."""
-        self._ledger.go("decoding")
-        ending = [i for i, slot in enumerate(self._slots) if slot.state is _State.DECODING]
-        flops = self._ledger.flops
-        before = flops["decoding"]
-        for steps in (0, self._max - 1):
-            self._clock += steps
-            self._step()
-        flops["decoding"] = before + (flops["decoding"] - before) * self._max // 2
-        self._rows.over_N = torch.zeros(len(self._slots), dtype=torch.bool)  # values at last
-        self._end(ending)
 
 
 class SizedFeatures(ImageFeatures):
@@ -59,7 +28,7 @@ class SizedFeatures(ImageFeatures):
         for block in longest_list(policy.base.get_submodule(policy.family.vision_tower)):
             self._once_a_kind(block)
 
-    def _run(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
+    def compute(self, images: Mapping[bytes, Image.Image]) -> dict[bytes, VisualTokens]:
         by_size: dict[tuple[int, int], list[bytes]] = defaultdict(list)
         for key, image in images.items():
             by_size[image.size].append(key)
