@@ -44,10 +44,6 @@ class EvaluatedModule(LightningModule):
                 "VisionThinkModule(kinds=('chart', 'text')); a PromptDataModule has them itself"
             )
 
-    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        """Prompts are text and images: the policy moves what it computes with."""
-        return batch
-
     @property
     def loaded(self) -> Policy:
         """The policy, once ``configure_model`` has run."""

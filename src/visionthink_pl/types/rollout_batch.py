@@ -28,6 +28,11 @@ class PromptBatch:
     place: dict[str, Any] | None = None
     pixels: list[Any] = field(default_factory=list)
 
+    def to(self, device: object) -> PromptBatch:
+        """Itself: Lightning asks for the batch on a device, and the policy moves what it computes
+        with."""
+        return self
+
 
 @dataclass(frozen=True)
 class Kept:
