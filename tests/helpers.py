@@ -54,7 +54,7 @@ def make_trajectory(
 def rollout_batch(groups: list[Group], draw: int = 0, rollout_s: float = 0.0) -> RolloutBatch:
     """One draw as the callback hands it on, nothing filtered and nothing waiting."""
     parts = tuple(groups[0].parts) if groups else ()
-    rollouts = RolloutBatch(groups, draw, rollout_s, parts)
+    rollouts = RolloutBatch(groups, draw, rollout_s, parts=parts)
     GroupSelection(filters=[], max_draws=1).select(rollouts, prompts=len(groups), last=False)
     return rollouts
 

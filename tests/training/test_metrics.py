@@ -168,11 +168,13 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
             "print", [seen(False, 25, [Turn([1] * 6, [0.0] * 6, "")])], [None], [None], (), 100
         ),
     ]
-    tally = Tally(evaluation_names(stage, KINDS))
+    tally = Tally(evaluation_names(stage, KINDS, ("accuracy",)))
     tally_evaluation(tally, stage, groups)
     assert tally.means() == pytest.approx(
         {
             f"{stage}/unscored": 1 / 3,
+            f"{stage}/reward": (1.5 + 0.5) / 2,
+            f"{stage}/reward/accuracy": 1 / 2,
             f"{stage}/invalid_calls": 0.0,
             f"{stage}/truncated": 0.0,
             f"{stage}/response_tokens": 6 / 3,
@@ -197,10 +199,12 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
 def test_without_an_accuracy_reward_the_rest_is_counted() -> None:
     group = scored_group("colour", [seen(True, 4)], [1.0], [0.5])
     group.parts = {"format": [0.5]}
-    tally = Tally(evaluation_names("val", ("colour",)))
+    tally = Tally(evaluation_names("val", ("colour",), ("format",)))
     tally_evaluation(tally, "val", [group])
     assert set(tally.means()) == {
         "val/unscored",
+        "val/reward",
+        "val/reward/format",
         *(f"val/{name}" for name in OF_TRAJECTORIES),
         "val/resize_rate",
         "val/resize_rate/colour",

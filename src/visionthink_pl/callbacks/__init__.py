@@ -5,6 +5,7 @@ from visionthink_pl.callbacks.comparison import ComparisonTable
 from visionthink_pl.callbacks.progress import PhaseProgressBar
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.callbacks.rollout_log import RolloutLog
+from visionthink_pl.callbacks.trajectory_log import TrajectoryLog
 
 __all__ = [
     "AdapterCheckpoint",
@@ -12,4 +13,5 @@ __all__ = [
     "PhaseProgressBar",
     "RolloutCallback",
     "RolloutLog",
+    "TrajectoryLog",
 ]

@@ -66,20 +66,22 @@ class GroupSampler:
                 f"dataloaders: each batch must be a PromptBatch, not {type(batch).__name__}; "
                 "PromptDataModule makes them of any source"
             )
-        started = time.perf_counter()
+        started = sampled = time.perf_counter()
         groups: list[Group] = []
         stopped: RunStopped | None = None
         try:
             openings = self._open(trainer, module, batch, group_size or 1)
             with self.interruption.harmless():
                 groups = self._sample(trainer, module, batch, openings, group_size, draw, rewards)
+                sampled = time.perf_counter()
                 with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
                     score_groups(groups, rewards)
         except RunStopped as error:
             stopped = error
         _stop_together(stopped)
-        seconds, parts = time.perf_counter() - started, tuple(reward.name for reward in rewards)
-        return RolloutBatch(groups, draw, seconds, parts)
+        ended, parts = time.perf_counter(), tuple(reward.name for reward in rewards)
+        times = ended - started, ended - sampled
+        return RolloutBatch(groups, draw, *times, module.weights_step, parts)
 
     def conversation(self, module: VisionThinkModule) -> Conversation:
         """The conversation for the module's family."""

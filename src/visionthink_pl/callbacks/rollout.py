@@ -91,6 +91,7 @@ class RolloutCallback(Callback):
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
+        pl_module.parts = tuple(reward.name for reward in self.rewards)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
             with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):

@@ -32,6 +32,7 @@ class CheckpointedModule(EvaluatedModule):
     def __init__(self, kinds: tuple[str, ...], tuning: Tuning, adamw: AdamW) -> None:
         super().__init__(kinds)
         self.strict_loading = False
+        self._restored_step = 0
         self.tuning, self.adamw = tuning, adamw
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -53,6 +54,7 @@ class CheckpointedModule(EvaluatedModule):
         kept, parameters = self._kept(), self.named_parameters()
         shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
         check_fits(checkpoint, self.tuning.record(), shapes)
+        self._restored_step = checkpoint["global_step"]
         reopen_epoch(checkpoint)
         forget_loader(checkpoint)
         trainer = trainer_of(self)
@@ -60,6 +62,12 @@ class CheckpointedModule(EvaluatedModule):
             return  # no optimizer is needed
         if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
             rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
+
+    @property
+    def weights_step(self) -> int:
+        """Optimizer steps that the weights have taken; only a fit restores Lightning's count."""
+        fits = self.trainer.state.fn == TrainerFn.FITTING
+        return self.trainer.global_step if fits else self._restored_step
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode

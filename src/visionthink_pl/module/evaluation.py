@@ -20,11 +20,15 @@ class EvaluatedModule(LightningModule):
 
     Args:
         kinds: every kind of sample that metrics are split by.
+
+    Attributes:
+        parts: names of the parts of the reward, which the rollout callback says.
     """
 
     def __init__(self, kinds: tuple[str, ...]) -> None:
         super().__init__()
         self.kinds = kinds
+        self.parts: tuple[str, ...] = ()
         self.policy: Policy | None = None
         self._evaluated: Tally | None = None
         self._unreadable = 0
@@ -51,10 +55,14 @@ class EvaluatedModule(LightningModule):
         return self.policy
 
     def on_validation_epoch_start(self) -> None:
-        self._evaluated, self._unreadable = Tally(evaluation_names("val", self.kinds)), 0
+        self._begin_evaluation("val")
 
     def on_test_epoch_start(self) -> None:
-        self._evaluated, self._unreadable = Tally(evaluation_names("test", self.kinds)), 0
+        self._begin_evaluation("test")
+
+    def _begin_evaluation(self, stage: str) -> None:
+        self._evaluated = Tally(evaluation_names(stage, self.kinds, self.parts))
+        self._unreadable = 0
 
     def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
         self._evaluate(batch, "val")

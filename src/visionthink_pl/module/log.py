@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Mapping
 
+import torch
 from lightning import LightningModule
 
+GIB = 2**30
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 SHOWN = {"reward": "train/reward", "resize": "train/resize_rate"}  # on the bar, by short names
 
 
@@ -17,10 +22,21 @@ def log_step(module: LightningModule, figures: Mapping[str, float], draw: int) -
         figures: by their names.
         draw: of the prompts, which the loggers count by.
     """
+    figures = {**figures, "memory/peak_gib": peak_memory(module.device) / GIB}
     module.log_dict(dict(figures), logger=False, batch_size=1)  # for callbacks that monitor
     _write(module, figures, draw)
     bar = {short: figures[name] for short, name in SHOWN.items() if name in figures}
     module.log_dict(bar, prog_bar=True, logger=False, batch_size=1)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes in use when they were most: on a GPU those of tensors since the last call, on a CPU
+    those resident since the process began."""
+    if device.type != "cuda":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
+    peak = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return peak
 
 
 def _write(module: LightningModule, figures: Mapping[str, float], draw: int) -> None:

@@ -83,7 +83,8 @@ def load_policy(
     else:
         keep_start = reference and tuning.keeps_start
         adapted = start_from(model, tuning.adapter, "model.lora.adapter", keep_start)
-    return Policy(adapted, family, temperature)
+    has_reference = reference or not tuning.keeps_start
+    return Policy(adapted, family, temperature, reference=has_reference)
 
 
 def _all_weights(

@@ -35,6 +35,8 @@ class Policy(nn.Module):
         family: its family.
         temperature: of the distribution that is sampled from and trained.
         frozen: the copy of all weights; ``None`` under adapters, and where no reference is needed.
+        reference: whether adapters off, or their frozen copy, are the reference; not so where they
+            did not start at zero and no copy was kept.
     """
 
     never_sampled_V: Tensor
@@ -45,12 +47,14 @@ class Policy(nn.Module):
         family: Family,
         temperature: float,
         frozen: Policy | None = None,
+        reference: bool = True,
     ) -> None:
         super().__init__()
         self.model = model
         self.family = family
         self.temperature = temperature
         self.frozen = frozen
+        self.has_reference = frozen is not None or (reference and isinstance(model, PeftModel))
         self.features = ImageFeatures(self.base, family)
         vocab_size = self.base.config.text_config.vocab_size
         never_sampled_V = family.never_sampled(vocab_size).to(self.base.device)

@@ -25,14 +25,18 @@ class StepFigures:
 
         Args:
             shares: its share of each of the loss's figures.
-            rows: its trajectories.
+            rows: its trajectories, which each get the mean difference of their own.
             logprobs_K: of their generated ids, as computed for the loss.
         """
         for name, value in shares.items():
             self._shares[name] = self._shares.get(name, 0.0) + value.item()
         sampled = [value for row in rows for value in row.trajectory.logprobs]
         sampled_K = torch.tensor(sampled, device=logprobs_K.device)
-        self._differences += (sampled_K - logprobs_K).abs().tolist()
+        differences = (sampled_K - logprobs_K).abs().tolist()
+        self._differences += differences
+        for row in rows:
+            own, differences = _split(differences, row.trajectory.response_tokens)
+            row.trajectory.logprob_difference = sum(own) / len(own)
 
     def over_ranks(self) -> dict[str, float]:
         """The figures under ``loss/``, and how far log-probabilities as sampled lie from those
@@ -46,3 +50,7 @@ class StepFigures:
             "train/logprob_difference_mean": sum(sums) / sum(counts),
             "train/logprob_difference_max": max(largest),
         }
+
+
+def _split(values: list[float], count: int) -> tuple[list[float], list[float]]:
+    return values[:count], values[count:]

@@ -72,8 +72,11 @@ def rollout_figures(
     """
     tally = Tally(train_names(kinds, rollouts.parts))
     tally_rollouts(tally, rollouts)
+    tokens = sum(row.response_tokens for group in rollouts.groups for row in group.trajectories)
     return {
         "time/rollout_s": rollouts.rollout_s,
+        "time/scoring_s": rollouts.scoring_s,
+        "time/sampled_tokens_per_s": tokens / max(rollouts.rollout_s - rollouts.scoring_s, 1e-9),
         "rollout_step": rollouts.draw,
         "train/unreadable": sum(gathered(unreadable)),
         "train/waiting_groups": rollouts.kept.waiting,
@@ -91,7 +94,7 @@ def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
     """
     for group in rollouts.groups:
         for index, trajectory in enumerate(group.trajectories):
-            _tally_rewards(tally, group, index)
+            _tally_rewards(tally, "train", group, index)
             _tally_trajectory(tally, "train", trajectory)
             for name, value in _accuracy_and_resize(group, index):
                 tally.add(f"train/{name}", value)
@@ -118,14 +121,14 @@ def _tally_signal(tally: Tally, group: Group, filtered: Group, signal: bool) -> 
     tally.add("train/all_correct_with_signal", signal and correct)
 
 
-def _tally_rewards(tally: Tally, group: Group, index: int) -> None:
+def _tally_rewards(tally: Tally, stage: str, group: Group, index: int) -> None:
     reward = group.rewards[index]
-    tally.add("train/unscored", reward is None)
+    tally.add(f"{stage}/unscored", reward is None)
     if reward is not None:
-        tally.add("train/reward", reward)
+        tally.add(f"{stage}/reward", reward)
     for part, values in group.parts.items():
         if (value := values[index]) is not None:
-            tally.add(f"train/reward/{part}", value)
+            tally.add(f"{stage}/reward/{part}", value)
 
 
 def _tally_trajectory(tally: Tally, stage: str, trajectory: Trajectory) -> None:
@@ -141,21 +144,21 @@ def _accuracy_and_resize(group: Group, index: int) -> list[tuple[str, float]]:
     return out if accuracy is None else [(ACCURACY, accuracy), *out]
 
 
-def evaluation_names(stage: str, kinds: Sequence[str]) -> list[str]:
+def evaluation_names(stage: str, kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
     """Names of what ``tally_evaluation`` counts."""
     metrics = (*SPLIT_BY_KIND, "visual_token_ratio")
     names = [m for metric in metrics for m in (metric, *(f"{metric}/{kind}" for kind in kinds))]
-    names += ["unscored", *OF_TRAJECTORIES]
+    names += ["reward", *(f"reward/{part}" for part in parts), "unscored", *OF_TRAJECTORIES]
     return [f"{stage}/{name}" for name in names]
 
 
 def tally_evaluation(tally: Tally, stage: str, groups: Sequence[Group]) -> None:
-    """Count accuracy, resize rate and visual tokens used over those of one full look, and how
-    trajectories went."""
+    """Count rewards, accuracy, resize rate and visual tokens used over those of one full look, and
+    how trajectories went."""
     for group in groups:
         for index, trajectory in enumerate(group.trajectories):
             _tally_trajectory(tally, stage, trajectory)
-            tally.add(f"{stage}/unscored", group.rewards[index] is None)
+            _tally_rewards(tally, stage, group, index)
             rows = [(name, value, 1) for name, value in _accuracy_and_resize(group, index)]
             rows.append(("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens))
             for name, value, count in rows:

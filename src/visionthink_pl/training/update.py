@@ -23,6 +23,7 @@ from visionthink_pl.training.advantages import Advantages, GroupNormalised
 from visionthink_pl.training.credit import Credited, credit, micro_batches, split
 from visionthink_pl.training.figures import StepFigures
 from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
+from visionthink_pl.training.observed import observed
 from visionthink_pl.training.ranks import gathered, rank_count
 from visionthink_pl.training.remedies import Remedies
 from visionthink_pl.types import Kept
@@ -113,6 +114,7 @@ class PolicyUpdate:
         ]
         # Before the first step the policy still is the one that sampled.
         parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
+        seen = self._observed(parts[0]) if kept.total else {}
         steps = []
         for index, part in enumerate(parts[:most]):
             schedule(index / len(parts))
@@ -123,7 +125,13 @@ class PolicyUpdate:
             return {}
         means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
         # After the first step the policy has moved: only before it is a difference numerical.
-        return means | {name: steps[0][name] for name in means if "difference" in name}
+        return seen | means | {n: steps[0][n] for n in means if "difference" in n}
+
+    def _observed(self, credited: Sequence[Credited]) -> dict[str, float]:
+        first = credited[:1]
+        with self._memory("the update", first), self.backend.precision():
+            trajectory = first[0].trajectory if first else None
+            return observed(self.policy, self.options.loss, trajectory)
 
     def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
         """Add the gradient of the loss over ``credited``, micro-batch by micro-batch."""

@@ -63,6 +63,9 @@ class RolloutBatch:
         groups: all groups that were sampled in this draw, before any filtering.
         draw: index of the draw, counted from 0 over the whole run.
         rollout_s: seconds spent sampling and scoring.
+        scoring_s: seconds among them from the last trajectory's end on: what rewards took that
+            did not run beside the rollout, such as the wait for a judge.
+        step: optimizer steps that the weights which sampled had taken.
         parts: names of the parts of the reward.
         filtered: the same groups, each without what has no reward or was filtered out; in training
             alone, as what follows.
@@ -73,6 +76,8 @@ class RolloutBatch:
     groups: list[Group]
     draw: int
     rollout_s: float
+    scoring_s: float = 0.0
+    step: int = 0
     parts: tuple[str, ...] = ()
     filtered: list[Group] = field(default_factory=list)
     signal: list[bool] = field(default_factory=list)

@@ -63,6 +63,8 @@ class Trajectory:
             would save nothing.
         high: whether a tool call led to the full image being shown.
         answer: what the last turn answered, extracted from its text.
+        logprob_difference: mean distance of the log-probabilities as sampled from those that the
+            training pass computed, in nats; ``None`` until it was trained on.
     """
 
     prompt_ids: list[int]
@@ -73,6 +75,7 @@ class Trajectory:
     stop: StopReason | None = None
     high: bool = False
     answer: str | None = None
+    logprob_difference: float | None = None
 
     @property
     def ids(self) -> list[int]:

@@ -23,6 +23,7 @@ TITLES = {
     "model": "what is trained, and how",
     "data": "where prompts come from",
     "rollout": "how answers are sampled and scored",
+    "trajectories": "what is written of each answer",
     "progress": "the progress bar",
     "trainer": "Lightning's Trainer",
 }

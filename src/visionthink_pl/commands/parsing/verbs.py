@@ -44,6 +44,7 @@ SECTIONS = {  # ours first
     "model": "visionthink_pl.module.VisionThinkModule",
     "data": "visionthink_pl.data.PromptDataModule",
     "rollout": "visionthink_pl.callbacks.RolloutCallback",
+    "trajectories": "visionthink_pl.callbacks.TrajectoryLog",
     "progress": "visionthink_pl.callbacks.PhaseProgressBar",
     "trainer": "lightning.pytorch.Trainer",
 }

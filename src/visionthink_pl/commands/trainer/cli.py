@@ -17,7 +17,12 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from visionthink_pl.callbacks import ComparisonTable, PhaseProgressBar, RolloutCallback
+from visionthink_pl.callbacks import (
+    ComparisonTable,
+    PhaseProgressBar,
+    RolloutCallback,
+    TrajectoryLog,
+)
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
@@ -53,7 +58,14 @@ STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
 }
 
 
-CLASSES = (VisionThinkModule, PromptDataModule, RolloutCallback, PhaseProgressBar, Trainer)
+CLASSES = (
+    VisionThinkModule,
+    PromptDataModule,
+    RolloutCallback,
+    TrajectoryLog,
+    PhaseProgressBar,
+    Trainer,
+)
 
 
 class VisionThinkCLI(LightningCLI):

@@ -31,6 +31,9 @@ STEP_METRICS = (
     "train/waiting_groups",
     "train/surplus_groups",
     "time/rollout_s",
+    "time/scoring_s",
+    "time/sampled_tokens_per_s",
+    "memory/peak_gib",
     "time/update_s",
     "rollout_step",
     "optimizer_step",
@@ -52,10 +55,10 @@ def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool)
     """
     loss = module.options.loss
     names = [*train_names(module.kinds, parts), *STEP_METRICS]
-    names += ["loss/kl"] * (loss.kl_coefficient > 0)
-    names += ["loss/entropy"] * (loss.entropy_coefficient > 0)
+    names += ["loss/kl" if loss.kl_coefficient > 0 else "train/kl"]
+    names += ["loss/entropy" if loss.entropy_coefficient > 0 else "train/entropy"]
     if validates:
-        names += [*evaluation_names("val", module.kinds), "val/unreadable"]
+        names += [*evaluation_names("val", module.kinds, parts), "val/unreadable"]
     if ACCURACY not in parts:
         names = [name for name in names if ACCURACY not in name.split("/")]
     return names
