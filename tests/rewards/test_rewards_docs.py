@@ -10,6 +10,7 @@ import pytest
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
+AFTERWARDS = {"logprob_difference"}  # what training fills
 SCORES = {"parts", "rewards"}  # what scoring fills; a reward is given the first as an argument
 
 
@@ -35,7 +36,7 @@ OF_THE_SAMPLE = {f"group.sample.{name}" for name in public(VQASample)}
     ("heading", "expected"),
     [
         ("of the group", OF_THE_GROUP | OF_THE_SAMPLE),
-        ("of a trajectory", public(Trajectory)),
+        ("of a trajectory", public(Trajectory) - AFTERWARDS),
         ("of a turn", public(Turn)),
     ],
 )
