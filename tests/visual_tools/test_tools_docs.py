@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from helpers import answer_turn, make_turn
+from helpers import answer_turn, make_sample, make_turn
 from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
@@ -67,7 +67,7 @@ def coloured(width: int, height: int) -> Image.Image:
 def test_the_quadrant_that_was_asked_for(
     tool: VisualTool, quadrant: str, box: tuple[int, int, int, int]
 ) -> None:
-    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)])
+    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)], make_sample())
     first, second = tool.run(state, {"quadrant": quadrant}).images
     assert first == full.crop(box)
     assert second == coloured(1, 1)  # of a single pixel there is still something to show
