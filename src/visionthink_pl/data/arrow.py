@@ -1,19 +1,36 @@
-"""Rows of Arrow tables, with images left undecoded."""
+"""Rows of Arrow tables, with images and other media left undecoded."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
-from datasets import Features, Image, IterableDataset, LargeList, List
+from datasets import (
+    Audio,
+    BioSequence,
+    BioStructure,
+    Features,
+    Image,
+    IterableDataset,
+    LargeList,
+    List,
+    Mesh,
+    Nifti,
+    Pdf,
+    Video,
+)
+
+MEDIA = (Audio, BioSequence, BioStructure, Image, Mesh, Nifti, Pdf, Video)
 
 
 def undecoded(feature: Any) -> Any:
-    """The feature with ``decode=False`` for its images."""
-    if isinstance(feature, Image):
-        return Image(decode=False)
+    """The feature with ``decode=False`` for its images and other media, which may take a package
+    that is not there."""
+    if isinstance(feature, MEDIA):
+        return replace(feature, decode=False)
     if isinstance(feature, List):
         return List(undecoded(feature.feature), length=feature.length)
     if isinstance(feature, LargeList):
@@ -105,6 +122,10 @@ class ArrowStream:
     def decode(self, enable: Literal[False]) -> ArrowStream:
         """The same, since images are as they are stored."""
         return self
+
+    def select_columns(self, column_names: list[str]) -> ArrowStream:
+        """The stream with these columns only."""
+        return ArrowStream(self._rows.select_columns(column_names))
 
     def state_dict(self) -> dict[str, Any]:
         """The position in the stream."""

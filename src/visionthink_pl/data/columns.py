@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -26,6 +26,8 @@ from visionthink_pl.data.cells import (
 from visionthink_pl.data.choices import right_option, with_options
 from visionthink_pl.data.declared import declared
 from visionthink_pl.data.image_files import URL, image_file, not_text
+from visionthink_pl.data.misspelt import misspelling_of
+from visionthink_pl.data.other_columns import is_plain, without_decimals
 from visionthink_pl.data.texts import shown
 from visionthink_pl.images import ImageDecodeError, ImageSource, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
@@ -34,6 +36,9 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 @dataclass(frozen=True)
 class Columns:
     """Which column holds what. ``info.use_tool`` is the field ``use_tool`` of the struct ``info``.
+
+    Columns that are not named here are handed on to rewards and tools as the sample's ``extra``,
+    but for those that hold bytes, images, audio or video.
 
     Args:
         question: text.
@@ -56,6 +61,11 @@ class Columns:
     kind: str | None = None
     needs_second_look: str | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """All columns and fields that are named."""
+        return [name for value in vars(self).values() for name in _listed(value)]
+
     def check(self, features: Mapping[str, Any], option: str) -> None:
         """Refuse columns that the table lacks, and fields that their columns lack.
 
@@ -68,7 +78,7 @@ class Columns:
         """
         for role, value in vars(self).items():
             for column in _listed(value):
-                if lacking := _lacking(features, column):
+                if lacking := _lacking(features, column, set(self.names)):
                     raise ConfigError(f"{option}: {role}: {lacking}")
         self.refuse_json(features, option)
 
@@ -96,7 +106,8 @@ class Columns:
 
 
 class RowReader:
-    """Turns rows into samples.
+    """Turns rows into samples. Columns that are not mapped become their ``extra``, and so do whole
+    structs of which a field is mapped.
 
     Args:
         columns: which column holds what.
@@ -104,6 +115,10 @@ class RowReader:
         image_folder: what relative paths of images are relative to.
         features: by column, as of ``datasets``, where they are known: kinds and answers are read
             as of their types.
+
+    Attributes:
+        needed: columns that the sample is made of, without its ``extra``.
+        used: those, and the columns of ``extra``; the others need not be read.
 
     Raises:
         ConfigError: ``image_folder`` is a URL.
@@ -119,6 +134,11 @@ class RowReader:
         self._columns, self._kind = columns, kind
         self._folder = Path(os.path.expanduser(image_folder)).absolute()
         self._features = features
+        named = set(columns.names)
+        self._not_extra = named | {name for name, kind in features.items() if not is_plain(kind)}
+        parents = {name.partition(".")[0] for name in named if name not in features}
+        self.needed = [name for name in features if name in named | parents]
+        self.used = [n for n in features if n in self.needed or n not in self._not_extra]
 
     def read(
         self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any] = decode
@@ -158,7 +178,15 @@ class RowReader:
             images=images,
             kind=self._kind_of(row),
             needs_second_look=None if needed is None else value_of(row, needed),
+            extra=self._extra(row),
         )
+
+    def _extra(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: without_decimals(value)
+            for name, value in row.items()
+            if name not in self._not_extra
+        }
 
     def _kind_of(self, row: Mapping[str, Any]) -> str:
         if self._columns.kind is None:
@@ -200,13 +228,16 @@ def _stored(image: Mapping[str, Any]) -> Any:
     return image.get("path") if data is None else data
 
 
-def _lacking(features: Mapping[str, Any], column: str) -> str | None:
-    """Why a table has no such column, or no such field within one."""
+def _lacking(features: Mapping[str, Any], column: str, named: Set[str]) -> str | None:
+    """Why a table has no such column, or no such field within one; those that are ``named`` already
+    are not proposed in its place."""
     top, *fields = column.split(".")
     if column in features:
         return None
     if top not in features:
-        return f"there is no column {column!r}; the columns are {', '.join(features)}"
+        near = misspelling_of(top, tuple(name for name in features if name not in named))
+        hint = f"; did you mean {near!r}?" if near else ""
+        return f"there is no column {column!r}; the columns are {', '.join(features)}{hint}"
     part = features[top]
     for field in fields:
         if isinstance(part, Value) and part.dtype != "null":

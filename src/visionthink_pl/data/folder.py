@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.image_files import image_file
+from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.numerals import loads
 from visionthink_pl.data.source import Look, Origin, Source, stamp
 from visionthink_pl.data.texts import not_unicode, shown
@@ -20,15 +22,24 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 TEXTS = ("image", "question")
 CONTENT = (*TEXTS, "answer")  # without one of these a row is a bad one
 OPTIONAL = ("id", "kind")
+KNOWN = (*CONTENT, *OPTIONAL)  # all other keys are extra columns
 
 
 @dataclass(frozen=True)
 class _FolderRow:
+    """One line. Where it has other keys, ``other`` is its text: values would take more memory."""
+
     id: str
     image: str
     question: str
     answers: tuple[str, ...]
     kind: str
+    other: str | None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        record = {} if self.other is None else json.loads(self.other)
+        return {key: value for key, value in record.items() if key not in KNOWN}
 
 
 class ImageFolder(Source):
@@ -36,17 +47,18 @@ class ImageFolder(Source):
 
     Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
     text or a number, or a list of these, each of which is right) and, if wanted, ``kind`` (what
-    metrics are split by) and ``id``. An image that can't be decoded, and an image, a question or
-    an answer that is missing, null or blank, make a bad row; a line that makes no sense stops the
-    run at once.
+    metrics are split by) and ``id``. Any other key becomes part of the sample's ``extra``, for
+    rewards and tools, unless it looks like a misspelling of one that the line lacks. An image that
+    can't be decoded, and an image, a question or an answer that is missing, null or blank, make a
+    bad row; a line that makes no sense stops the run at once.
 
     Args:
         folder: the folder that paths are relative to.
         questions: name of the JSONL file in that folder.
 
     Raises:
-        ConfigError: no such file, a line that is not such an object, a path outside the folder,
-            or an id that occurs twice.
+        ConfigError: no such file, a line that is not such an object, a key that looks misspelt, a
+            path outside the folder, an id that occurs twice, or other keys throughout.
     """
 
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
@@ -72,6 +84,7 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} in {folder!r} holds no question"
             )
+        self._check_keys()
         if (repeated := _repeated([row.id for row in self._rows])) is not None:
             raise ConfigError(f"{self._where}: id {repeated!r} occurs twice")
 
@@ -84,7 +97,9 @@ class ImageFolder(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
-        return self._sample(self._rows[index], decode)
+        row = self._rows[index]
+        sample = self._sample(row, decode)
+        return replace(sample, extra=row.extra) if isinstance(sample, VQASample) else sample
 
     def look(self, index: int) -> Look:
         row = self._rows[index]
@@ -122,7 +137,26 @@ class ImageFolder(Source):
             question=values["question"],
             answers=values["answer"],
             kind=values.get("kind", self._root.name),
+            other=line if record.keys() - set(KNOWN) else None,
         )
+
+    def _check_keys(self) -> None:
+        """Refuse a file in which the image or the question goes by another name throughout.
+
+        Raises:
+            ConfigError: every line lacks one of them, and there are unknown keys.
+        """
+        found = {
+            "image": any(row.image for row in self._rows),
+            "question": any(row.question for row in self._rows),
+        }
+        lacking = [key for key, anywhere in found.items() if not anywhere]
+        others = dict.fromkeys(key for row in self._rows for key in row.extra) if lacking else {}
+        if others:
+            raise ConfigError(
+                f"{self._where}: {lacking[0]!r} is missing or empty in every line; known are "
+                f"{', '.join(KNOWN)}, and the other keys are {', '.join(map(repr, others))}"
+            )
 
     def _check_inside(self, name: str, where: str) -> None:
         try:
@@ -147,10 +181,12 @@ def _check_record(record: Any, where: str) -> dict[str, Any]:
     """The record, its answers as texts, empty texts for content that it lacks."""
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
+    lacking = tuple(key for key in KNOWN if key not in record)
     for key, value in record.items():
-        if key not in CONTENT + OPTIONAL:
+        if key not in KNOWN and (meant := misspelling_of(key, lacking)):
             raise ConfigError(
-                f"{where}: unknown key {key!r}; known are {', '.join(CONTENT + OPTIONAL)}"
+                f"{where}: unknown key {key!r}; known are {', '.join(KNOWN)}; did you mean "
+                f"{meant!r}?"
             )
         if key in TEXTS and value is not None and not isinstance(value, str):
             raise ConfigError(f"{where}: {key!r} must be a text, not {value!r}")

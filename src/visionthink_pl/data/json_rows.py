@@ -103,10 +103,10 @@ class JsonRows:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def read(self, index: int, columns: list[str], lazily: bool = False) -> dict[str, Any]:
+        """A row, all of it, whatever ``columns`` says: it is decoded as a whole, and holds no
+        bytes that could be read ``lazily``."""
         return row_of(self._lines[index][LINE])
-
-    lazily = __getitem__  # no bytes in it
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, load_from_disk
 from huggingface_hub import snapshot_download
 
+from visionthink_pl.data.bad_rows import BadRow, bad_row
 from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.table import ArrowRows, TableSource
-from visionthink_pl.types import ConfigError
+from visionthink_pl.data.texts import shown
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 PUBLISHED = Columns(
     question="problem",
@@ -22,6 +26,7 @@ PUBLISHED = Columns(
     needs_second_look="info.use_tool",
 )
 ANSWERS = "answers"  # all of a row's, which the published data do not have
+PREPARED = "extra_columns"  # of rows that ``prepare`` wrote: their ``extra`` as a JSON object
 REQUIRED = ("problem", "original_answer", "images", "doc_id", "data_source")
 
 
@@ -31,7 +36,8 @@ class SavedDataset(TableSource):
     The question is ``problem`` without its ``<image>``, the answer ``original_answer``, or each of
     ``answers`` where there is such a column, and the kind ``data_source``; ``info.use_tool``, where
     there is an ``info``, says whether the second look is needed. Ids that repeat, as some published
-    ones do, get the row's number behind them.
+    ones do, get the row's number behind them. Other columns become the ``extra`` of samples, and so
+    does what the JSON objects of a column ``extra_columns`` hold, which ``prepare`` writes.
 
     Args:
         folder: the folder, or the id of a data set on the hub that is one, such as
@@ -62,6 +68,31 @@ class SavedDataset(TableSource):
         columns = replace(PUBLISHED, answer=ANSWERS) if several else PUBLISHED
         columns.refuse_json(rows.features, "SavedDataset.folder")
         super().__init__(ArrowRows(rows), columns, "", ".", {"path": path})
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        row = super().__getitem__(index)
+        if not isinstance(row, VQASample) or PREPARED not in row.extra:
+            return row
+        others = {name: value for name, value in row.extra.items() if name != PREPARED}
+        try:
+            return replace(row, extra=others | _prepared(row.extra[PREPARED]))
+        except BadRow as error:
+            return bad_row(row.id, str(error))
+
+
+def _prepared(cell: Any) -> dict[str, Any]:
+    """The columns that ``prepare`` wrote, of a row of another data set (null) none.
+
+    Raises:
+        BadRow: the cell holds no JSON object.
+    """
+    try:
+        found = {} if cell is None else json.loads(cell)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadRow(f"{PREPARED} is no JSON object: {shown(cell)}")
+    return found
 
 
 def _download(name: str, revision: str | None) -> str:

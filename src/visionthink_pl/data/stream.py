@@ -23,7 +23,8 @@ LOOKED_AT = 1000  # rows of JSON whose keys are the columns
 
 
 class VQAStream(Stream):
-    """``VQADataset``, streamed: one block of rows is kept in memory.
+    """``VQADataset``, streamed: one block of rows is kept in memory, of each the columns that make
+    its sample and the sample's ``extra``.
 
     A block is read, shuffled and used up before the next one is read. (The buffer of ``datasets``
     itself is lost when a run is resumed; a block is read once more.)
@@ -70,6 +71,8 @@ class VQAStream(Stream):
         columns.check(features, "VQAStream.columns")
         self._kinds, self._columns, self._block = tuple(kinds), columns, block
         self._reader = RowReader(columns, kinds[0], image_folder, features)
+        if rows.features and not self._is_json:  # so that a block holds nothing else
+            self._rows = self._rows.select_columns(self._reader.used)
 
     @property
     def kinds(self) -> tuple[str, ...]:

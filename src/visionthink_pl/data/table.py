@@ -38,12 +38,9 @@ class ArrowRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return row_of(self._raw[index], self._stored)
-
-    def lazily(self, index: int) -> dict[str, Any]:
-        """The same row, its bytes as files in which nothing has been read yet."""
-        return row_of(self._raw[index], self._stored, lazily=True)
+    def read(self, index: int, columns: list[str], lazily: bool = False) -> dict[str, Any]:
+        """Some columns of a row; ``lazily`` as of ``row_of``."""
+        return row_of(self._raw[index].select(columns), self._stored, lazily)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -105,7 +102,7 @@ class TableSource(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
-        return self._reader.read(self._ids[index], self._rows[index])
+        return self._reader.read(self._ids[index], self._rows.read(index, self._reader.used))
 
     def look(self, index: int) -> Look:
         files: list[Stamp] = []
@@ -115,8 +112,8 @@ class TableSource(Source):
                 files.append(stamp(file))
             return look(file)
 
-        row = self._reader.read(self._ids[index], self._rows.lazily(index), see)
-        return Look.of(row, files)
+        row = self._rows.read(index, self._reader.needed, lazily=True)
+        return Look.of(self._reader.read(self._ids[index], row, see), files)
 
     @property
     def origin(self) -> Origin | None:
@@ -140,6 +137,7 @@ class TableSource(Source):
 
 class VQADataset(TableSource):
     """Any table of questions about images: of the hub, a parquet or a JSONL file, or a folder.
+    Columns that ``columns`` does not name become the ``extra`` of samples.
 
     Args:
         path: id of a data set on the hub; a ``.parquet``, ``.jsonl`` or ``.json`` file, or a

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -13,7 +14,11 @@ LOW, HIGH = 4, 16  # visual tokens of the first look and of the full image
 
 
 def example_group(
-    turns: Sequence[Sequence[str]], truth: str, question: str = "What is it?", kind: str = "example"
+    turns: Sequence[Sequence[str]],
+    truth: str,
+    question: str = "What is it?",
+    kind: str = "example",
+    extra: Mapping[str, Any] | None = None,
 ) -> Group:
     """A group without ids, log-probabilities and scores.
 
@@ -23,9 +28,10 @@ def example_group(
         truth: the right answer.
         question: what was asked.
         kind: of the sample.
+        extra: other columns of the sample; ``None`` for none.
     """
     image = Image.new("RGB", (112, 112), "grey")
-    sample = VQASample("example", question, truth, (image,), kind)
+    sample = VQASample("example", question, truth, (image,), kind, extra=extra or {})
     return Group(sample, [_trajectory(texts, image) for texts in turns], full_look_tokens=HIGH)
 
 
