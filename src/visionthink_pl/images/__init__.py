@@ -1,7 +1,7 @@
 """Images: decoded once, upright and RGB; then limited; then made smaller for the first look."""
 
 from visionthink_pl.images.decoding import ImageSource, check_file, decode, look
-from visionthink_pl.images.first_views import FirstView, FullView, HalfView
+from visionthink_pl.images.first_views import FirstView, FullView, HalfView, ScaledView
 from visionthink_pl.images.rgb import ImageDecodeError
 from visionthink_pl.images.sizes import PixelLimits, Size, half
 
@@ -12,6 +12,7 @@ __all__ = [
     "ImageDecodeError",
     "ImageSource",
     "PixelLimits",
+    "ScaledView",
     "Size",
     "check_file",
     "decode",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Gt, Le
 from PIL import Image
 
 from visionthink_pl.images.sizes import Size, half, half_size
 from visionthink_pl.types import VQASample
+from visionthink_pl.types.limits import limited
 
 
 class FirstView(ABC):
@@ -42,6 +45,26 @@ class HalfView(FirstView):
 
     def size(self, high: Size) -> Size:
         return half_size(high)
+
+
+class ScaledView(FirstView):
+    """A share of the pixels, at the image's own ratio of sides.
+
+    Args:
+        pixels: share of the full image's pixels, above 0 and at most 1.
+    """
+
+    @limited()
+    def __init__(self, pixels: Annotated[float, Gt(0), Le(1)]) -> None:
+        self.pixels = pixels
+
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        size = self.size(Size(*high.size))
+        return high.resize((size.width, size.height), Image.Resampling.BICUBIC)
+
+    def size(self, high: Size) -> Size:
+        scale = math.sqrt(self.pixels)
+        return Size(max(1, int(high.width * scale)), max(1, int(high.height * scale)))
 
 
 class FullView(FirstView):

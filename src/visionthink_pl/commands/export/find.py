@@ -48,7 +48,7 @@ def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
 
 def _config_file(ckpt: Path) -> Path | None:
     folder = ckpt.absolute().parent
-    files = (folder / CONFIG, folder.parent / CONFIG)
+    files = (ckpt / CONFIG, folder / CONFIG, folder.parent / CONFIG)
     return next((file for file in files if file.is_file()), None)
 
 

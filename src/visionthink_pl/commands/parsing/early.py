@@ -19,7 +19,7 @@ from visionthink_pl.commands.parsing.named import NoSuchClass, named_class
 from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
 from visionthink_pl.commands.parsing.values import Values
-from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, nested, verb
+from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, by_name, nested, verb
 from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.types import ConfigError
 
@@ -149,13 +149,26 @@ class _Checker:
             kind = limited_type(option)
         except NotPlain:
             inner = nested(option)
-            if inner is not None and not _names_class(value):
+            if inner is not None and by_name(option):
+                self._entries(inner, key, within, value, from_line)
+            elif inner is not None and not _names_class(value):
                 self._fields(inner, key, within, value, from_line)
             else:
                 self._of_class(option, key, within, _structure(value, from_line), from_line)
             return
         if not within:
             self.values.add(key, kind, value, from_line)
+
+    def _entries(
+        self, of: Outline, key: str, within: list[str], value: Any, from_line: bool
+    ) -> None:
+        """Check dataclasses by name, or one of them."""
+        if within:
+            self._fields(of, f"{key}.{within[0]}", within[1:], value, from_line)
+            return
+        values = _structure(value, from_line)
+        for name, inner in values.items() if isinstance(values, Mapping) else ():
+            self._fields(of, f"{key}.{name}", [], inner, False)
 
     def _fields(
         self, of: Outline, key: str, within: list[str], value: Any, from_line: bool

@@ -23,6 +23,7 @@ TRAINER_VERBS = {
 OTHERS = {
     "prepare": "Find out which samples need the full image, and write them as a data set.",
     "plan": "Say what training by a config needs, before any weights are loaded.",
+    "evaluate": "Measure a policy on benchmarks, in several modes side by side.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
 VERBS = TRAINER_VERBS | OTHERS
@@ -50,6 +51,7 @@ SECTIONS = {  # ours first
 }
 WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
+    "evaluate": "visionthink_pl.commands.evaluate.settings.Settings",
     "export": "visionthink_pl.commands.export.export.Options",
 }
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
@@ -125,3 +127,11 @@ def nested(option: Option) -> Outline | None:
     """The dataclass that is the option's type, if it is one."""
     classes = list(classes_of(option))
     return classes[0] if len(classes) == 1 and classes[0].is_dataclass else None
+
+
+def by_name(option: Option) -> bool:
+    """Whether the option's type is a dict of such dataclasses."""
+    match option.annotation:
+        case ast.Subscript(value=ast.Name(id="dict")):
+            return True
+    return False

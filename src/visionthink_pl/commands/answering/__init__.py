@@ -1,0 +1,1 @@
+"""A trained policy, loaded from whatever a run or ``export`` wrote, answering questions."""
