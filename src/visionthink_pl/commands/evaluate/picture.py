@@ -33,12 +33,13 @@ def draw_modes(file: Path, summary: Mapping[str, Any]) -> None:
             x, y, yerr=error, fmt="o", color=colour, markersize=7, capsize=3, elinewidth=1
         )
         name = NAMES.get(mode, mode.replace(f"{RATIO}_", "") + " of the pixels")
-        axes.annotate(name, (x, y), xytext=(8, -12), textcoords="offset points", color=colour)
+        above = 6 if mode == ADAPTIVE else -14  # two points may lie close together
+        axes.annotate(name, (x, y), xytext=(8, above), textcoords="offset points", color=colour)
     axes.set_xlabel("visual tokens, share of one look at the full image")
     axes.set_ylabel("score")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.margins(x=0.2, y=0.15)
     axes.set_xlim(left=0)
-    axes.margins(x=0.15, y=0.12)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

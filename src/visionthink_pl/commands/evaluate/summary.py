@@ -39,7 +39,7 @@ def results_of(
         mode: {
             name: BenchmarkResult(
                 [line for line in lines if line["benchmark"] == name and "unreadable" not in line],
-                sum(line["benchmark"] == name and "unreadable" in line for line in lines),
+                len({each["sample"] for each in lines if _unreadable(each, name)}),
                 benchmark or MeanScore(),
                 seed,
             )
@@ -109,3 +109,7 @@ def against(baseline: Path, results: Results, seed: int) -> list[dict[str, Any]]
                 )
         tests.append({"mode": mode, "baseline": str(baseline)} | compared(of, other, seed))
     return tests
+
+
+def _unreadable(line: Record, benchmark: str) -> bool:
+    return line["benchmark"] == benchmark and "unreadable" in line

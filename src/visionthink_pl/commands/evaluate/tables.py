@@ -20,17 +20,17 @@ COLUMNS = {  # heading, figure, format
 
 def modes_table(summary: Mapping[str, Any]) -> Table:
     """A row a mode."""
-    table = _table("mode", summary, "95% interval")
+    table = _table("mode", "95%\ninterval")
     for mode, figures in summary["modes"].items():
         ends = figures.get("score_interval")
-        between = f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else "-"
+        between = f"{ends[0]:.3f}-{ends[1]:.3f}" if ends else "-"
         table.add_row(mode, between, *_cells(figures))
     return table
 
 
 def benchmarks_table(summary: Mapping[str, Any], mode: str) -> Table:
     """A row a benchmark and kind, of one mode."""
-    table = _table(mode, summary, "questions")
+    table = _table(mode, "questions")
     for name, figures in summary["modes"][mode]["benchmarks"].items():
         table.add_row(name, str(figures["questions"]), *_cells(figures))
         for kind, own in figures.get("kinds", {}).items():
@@ -50,8 +50,9 @@ def tests_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def _table(first: str, summary: Mapping[str, Any], second: str) -> Table:
-    table = Table(first, box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+def _table(first: str, second: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column(first, no_wrap=True, vertical="bottom")
     for heading in (second, *COLUMNS):
         table.add_column(heading, justify="right", vertical="bottom")
     return table
