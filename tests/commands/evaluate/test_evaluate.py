@@ -11,7 +11,7 @@ from trainer_helpers import Plain, make_data, make_module, make_rollout, make_tr
 from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.commands.answering.model_options import ModelOptions
 from visionthink_pl.commands.answering.modes import modes_of
-from visionthink_pl.commands.evaluate import run as run_module
+from visionthink_pl.commands.evaluate import evaluation_run as run_module
 from visionthink_pl.commands.evaluate.evaluate import main
 from visionthink_pl.rewards import RuleAccuracy
 from visionthink_pl.rollout.conversation_options import ConversationOptions

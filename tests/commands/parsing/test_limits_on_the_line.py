@@ -88,6 +88,8 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "JudgeAccuracy": {"judge": None},
         "LocalJudge": {"model": resolve("embedded")},
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
+        "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
+        "ScaledView": {"pixels": 0.5},
         "Settings": settings,
         "VQAStream": {"path": stream, "kinds": ["a"]},
     }

@@ -12,9 +12,9 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from visionthink_pl.commands.answering.modes import ADAPTIVE
+from visionthink_pl.commands.evaluate.evaluation_run import Evaluation
+from visionthink_pl.commands.evaluate.evaluation_settings import EvaluationSettings
 from visionthink_pl.commands.evaluate.picture import draw_modes
-from visionthink_pl.commands.evaluate.run import Evaluation
-from visionthink_pl.commands.evaluate.settings import Settings
 from visionthink_pl.commands.evaluate.summary import against, results_of, summarise
 from visionthink_pl.commands.evaluate.tables import benchmarks_table, modes_table, tests_table
 from visionthink_pl.commands.prepare.record import write_whole
@@ -41,17 +41,21 @@ def run(args: Sequence[str] | None) -> dict[str, Any]:
     """
     given, parser = checked("evaluate", args), new_parser("evaluate", ArgumentParser)
     parser.add_argument("--config", action="config", help="YAML file with the options below.")
-    parser.add_class_arguments(Settings)
+    parser.add_class_arguments(EvaluationSettings)
     config = parsed(parser, given)
 
-    def settings() -> Settings:
+    def settings() -> EvaluationSettings:
         objects = parser.instantiate(config)
-        return Settings(**{field.name: objects[field.name] for field in fields(Settings)})
+        return EvaluationSettings(
+            **{field.name: objects[field.name] for field in fields(EvaluationSettings)}
+        )
 
     return evaluate(built(settings, config.as_dict()), config.as_dict(), Console())
 
 
-def evaluate(settings: Settings, config: dict[str, Any], console: Console) -> dict[str, Any]:
+def evaluate(
+    settings: EvaluationSettings, config: dict[str, Any], console: Console
+) -> dict[str, Any]:
     """Answer what is not answered yet, and write summary and picture.
 
     Args:

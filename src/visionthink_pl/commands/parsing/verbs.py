@@ -51,7 +51,7 @@ SECTIONS = {  # ours first
 }
 WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
-    "evaluate": "visionthink_pl.commands.evaluate.settings.Settings",
+    "evaluate": "visionthink_pl.commands.evaluate.evaluation_settings.EvaluationSettings",
     "export": "visionthink_pl.commands.export.export.Options",
 }
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")

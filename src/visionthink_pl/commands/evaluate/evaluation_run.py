@@ -14,7 +14,11 @@ from visionthink_pl.callbacks.trajectory_record import record
 from visionthink_pl.commands.answering.answerer import Answerer
 from visionthink_pl.commands.answering.modes import Mode, modes_of
 from visionthink_pl.commands.evaluate.answers import Answers
-from visionthink_pl.commands.evaluate.settings import BenchmarkOptions, Settings, fingerprint
+from visionthink_pl.commands.evaluate.evaluation_settings import (
+    BenchmarkOptions,
+    EvaluationSettings,
+    fingerprint,
+)
 from visionthink_pl.commands.prepare.meter import Meter
 from visionthink_pl.rewards import score_groups
 from visionthink_pl.rewards.benchmarks import Answered
@@ -36,7 +40,9 @@ class Evaluation:
         ConfigError: the model, or ``out``, can't be used.
     """
 
-    def __init__(self, settings: Settings, config: Mapping[str, Any], console: Console) -> None:
+    def __init__(
+        self, settings: EvaluationSettings, config: Mapping[str, Any], console: Console
+    ) -> None:
         self._settings, self._console = settings, console
         self._run = settings.model.find()
         self.modes = modes_of(settings.modes, self._run.options)

@@ -47,7 +47,7 @@ class BenchmarkOptions:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """Measure a policy on benchmarks, in several modes side by side.
 
     Args:
@@ -96,7 +96,7 @@ class Settings:
 INDEPENDENT = ("config", "out", "modes", "rows", "baseline", "model.device")
 
 
-def fingerprint(settings: Settings, config: Mapping[str, Any]) -> dict[str, Any]:
+def fingerprint(settings: EvaluationSettings, config: Mapping[str, Any]) -> dict[str, Any]:
     """What answers depend on, as JSON values: a folder's answers go on only under the same.
 
     Args:
