@@ -114,8 +114,13 @@ def tokens_and_looks(records: Sequence[Record]) -> dict[str, float]:
         "truncated": sum(record["stop"] != "answered" for record in records) / count,
         "invalid_calls": sum(_invalid(record) for record in records) / count,
         "generated_tokens": sum(record["generated_tokens"] for record in records) / count,
-        "seconds_a_sample": sum(record["seconds"] for record in records) / count,
-    }
+    } | _seconds(records)
+
+
+def _seconds(records: Sequence[Record]) -> dict[str, float]:
+    """Of an evaluation; a training run does not time single answers."""
+    timed = [record["seconds"] for record in records if "seconds" in record]
+    return {"seconds_a_sample": sum(timed) / len(timed)} if timed else {}
 
 
 def average(results: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -24,7 +24,7 @@ def modes_table(summary: Mapping[str, Any]) -> Table:
     for mode, figures in summary["modes"].items():
         ends = figures.get("score_interval")
         between = f"{ends[0]:.3f}-{ends[1]:.3f}" if ends else "-"
-        table.add_row(mode, between, *_cells(figures))
+        table.add_row(mode, between, *cells(figures))
     return table
 
 
@@ -32,10 +32,10 @@ def benchmarks_table(summary: Mapping[str, Any], mode: str) -> Table:
     """A row a benchmark and kind, of one mode."""
     table = _table(mode, "questions")
     for name, figures in summary["modes"][mode]["benchmarks"].items():
-        table.add_row(name, str(figures["questions"]), *_cells(figures))
+        table.add_row(name, str(figures["questions"]), *cells(figures))
         for kind, own in figures.get("kinds", {}).items():
             if len(figures["kinds"]) > 1:
-                table.add_row(f"  {kind}", "", *_cells(own))
+                table.add_row(f"  {kind}", "", *cells(own))
     return table
 
 
@@ -58,7 +58,8 @@ def _table(first: str, second: str) -> Table:
     return table
 
 
-def _cells(figures: Mapping[str, Any]) -> list[str]:
+def cells(figures: Mapping[str, Any]) -> list[str]:
+    """The figures of ``COLUMNS``, as text."""
     return [_cell(figures.get(name), kind) for name, kind in COLUMNS.values()]
 
 

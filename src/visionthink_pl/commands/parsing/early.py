@@ -19,7 +19,15 @@ from visionthink_pl.commands.parsing.named import NoSuchClass, named_class
 from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
 from visionthink_pl.commands.parsing.values import Values
-from visionthink_pl.commands.parsing.verbs import LINKED, VERBS, Verb, by_name, nested, verb
+from visionthink_pl.commands.parsing.verbs import (
+    LINKED,
+    VERBS,
+    WITHOUT_CONFIG,
+    Verb,
+    by_name,
+    nested,
+    verb,
+)
 from visionthink_pl.commands.parsing.versions import extra_of, install
 from visionthink_pl.types import ConfigError
 
@@ -40,7 +48,7 @@ def check(name: str, args: Sequence[str]) -> list[Outline]:
     """
     checker = _Checker(verb(name))
     for key, value in _given(args):
-        if key == "config" and name != "export":
+        if key == "config" and name not in WITHOUT_CONFIG:
             checker.mapping(read_config(value))
         else:
             checker.argument(key, value)

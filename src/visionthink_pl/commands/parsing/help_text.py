@@ -11,10 +11,13 @@ from visionthink_pl.commands.parsing.named import known_classes
 from visionthink_pl.commands.parsing.outlines import NO_DEFAULT, Option, literal
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, plain_type
 from visionthink_pl.commands.parsing.verbs import (
+    POSITIONAL,
     PROGRAM,
     TRAINER_DEFAULTS,
     VERBS,
+    WITHOUT_CONFIG,
     Verb,
+    by_name,
     nested,
     verb,
 )
@@ -32,18 +35,24 @@ TITLES = {
 def print_help(name: str) -> None:
     """Print all options of a verb."""
     of = verb(name)
+    positional = POSITIONAL.get(name)
+    usage = [PROGRAM, name, *([f"{positional.upper()} ..."] if positional else [])]
+    usage += [] if name in WITHOUT_CONFIG else ["[--config FILE]"]
     parser = ArgumentParser(
         prog=f"{PROGRAM} {name}",
         description=VERBS[name],
-        usage=f"{PROGRAM} {name} [--config FILE] [--OPTION VALUE ...]",
+        usage=f"{' '.join(usage)} [--OPTION VALUE ...]",
         epilog=_epilog(of),
     )
-    if name != "export":
+    if name not in WITHOUT_CONFIG:
         parser.add_argument("--config", type=str, help="YAML file with the options below.")
     if of.sections and name != "plan":
         parser.add_argument("--print_config", type=str, help="Print the config as it is read.")
     for key, option in of.own.items():
-        _add(parser, key, option)
+        if key == positional:
+            parser.add_argument(key, metavar=key.upper(), nargs="*", help=option.words)
+        else:
+            _add(parser, key, option)
     for section in of.sections:
         group = parser.add_argument_group(f"{section}: {TITLES[section]}")
         for key, option in of.options(section).items():
@@ -55,14 +64,15 @@ def _epilog(of: Verb) -> str:
     classes = (
         "--rollout.rewards.help ResizePenalty" if of.sections else "--accuracy.help RuleAccuracy"
     )
-    return f"Options of a class: {classes}." if of.name != "export" else ""
+    return "" if of.name in WITHOUT_CONFIG else f"Options of a class: {classes}."
 
 
 def _add(parser: Any, key: str, option: Option) -> None:
     """Add one option; for a dataclass, each of its fields."""
     inner = nested(option)
+    below = f"{key}.NAME" if by_name(option) else key
     for name, field in ((inner.options or {}) if inner else {}).items():
-        _add(parser, f"{key}.{name}", field)
+        _add(parser, f"{below}.{name}", field)
     if inner is not None:
         return
     parser.add_argument(

@@ -24,6 +24,7 @@ OTHERS = {
     "prepare": "Find out which samples need the full image, and write them as a data set.",
     "plan": "Say what training by a config needs, before any weights are loaded.",
     "evaluate": "Measure a policy on benchmarks, in several modes side by side.",
+    "compare": "Say what differs between evaluations, or between training runs.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
 VERBS = TRAINER_VERBS | OTHERS
@@ -52,8 +53,11 @@ SECTIONS = {  # ours first
 WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
     "evaluate": "visionthink_pl.commands.evaluate.evaluation_settings.EvaluationSettings",
+    "compare": "visionthink_pl.commands.compare.compare.CompareOptions",
     "export": "visionthink_pl.commands.export.export.Options",
 }
+POSITIONAL = {"compare": "runs"}  # an option that stands without its name
+WITHOUT_CONFIG = ("export", "compare")
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."
 

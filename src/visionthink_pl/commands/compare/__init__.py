@@ -1,0 +1,1 @@
+"""The verb ``compare``: evaluations, or training runs, side by side."""
