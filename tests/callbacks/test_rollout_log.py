@@ -1,17 +1,29 @@
 """Trajectories in TensorBoard: which, how large, and shown as they were written."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
+from lightning.pytorch.trainer.states import TrainerFn
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn, rollout_batch
 from visionthink_pl.callbacks import RolloutLog
-from visionthink_pl.callbacks.rollout_log import describe, spread
+from visionthink_pl.callbacks.rollout_log import layout, spread
+from visionthink_pl.callbacks.rollout_text import LONGEST, code, describe
+from visionthink_pl.commands.trainer.run_checks import figures_of
+from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError, Group, PromptBatch
 
 
@@ -31,9 +43,16 @@ def log(folder: Path, callback: RolloutLog, groups: list[Group], draw: int = 0) 
     logger = TensorBoardLogger(folder)
     trainer = SimpleNamespace(loggers=[CSVLogger(folder), logger])
     batch = PromptBatch([], rollouts=rollout_batch(groups, draw))
-    callback.on_train_batch_end(trainer, None, None, batch, 0)
+    callback.on_train_batch_end(trainer, module(), None, batch, 0)
     logger.experiment.flush()
     return EventAccumulator(logger.log_dir, size_guidance={"images": 0, "tensors": 0}).Reload()
+
+
+def module() -> VisionThinkModule:
+    """One that has not loaded anything."""
+    made = VisionThinkModule("embedded", kinds=("colour", "digit"))
+    made.parts = ("accuracy", "format")
+    return made
 
 
 def sizes(events: EventAccumulator) -> dict[str, tuple[int, int]]:
@@ -48,7 +67,7 @@ def test_both_looks_and_the_text_are_logged(tmp_path: Path) -> None:
         "rollout_0/second_look": (112, 112),
     }
     (entry,) = events.Tensors("rollout_0/text_summary")
-    assert "**turn 2**" in entry.tensor_proto.string_val[0].decode()
+    assert "turn 2" in entry.tensor_proto.string_val[0].decode()
 
 
 # An image's size, and the size at which it is logged with max_side 100.
@@ -71,8 +90,8 @@ def test_images_are_at_most_max_side(
     assert {image.size for image in group.trajectories[0].images} == {size}  # left as they were
 
 
-def test_at_most_so_many_trajectories_each_of_another_prompt(tmp_path: Path) -> None:
-    events = log(tmp_path, RolloutLog(trajectories=2), [looked_twice() for _ in range(3)])
+def test_at_most_so_many_groups(tmp_path: Path) -> None:
+    events = log(tmp_path, RolloutLog(groups=2), [looked_twice() for _ in range(3)])
     assert {tag.split("/")[0] for tag in sizes(events)} == {"rollout_0", "rollout_1"}
 
 
@@ -91,28 +110,140 @@ def test_every_so_many_draws(tmp_path: Path, every: int, draw: int, logged: bool
 def test_without_tensorboard_nothing_is_written(tmp_path: Path) -> None:
     trainer = SimpleNamespace(loggers=[CSVLogger(tmp_path / "csv")])
     batch = PromptBatch([], rollouts=rollout_batch([looked_twice()]))
-    RolloutLog().on_train_batch_end(trainer, None, None, batch, 0)
+    RolloutLog().on_train_batch_end(trainer, module(), None, batch, 0)
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_description_holds_question_truth_turns_and_reward_parts() -> None:
-    text = describe(looked_twice(), 0)
+def test_description_holds_the_whole_group() -> None:
+    group = looked_twice()
+    other = make_trajectory("8", [make_turn(answer_turn("8"))])
+    group.trajectories.append(other)
+    group.parts = {"accuracy": [1.0, 0.0], "judge": [None, 0.5]}
+    group.rewards = [None, 0.5]
+    text = describe(group, {id(other): -0.75})
     for phrase in (
-        "**sample-0** (digit), ended: answered",
+        "**sample-0** (digit)",
         "<pre>Which digit?</pre>",
         "ground truth:\n\n<pre>7</pre>",
-        "**turn 1**",
-        "**turn 2**",
-        "| accuracy | 1.00 |",
-        "| judge | not computed |",
-        "| resize_penalty | -0.10 |",
-        "| sum | not computed |",
+        "| rollout | looked | ended | accuracy | judge | reward | advantage |",
+        "| 0 | twice | answered | 1.00 | - | - | - |",
+        "| 1 | once | answered | 0.00 | 0.50 | 0.50 | -0.75 |",
+        "**rollout 1**\n\nturn 1",
+        "turn 2",
     ):
         assert phrase in text
 
 
+def test_advantages_are_those_of_training(tmp_path: Path) -> None:
+    """Rewards 0 and 1: the unbiased std is the root of 1/2."""
+    group = looked_twice()
+    group.trajectories.append(make_trajectory("8", [make_turn(answer_turn("8"))]))
+    group.parts, group.rewards = {"accuracy": [1.0, 0.0]}, [1.0, 0.0]
+    events = log(tmp_path, RolloutLog(), [group])
+    (entry,) = events.Tensors("rollout_0/text_summary")
+    text = entry.tensor_proto.string_val[0].decode()
+    assert "| 1.00 | 1.00 | 0.71 |" in text and "| 0.00 | 0.00 | -0.71 |" in text
+
+
+def test_long_turns_are_cut_and_control_characters_seen() -> None:
+    assert code("a\x1b[31m\x00b\nc") == "<pre>a\\x1b[31m\\x00b\nc</pre>"
+    assert len(code("x" * 9999)) < LONGEST + 40 and "[...]" in code("x" * 9999)
+
+
+def validated(callback: RolloutLog, loggers: list[Logger], groups: list[Group]) -> None:
+    """A validation of one batch after 7 optimizer steps."""
+    policy = module()
+    policy._restored_step = 7
+    state = SimpleNamespace(fn=TrainerFn.VALIDATING)
+    policy._trainer = trainer = SimpleNamespace(
+        loggers=loggers, sanity_checking=False, state=state, global_step=0
+    )
+    batch = PromptBatch([], rollouts=rollout_batch(groups))
+    callback.on_validation_epoch_start(trainer, policy)
+    callback.on_validation_batch_end(trainer, policy, None, batch, 0)
+    callback.on_validation_epoch_end(trainer, policy)
+
+
+def graded(score: float | None) -> Group:
+    group = looked_twice()
+    group.parts, group.rewards = {"accuracy": [score]}, [score]
+    return group
+
+
+def test_wrong_answers_of_a_validation(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path)
+    groups = [graded(score) for score in (1.0, 0.0, None, 0.0, 0.5, 0.0)]
+    validated(RolloutLog(wrong_answers=2), [logger], groups)
+    logger.experiment.flush()
+    events = EventAccumulator(logger.log_dir, size_guidance={"images": 0, "tensors": 0}).Reload()
+    assert {tag.split("/")[0] for tag in sizes(events)} == {"wrong_0", "wrong_1"}
+    (entry,) = events.Tensors("wrong_1/text_summary")
+    assert entry.step == 7 and b"ground truth" in entry.tensor_proto.string_val[0]
+
+
+def test_charts_name_what_is_logged() -> None:
+    """Each tag is a metric that ``fit`` logs."""
+    policy = module()
+    names = figures_of(policy, policy.parts, validates=False)
+    tags = [
+        tag
+        for category in layout(policy.parts, policy.kinds).values()
+        for _, patterns in category.values()
+        for tag in patterns
+    ]
+    assert len(tags) == 9
+    for tag in tags:
+        assert any(re.fullmatch(tag, name) for name in names), tag
+
+
+class Wandb(WandbLogger):
+    """Lightning's logger for W&B without W&B, which is not installed: its tables."""
+
+    def __init__(self) -> None:
+        self.tables: list[dict[str, Any]] = []
+
+    def log_table(self, key: str, columns: Any = None, data: Any = None, **more: Any) -> None:
+        self.tables.append({"key": key, "columns": columns, "data": data, **more})
+
+
+class MLflow(MLFlowLogger):
+    """The same for MLflow."""
+
+    run_id = "run"
+
+    def __init__(self) -> None:
+        self.tables: list[tuple[Any, ...]] = []
+
+    @property
+    def experiment(self) -> Any:
+        return SimpleNamespace(
+            log_table=lambda run, data, artifact_file: self.tables.append(
+                (run, data, artifact_file)
+            )
+        )
+
+
+def test_other_loggers_get_rows() -> None:
+    wandb, mlflow = Wandb(), MLflow()
+    group = graded(0.0)
+    trainer = SimpleNamespace(loggers=[wandb, mlflow])
+    batch = PromptBatch([], rollouts=rollout_batch([group], draw=10))
+    RolloutLog().on_train_batch_end(trainer, module(), None, batch, 0)
+    (table,) = wandb.tables
+    assert table["key"] == "trajectories/rollouts" and table["step"] == 10
+    row = dict(zip(table["columns"], table["data"][0], strict=True))
+    assert row["sample"] == "sample-0" and row["looked_twice"] and row["accuracy"] == 0.0
+    assert row["advantage"] is None and "<answer>7</answer>" in row["turns"]
+    ((run, data, file),) = mlflow.tables
+    assert (run, file) == ("run", "trajectories/rollouts_10.json")
+    assert data["sample"] == ["sample-0"] and list(data) == table["columns"]
+    validated(RolloutLog(), [wandb, mlflow], [group])
+    assert wandb.tables[-1]["key"] == "trajectories/wrong_answers"
+    assert mlflow.tables[-1][2] == "trajectories/wrong_answers_7.json"
+
+
 def test_description_shows_tags_as_text() -> None:
-    text = describe(looked_twice(), 0)
+    text = describe(looked_twice(), {})
     assert "&lt;think&gt;Too small.&lt;/think&gt;\n&lt;tool_call&gt;" in text
     assert "&lt;answer&gt;7&lt;/answer&gt;" in text
     for tag in ("<think>", "<tool_call>", "<answer>"):
@@ -122,7 +253,7 @@ def test_description_shows_tags_as_text() -> None:
 def test_description_shows_the_question_and_truth_as_text() -> None:
     group = looked_twice()
     group.sample = replace(group.sample, question="<b>Is 1 < 2 & 3?</b>", answer="<script>")
-    text = describe(group, 0)
+    text = describe(group, {})
     assert "<pre>&lt;b&gt;Is 1 &lt; 2 &amp; 3?&lt;/b&gt;</pre>" in text
     assert "<pre>&lt;script&gt;</pre>" in text
 
@@ -130,10 +261,10 @@ def test_description_shows_the_question_and_truth_as_text() -> None:
 def test_description_shows_all_truths() -> None:
     group = looked_twice()
     group.sample = replace(group.sample, other_answers=("seven",))
-    assert "ground truth:\n\n<pre>7</pre>\n\n<pre>seven</pre>\n\n" in describe(group, 0)
+    assert "ground truth:\n\n<pre>7</pre>\n\n<pre>seven</pre>\n\n" in describe(group, {})
 
 
-@pytest.mark.parametrize("setting", ["every_n_steps", "trajectories", "max_side"])
+@pytest.mark.parametrize("setting", ["every_n_steps", "groups", "max_side"])
 def test_impossible_settings(setting: str) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         RolloutLog(**{setting: 0})

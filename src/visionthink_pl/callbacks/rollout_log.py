@@ -1,9 +1,8 @@
-"""A few trajectories in TensorBoard: what was shown, what was said, what it was worth."""
+"""A few groups in TensorBoard, W&B and MLflow: what was shown, said, and what it was worth."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,26 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
+from visionthink_pl.callbacks.logged_tables import log_rows
+from visionthink_pl.callbacks.rollout_text import describe, wrong_answer
+from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.training.credit import credit
 from visionthink_pl.types import Group, PromptBatch
-from visionthink_pl.types.limits import PositiveInt, limited
+from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, limited
 
 LOOKS = ("first", "second", "third", "fourth")
 
 
 class RolloutLog(Callback):
-    """Logs trajectories of training batches: their images, text and reward parts.
+    """Logs whole groups of training batches, and wrong answers of validations.
+
+    TensorBoard gets images and text, W&B and MLflow a row a trajectory in a table.
 
     Args:
         every_n_steps: rollout steps between two entries.
-        trajectories: how many of a batch, each from another prompt; they are spread over it, and
-            entry by entry go through it, since a source may always begin with the same kind.
+        groups: how many of a batch; they are spread over it, and entry by entry go through it,
+            since a source may always begin with the same kind.
+        wrong_answers: how many of a validation, the first ones.
         max_side: images are shrunk to at most this many pixels in width and height. With the
             defaults a thousand steps stay under 50 MB.
     """
@@ -32,10 +38,20 @@ class RolloutLog(Callback):
     def __init__(
         self,
         every_n_steps: PositiveInt = 10,
-        trajectories: PositiveInt = 4,
+        groups: PositiveInt = 4,
+        wrong_answers: NonNegativeInt = 8,
         max_side: PositiveInt = 160,
     ) -> None:
-        self._every, self._count, self._max_side = every_n_steps, trajectories, max_side
+        self._every, self._count, self._max_side = every_n_steps, groups, max_side
+        self._most_wrong = wrong_answers
+        self._wrong: list[Group] = []
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put curves that belong together into one chart each (Custom Scalars)."""
+        assert isinstance(pl_module, VisionThinkModule)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_custom_scalars(layout(pl_module.parts, pl_module.kinds))
 
     def on_train_batch_end(
         self,
@@ -48,23 +64,88 @@ class RolloutLog(Callback):
         rollouts = batch.rollouts
         if rollouts is None or rollouts.draw % self._every:
             return
+        assert isinstance(pl_module, VisionThinkModule)
+        trained = credit(rollouts.kept.groups, pl_module.options.advantages)
+        advantages = {id(row.trajectory): row.advantage for row in trained}
+        shown = spread(rollouts.groups, self._count, rollouts.draw // self._every)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                entry = rollouts.draw // self._every
-                self._write(logger, spread(rollouts.groups, self._count, entry), rollouts.draw)
+                self._write(logger, shown, advantages, rollouts.draw)
+            else:
+                log_rows(logger, "rollouts", shown, advantages, rollouts.draw)
 
-    def _write(self, logger: TensorBoardLogger, groups: Sequence[Group], step: int) -> None:
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._wrong.clear()
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: PromptBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        groups = [] if batch.rollouts is None else batch.rollouts.groups
+        wrong = [group for group in groups if group.parts.get("accuracy", [None])[0] == 0]
+        self._wrong += wrong[: self._most_wrong - len(self._wrong)]
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, VisionThinkModule)
+        if trainer.sanity_checking:
+            return
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                for index, group in enumerate(self._wrong):
+                    tag, step = f"wrong_{index}", pl_module.weights_step
+                    self._add_images(logger, tag, group, 0, step)
+                    logger.experiment.add_text(tag, wrong_answer(group), step)
+            else:
+                log_rows(logger, "wrong_answers", self._wrong, {}, pl_module.weights_step)
+
+    def _write(
+        self,
+        logger: TensorBoardLogger,
+        groups: Sequence[Group],
+        advantages: Mapping[int, float],
+        step: int,
+    ) -> None:
         for index, group in enumerate(groups):
-            shown = group.trajectories[0].images
-            for name, image in zip(_names(len(group.sample.images)), shown, strict=False):
-                tag, array = f"rollout_{index}/{name}", self._array(image)
-                logger.experiment.add_image(tag, array, step, dataformats="HWC")
-            logger.experiment.add_text(f"rollout_{index}", describe(group, 0), step)
+            looked_twice = [i for i, each in enumerate(group.trajectories) if each.high]
+            tag = f"rollout_{index}"
+            self._add_images(logger, tag, group, looked_twice[0] if looked_twice else 0, step)
+            logger.experiment.add_text(tag, describe(group, advantages), step)
+
+    def _add_images(
+        self, logger: TensorBoardLogger, tag: str, group: Group, index: int, step: int
+    ) -> None:
+        shown = group.trajectories[index].images
+        for name, image in zip(_names(len(group.sample.images)), shown, strict=False):
+            array = self._array(image)
+            logger.experiment.add_image(f"{tag}/{name}", array, step, dataformats="HWC")
 
     def _array(self, image: Image.Image) -> np.ndarray[Any, Any]:
         small = image.copy()
         small.thumbnail((self._max_side, self._max_side))
         return np.asarray(small)
+
+
+def layout(parts: Sequence[str], kinds: Sequence[str]) -> dict[str, Any]:
+    """Charts of TensorBoard's Custom Scalars: several curves each."""
+
+    def lines(*names: str) -> list[Any]:
+        return ["Multiline", [f"^{name}$" for name in names]]
+
+    return {
+        "reward": {
+            "sum and parts": lines("train/reward", *(f"train/reward/{part}" for part in parts))
+        },
+        "by kind": {
+            "accuracy": lines(*(f"train/accuracy/{kind}" for kind in kinds)),
+            "resize rate": lines(*(f"train/resize_rate/{kind}" for kind in kinds)),
+        },
+        "signal": {"groups": lines("train/groups_with_signal", "train/all_correct_with_signal")},
+    }
 
 
 def _names(images: int) -> list[str]:
@@ -78,37 +159,3 @@ def spread(groups: Sequence[Group], count: int, entry: int) -> list[Group]:
     """Up to ``count`` groups at equal distances, one place further with each entry."""
     count = min(count, len(groups))
     return [groups[(index * len(groups) // count + entry) % len(groups)] for index in range(count)]
-
-
-def describe(group: Group, index: int) -> str:
-    """One trajectory in Markdown: the question, each turn, and the parts of its reward."""
-    trajectory, sample = group.trajectories[index], group.sample
-    turns = "\n\n".join(
-        f"**turn {number}**\n\n{_code(turn.text)}"
-        for number, turn in enumerate(trajectory.turns, 1)
-    )
-    truths = "\n\n".join(map(_code, sample.answers))
-    parts = [(name, values[index]) for name, values in group.parts.items()]
-    rows = "\n".join(
-        f"| {name} | {_number(value)} |" for name, value in _with_total(parts, group, index)
-    )
-    return (
-        f"**{sample.id}** ({sample.kind}), ended: {trajectory.stop}\n\n"
-        f"{_code(sample.question)}\n\nground truth:\n\n{truths}\n\n{turns}\n\n"
-        f"| reward | value |\n|---|---|\n{rows}"
-    )
-
-
-def _with_total(
-    parts: list[tuple[str, float | None]], group: Group, index: int
-) -> Iterable[tuple[str, float | None]]:
-    return [*parts, ("sum", group.rewards[index])]
-
-
-def _code(text: str) -> str:
-    """As a code block: TensorBoard would render tags and asterisks as markup."""
-    return f"<pre>{html.escape(text)}</pre>"
-
-
-def _number(value: float | None) -> str:
-    return "not computed" if value is None else f"{value:.2f}"

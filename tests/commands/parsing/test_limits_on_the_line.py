@@ -107,7 +107,7 @@ REFUSED: list[tuple[type, str, Any, str]] = [
     (RolloutCallback, "max_draws", 0, "at least 1, not 0"),
     (RolloutCallback, "rows", 0, "at least 1, not 0"),
     (RolloutLog, "every_n_steps", 0, "at least 1, not 0"),
-    (RolloutLog, "trajectories", 0, "at least 1, not 0"),
+    (RolloutLog, "groups", 0, "at least 1, not 0"),
     (RolloutLog, "max_side", 0, "at least 1, not 0"),
     (PixelLimits, "min_pixels", 0, "at least 1, not 0"),
     (PixelLimits, "max_pixels", 0, "at least 1, not 0"),

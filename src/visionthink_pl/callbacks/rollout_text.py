@@ -1,0 +1,75 @@
+"""Groups and answers in Markdown, as TensorBoard shows it. What a model wrote is text there."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from visionthink_pl.types import Group, Trajectory, Turn
+
+LONGEST = 2000  # characters of a turn
+CONTROLS = {ord(c): f"\\x{ord(c):02x}" for c in map(chr, [*range(9), *range(11, 32), 127])}
+
+
+def describe(group: Group, advantages: Mapping[int, float]) -> str:
+    """The question, a row for each trajectory, and what each has said.
+
+    Args:
+        group: scored.
+        advantages: of trajectories that were trained on, by ``id``.
+    """
+    sample = group.sample
+    truths = "\n\n".join(map(code, sample.answers))
+    turns = "\n\n".join(
+        f"**rollout {number}**\n\n{said(trajectory.turns)}"
+        for number, trajectory in enumerate(group.trajectories)
+    )
+    return (
+        f"**{sample.id}** ({sample.kind})\n\n{code(sample.question)}\n\n"
+        f"ground truth:\n\n{truths}\n\n{_table(group, advantages)}\n\n{turns}"
+    )
+
+
+def wrong_answer(group: Group) -> str:
+    """A question that was answered wrongly, and what was said."""
+    trajectory = group.trajectories[0]
+    truths = "\n\n".join(map(code, group.sample.answers))
+    return (
+        f"**{group.sample.id}** ({group.sample.kind}), {_looked(trajectory)}, ended: "
+        f"{trajectory.stop}\n\n{code(group.sample.question)}\n\nground truth:\n\n{truths}\n\n"
+        f"{said(trajectory.turns)}"
+    )
+
+
+def said(turns: Sequence[Turn]) -> str:
+    """The turns of a trajectory."""
+    return "\n\n".join(
+        f"turn {number}\n\n{code(turn.text)}" for number, turn in enumerate(turns, 1)
+    )
+
+
+def code(text: str) -> str:
+    """As a code block, control characters visible: TensorBoard would render tags and asterisks as
+    markup."""
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]} [...]"
+    return f"<pre>{html.escape(short.translate(CONTROLS))}</pre>"
+
+
+def _table(group: Group, advantages: Mapping[int, float]) -> str:
+    parts = list(group.parts)
+    head = ["rollout", "looked", "ended", *parts, "reward", "advantage"]
+    lines = [head, ["---"] * len(head)]
+    for index, trajectory in enumerate(group.trajectories):
+        values = [group.parts[part][index] for part in parts]
+        values += [group.rewards[index], advantages.get(id(trajectory))]
+        row = [str(index), _looked(trajectory), str(trajectory.stop), *map(_number, values)]
+        lines.append(row)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _looked(trajectory: Trajectory) -> str:
+    return "twice" if trajectory.high else "once"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
