@@ -88,6 +88,7 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "JudgeAccuracy": {"judge": None},
         "LocalJudge": {"model": resolve("embedded")},
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
+        "CompareOptions": {"runs": ("a", "b")},
         "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
         "ScaledView": {"pixels": 0.5},
         "Settings": settings,
