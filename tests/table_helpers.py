@@ -48,10 +48,10 @@ def both(
     streamed = list(VQAStream(path, list(kinds), columns, **more).read(None, 0, None))
     told = [getattr(row, "reason", None) for row in found]
     assert told == [getattr(row, "reason", None) for row, _ in streamed]
-    texts = [_texts(row) for row in found if isinstance(row, VQASample)]
-    assert texts == [_texts(row) for row, _ in streamed if isinstance(row, VQASample)]
+    held = [_held(row) for row in found if isinstance(row, VQASample)]
+    assert held == [_held(row) for row, _ in streamed if isinstance(row, VQASample)]
     return found
 
 
-def _texts(row: VQASample) -> tuple[str, ...]:
-    return row.id, row.question, row.answer, row.kind
+def _held(row: VQASample) -> tuple[Any, ...]:
+    return row.id, row.question, row.answer, row.kind, row.extra

@@ -3,13 +3,17 @@
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 
+from table_helpers import write_jsonl
 from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
+from visionthink_pl.data import LookCloser
+from visionthink_pl.rewards import example_group
 from visionthink_pl.training.advantages import group_advantages
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +33,7 @@ def blocks(language: str) -> list[str]:
 def test_the_reward_of_the_docs_is_added_from_a_file_outside_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     assert len(code.strip().splitlines()) <= 20
     (tmp_path / "shortness.py").write_text(code)
     (tmp_path / "small.yaml").write_text(SMALL_RUN + REWARD_OF_THE_PAGE)
@@ -43,6 +47,51 @@ def test_the_reward_of_the_docs_is_added_from_a_file_outside_the_package(
     accuracy, shortness = (float(row[f"train/reward/{part}"]) for part in ("accuracy", "shortness"))
     assert 0 < shortness <= 1
     assert float(row["train/reward"]) == pytest.approx(accuracy + 0.1 * shortness)
+
+
+DRAWN = "data.LookCloser, init_args: {length: 8}"
+OTHER_COLUMN = """\
+  rewards:
+    - class_path: visionthink_pl.rewards.RuleAccuracy
+    - class_path: by_column.Difficulty
+"""
+
+
+@pytest.mark.integration
+def test_the_reward_of_the_docs_that_reads_another_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows have the same, so that the mean of the part is known."""
+    _, code = blocks("python")
+    (tmp_path / "by_column.py").write_text(code)
+    rows = []
+    for index in range(8):
+        sample = LookCloser(8)[index]
+        sample.images[0].save(tmp_path / f"{index}.png")
+        row = {"image": f"{index}.png", "question": sample.question, "answer": sample.answer}
+        rows.append(row | {"difficulty": 0.25})
+    write_jsonl(tmp_path / "questions.jsonl", rows)
+    assert DRAWN in SMALL_RUN
+    config = SMALL_RUN.replace(DRAWN, 'data.ImageFolder, init_args: {folder: "."}')
+    (tmp_path / "small.yaml").write_text(config + OTHER_COLUMN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    assert main(["fit", "--config", "small.yaml"]) == 0
+    (file,) = tmp_path.rglob("metrics.csv")
+    with file.open() as lines:
+        (row,) = (r for r in csv.DictReader(lines) if r.get("train/reward"))
+    accuracy, paid = (float(row[f"train/reward/{part}"]) for part in ("accuracy", "difficulty"))
+    assert accuracy > 0 and paid == pytest.approx(0.25 * accuracy)
+
+
+def test_it_pays_1_where_a_row_has_no_such_column() -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python")[1], names)  # noqa: S102
+    reward, parts = names["Difficulty"](), {"accuracy": [1.0, 0.0, None]}
+    turns = [["<answer>7</answer>"]] * 3
+    for extra, scores in (({}, [1, 0, None]), ({"difficulty": 0.5}, [0.5, 0, None])):
+        assert reward.score(example_group(turns, "7", extra=extra), parts) == scores
 
 
 def test_the_config_of_the_docs_names_what_there_is() -> None:

@@ -46,7 +46,8 @@ class ByPlace(Reward):
 
 
 class Plain(Source):
-    """Questions about images of one colour each; those at the indices ``bad`` can't be read."""
+    """Questions about images of one colour each, numbered in another column; those at the indices
+    ``bad`` can't be read."""
 
     def __init__(self, length: int = 4, bad: Sequence[int] = ()) -> None:
         self._length, self._bad = length, frozenset(bad)
@@ -62,7 +63,8 @@ class Plain(Source):
         if index in self._bad:
             return UnreadableSample(f"plain-{index}", "made so")
         image = Image.new("RGB", (112, 112), (40 * index % 256, 90, 200))
-        return VQASample(f"plain-{index}", "What colour?", "blue", (image,), "plain")
+        extra = {"number": index}
+        return VQASample(f"plain-{index}", "What colour?", "blue", (image,), "plain", extra=extra)
 
 
 class Watch(Callback):

@@ -15,7 +15,7 @@ from model_helpers import embedded_policy, make_conversation, sample_of_size
 from trainer_helpers import Watch, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.preparing import Preparation
 from visionthink_pl.data import LookCloser, Stream
-from visionthink_pl.data.source import Place
+from visionthink_pl.data.source import Position
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.policy.features import prepared
 from visionthink_pl.types import UnreadableSample, VQASample
@@ -54,9 +54,9 @@ class Drawn(Stream):
     kinds = LookCloser(1).kinds
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        for number in range(0 if place is None else place["number"], 5):
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        for number in range(0 if position is None else position["number"], 5):
             yield LookCloser(50)[5 * (epoch % 9) + number], {"number": number + 1}
 
 

@@ -73,6 +73,28 @@ def test_a_fit_that_ended_goes_on(
             assert rest == whole[done:end], (file.name, second)
 
 
+class Numbers(ByPlace):
+    """Notes what the rows' other column says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def score(self, group: Group, parts: dict[str, Scores]) -> Scores:
+        self.seen.append(group.sample.extra["number"])
+        return super().score(group, parts)
+
+
+def test_other_columns_are_there_in_a_resumed_run(tmp_path: Path, whole: list[list[str]]) -> None:
+    first, second = Numbers(), Numbers()
+    fit(tmp_path, rewards=[first], max_epochs=-1, max_steps=2)
+    (file,) = tmp_path.rglob("epoch=*.ckpt")
+    fit(tmp_path / "rest", ckpt=file, rewards=[second], max_epochs=1)
+    assert len(first.seen) == len(second.seen) == 4
+    names = [name for batch in whole[:BATCHES] for name in batch]
+    assert [f"plain-{number}" for number in first.seen + second.seen] == names
+
+
 class SaveWhileScoring(ByPlace):
     """Writes a checkpoint while the third batch is scored."""
 

@@ -14,7 +14,7 @@ from prepare_helpers import Listed
 from trainer_helpers import Watch, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule, Source, Stream
-from visionthink_pl.data.source import Place
+from visionthink_pl.data.source import Position
 from visionthink_pl.families import Family
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
@@ -205,9 +205,9 @@ class Endless(Stream):
     kinds = ("digit",)
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        number = 0 if place is None else place["number"]
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        number = 0 if position is None else position["number"]
         while True:
             number += 1
             answer = "7" if number % 5 else ""
@@ -243,9 +243,9 @@ class Short(Stream):
     kinds = ("digit",)
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        for number in range(0 if place is None else place["number"], 5):
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        for number in range(0 if position is None else position["number"], 5):
             yield replace(make_sample(), id=f"{epoch}/{number}"), {"number": number + 1}
 
 

@@ -1,6 +1,8 @@
 """What docs/data.md says of YAML, of files and of bad rows."""
 
+import doctest
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 from PIL import Image
 
 from helpers import make_sample
@@ -16,7 +19,14 @@ from prepare_helpers import Listed
 from table_helpers import stored, write_parquet
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.commands.trainer.cli import VisionThinkCLI, main
-from visionthink_pl.data import Columns, PromptDataModule, VQADataset, VQAStream, usable
+from visionthink_pl.data import (
+    Columns,
+    PromptDataModule,
+    SavedDataset,
+    VQADataset,
+    VQAStream,
+    usable,
+)
 from visionthink_pl.families import Family
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -88,11 +98,12 @@ BAD: dict[str, dict[str, Any]] = {
     "a null or blank kind": {"kind": " "},
     "a kind that is a list or a struct": {"kind": ["k"]},
 }
-NO_JSON, TOO_LONG, OTHER_KIND, NO_TEXT = (
+NO_JSON, TOO_LONG, OTHER_KIND, NO_TEXT, NO_OBJECT = (
     "in a streamed file, a line that is not JSON",
     "a prompt over `rollout.max_prompt_tokens`",
     "in a stream, a kind that was not given",
     "half of a surrogate pair, or bytes that are not UTF-8",
+    "in a saved data set, `extra_columns` that are no JSON object",
 )
 
 
@@ -102,8 +113,9 @@ def test_every_line_of_the_table_is_tried() -> None:
         NO_TEXT,
         NO_JSON,
         OTHER_KIND,
+        NO_OBJECT,
     ]
-    assert len(REASONS) == len(BAD) + 4
+    assert len(REASONS) == len(BAD) + 5
 
 
 def reason_of(row: VQASample | UnreadableSample) -> str:
@@ -127,7 +139,7 @@ def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_not_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visionthink_pl.data.stream.LOOKED_AT", 1)
+    monkeypatch.setattr("visionthink_pl.data.stream.FIRST_ROWS", 1)
     (tmp_path / "a.jsonl").write_text('{"question": "a", "image": "b", "answer": "c"}\n{]\n')
     _, (row, _) = VQAStream(str(tmp_path / "a.jsonl"), ["k"]).read(None, 0, None)
     assert isinstance(row, UnreadableSample) and row.reason.startswith(documented(NO_JSON))
@@ -145,6 +157,30 @@ def test_a_kind_that_was_not_given(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", [GOOD])
     ((row, _),) = VQAStream(path, ["other"], Columns(kind="kind")).read(None, 0, None)
     assert reason_of(row).startswith(documented(OTHER_KIND))
+
+
+def test_extra_columns_that_are_no_object(tmp_path: Path) -> None:
+    names = {
+        "problem": "Which?",
+        "original_answer": "7",
+        "images": stored("red"),
+        "doc_id": "row 0",
+    }
+    row = names | {"data_source": "k", "extra_columns": "[]"}
+    Dataset.from_list([row]).save_to_disk(tmp_path / "saved")
+    assert reason_of(SavedDataset(str(tmp_path / "saved"))[0]).startswith(documented(NO_OBJECT))
+
+
+def test_the_other_columns_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,), (text,) = (
+        re.findall(rf"```{kind}\n(.*?)```", DOCS, re.S) for kind in ("json", "pycon")
+    )
+    (tmp_path / "my_folder").mkdir()
+    (tmp_path / "my_folder" / "questions.jsonl").write_text(line)
+    Image.new("RGB", (112, 112)).save(tmp_path / "my_folder" / json.loads(line)["image"])
+    monkeypatch.chdir(tmp_path)
+    example = doctest.DocTestParser().get_doctest(text, {}, "page", None, 0)
+    assert doctest.DocTestRunner().run(example) == (0, 3)
 
 
 def test_a_prompt_that_is_too_long(family: Family) -> None:

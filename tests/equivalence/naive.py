@@ -133,7 +133,7 @@ def _converse(
     greedy: bool,
 ) -> Trajectory:
     trajectory = replace(opening.trajectory, images=list(opening.trajectory.images), turns=[])
-    state = ViewState(opening.high)
+    state = ViewState(opening.high, opening.sample)
     count = sampling.max_new_tokens
     for number in range(sampling.max_turns):
         uniform_T = None if greedy else uniforms(sampling.seed, f"{key}/{number}", count)

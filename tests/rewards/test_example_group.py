@@ -32,3 +32,8 @@ def test_rewards_of_ours_score_it() -> None:
     assert group.parts["accuracy"] == [1.0, 1.0, 0.0]
     assert len(FormatReward().score(group, {})) == 3
     assert len(ResizePenalty().score(group, group.parts)) == 3
+
+
+def test_other_columns_of_the_sample() -> None:
+    assert example_group([[ANSWER]], "7", extra={"difficulty": 3}).sample.extra == {"difficulty": 3}
+    assert example_group([[ANSWER]], "7").sample.extra == {}

@@ -276,7 +276,7 @@ def test_call_of_a_turn(conversation: Conversation) -> None:
 
 
 def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conversation) -> None:
-    state = ViewState([Image.new("RGB", (112, 112))])
+    state = ViewState([Image.new("RGB", (112, 112))], make_sample())
     assert conversation.run(CALL, state).images == state.high
     with pytest.raises(InvalidCall, match="already"):
         conversation.run(CALL, state)
@@ -292,7 +292,7 @@ class Bare(ResizeImage):
 def test_a_tool_that_returns_no_result_stops_the_run_by_name(family: Family) -> None:
     conversation = Conversation(family, ConversationOptions(tools=[Bare()]))
     with pytest.raises(RunStopped, match=r"Bare\.run returned Image, not a ToolResult; return"):
-        conversation.run(CALL, ViewState([Image.new("RGB", (112, 112))]))
+        conversation.run(CALL, ViewState([Image.new("RGB", (112, 112))], make_sample()))
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)

@@ -4,11 +4,12 @@ import jsonschema
 import pytest
 from PIL import Image
 
+from helpers import make_sample
 from visionthink_pl.visual_tools import ResizeImage, ToolError, ViewState
 
 
 def test_shows_the_full_image_and_notes_it() -> None:
-    state = ViewState([Image.new("RGB", (112, 112))])
+    state = ViewState([Image.new("RGB", (112, 112))], make_sample())
     result = ResizeImage().run(state, {"action": "resize"})
     assert result.images == state.high and len(state.high) == 1
     assert result.text == ""
@@ -16,7 +17,7 @@ def test_shows_the_full_image_and_notes_it() -> None:
 
 
 def test_a_second_time_is_refused() -> None:
-    state = ViewState([Image.new("RGB", (112, 112))], high_shown=True)
+    state = ViewState([Image.new("RGB", (112, 112))], make_sample(), high_shown=True)
     with pytest.raises(ToolError, match="already"):
         ResizeImage().run(state, {"action": "resize"})
 

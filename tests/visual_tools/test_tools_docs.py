@@ -3,17 +3,20 @@
 import csv
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from PIL import Image
 
-from helpers import answer_turn, make_turn
+from helpers import answer_turn, make_sample, make_turn
 from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
+from visionthink_pl.images import PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards.format import well_formed
 from visionthink_pl.rollout import RolloutEngine, Sampling
@@ -21,15 +24,16 @@ from visionthink_pl.rollout.conversation import Conversation, signature
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.replies import InvalidCall, parse_call
 from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
-from visionthink_pl.visual_tools import ViewState, VisualTool
+from visionthink_pl.visual_tools import ToolError, ViewState, VisualTool, check_tool
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    """The page's only block of a language."""
-    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return text
+def block(language: str, number: int = 0) -> str:
+    """The page's block of a language; of Python there are two, of others one."""
+    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert len(found) == (2 if language == "python" else 1)
+    return found[number]
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def coloured(width: int, height: int) -> Image.Image:
 def test_the_quadrant_that_was_asked_for(
     tool: VisualTool, quadrant: str, box: tuple[int, int, int, int]
 ) -> None:
-    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)])
+    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)], make_sample())
     first, second = tool.run(state, {"quadrant": quadrant}).images
     assert first == full.crop(box)
     assert second == coloured(1, 1)  # of a single pixel there is still something to show
@@ -143,6 +147,35 @@ def test_a_tool_that_leaves_high_shown_alone_is_free(
     (trajectory,) = rolled(policy, tool, [call]).trajectories
     trajectory.stop = StopReason.ANSWERED  # whatever the model made of it
     assert trajectory.direct and trajectory.visual_tokens == 8
+
+
+@pytest.fixture
+def by_column() -> VisualTool:
+    """The page's tool that reads another column."""
+    names: dict[str, Any] = {}
+    exec(block("python", 1), names)  # noqa: S102
+    return names["ShowRegion"]()
+
+
+def test_the_region_that_the_row_names_is_shown(policy: Policy, by_column: VisualTool) -> None:
+    """In pixels of the original, which the limits shrink to half."""
+    sample = replace(LookCloser(1)[0], extra={"region": [8, 8, 40, 36]})
+    options = ConversationOptions(tools=[by_column], limits=PixelLimits(max_pixels=56 * 56))
+    conversation = Calling(policy.family, options)
+    conversation.calls = [ToolCall(by_column.name, {})]
+    (group,) = RolloutEngine(policy, conversation, Sampling(2, 40, 8, seed=0)).rollout(
+        [sample], 1, draw=0, greedy=True
+    )
+    (trajectory,) = group.trajectories
+    full = conversation.views(sample).high[0]
+    assert full.size == (56, 56) and sample.images[0].size == (112, 112)
+    assert trajectory.images[1:] == [full.crop((4, 4, 20, 18))] and trajectory.high
+
+
+def test_a_row_without_a_region_refuses_the_call(by_column: VisualTool) -> None:
+    check_tool(by_column)
+    with pytest.raises(ToolError, match="No region of this image is marked"):
+        by_column.run(ViewState([coloured(7, 6)], make_sample()), {})
 
 
 def test_a_call_of_any_tool_is_well_formed(call: ToolCall) -> None:

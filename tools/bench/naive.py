@@ -44,7 +44,7 @@ class Contender(Ours):
             turn = Turn(ids, logprobs, "")
             trajectory.turns.append(turn)
             if number < turns - 1:
-                result = self.conversation.run(CALL, ViewState(opening.high))
+                result = self.conversation.run(CALL, ViewState(opening.high, opening.sample))
                 turn.given_ids = self.conversation.response_ids(opening.messages, result)
                 trajectory.images += result.images
         return trajectory

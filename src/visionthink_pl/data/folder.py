@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow, bad_row, encodable
 from visionthink_pl.data.cells import answer_texts
 from visionthink_pl.data.image_files import image_file
+from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.numerals import loads
 from visionthink_pl.data.source import Look, Origin, Source, stamp
 from visionthink_pl.data.texts import not_unicode, shown
@@ -18,35 +20,45 @@ from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 TEXTS = ("image", "question")
-CONTENT = (*TEXTS, "answer")  # without one of these a row is a bad one
+CONTENT = (*TEXTS, "answer")  # a row without one of these is a bad row
 OPTIONAL = ("id", "kind")
+KNOWN = (*CONTENT, *OPTIONAL)  # all other keys are extra columns
 
 
 @dataclass(frozen=True)
 class _FolderRow:
+    """One line. Where it has other keys, ``other`` is its text: values would take more memory."""
+
     id: str
     image: str
     question: str
     answers: tuple[str, ...]
     kind: str
+    other: str | None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        record = {} if self.other is None else json.loads(self.other)
+        return {key: value for key, value in record.items() if key not in KNOWN}
 
 
 class ImageFolder(Source):
     """A folder of images and a JSONL file with one question a line.
 
-    Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
-    text or a number, or a list of these, each of which is right) and, if wanted, ``kind`` (what
-    metrics are split by) and ``id``. An image that can't be decoded, and an image, a question or
-    an answer that is missing, null or blank, make a bad row; a line that makes no sense stops the
-    run at once.
+    Each line is a JSON object with ``image`` (a path within the folder), ``question``, ``answer``
+    (a text, a number, or a list of these, each of which is right) and optionally ``kind`` (what
+    metrics are split by) and ``id``. Other keys become the sample's ``extra``, for rewards and
+    tools, unless they look like a misspelling of a key that the line lacks. A row whose image can't
+    be decoded, or whose image, question or answer is missing, null or blank, is a bad row. Any
+    other error in a line stops the run at once.
 
     Args:
         folder: the folder that paths are relative to.
         questions: name of the JSONL file in that folder.
 
     Raises:
-        ConfigError: no such file, a line that is not such an object, a path outside the folder,
-            or an id that occurs twice.
+        ConfigError: there is no such file, a line is no such object, a key looks misspelt, a path
+            leads out of the folder, an id occurs twice, or all lines have other keys only.
     """
 
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
@@ -72,6 +84,7 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} in {folder!r} holds no question"
             )
+        self._check_keys()
         if (repeated := _repeated([row.id for row in self._rows])) is not None:
             raise ConfigError(f"{self._where}: id {repeated!r} occurs twice")
 
@@ -84,7 +97,9 @@ class ImageFolder(Source):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> VQASample | UnreadableSample:
-        return self._sample(self._rows[index], decode)
+        row = self._rows[index]
+        sample = self._sample(row, decode)
+        return replace(sample, extra=row.extra) if isinstance(sample, VQASample) else sample
 
     def look(self, index: int) -> Look:
         row = self._rows[index]
@@ -96,11 +111,13 @@ class ImageFolder(Source):
         options = {"source": "ImageFolder", "questions": str(self._file)}
         return Origin(options, (self._file,), self._root)
 
-    def _sample(self, row: _FolderRow, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
+    def _sample(
+        self, row: _FolderRow, open_image: Callable[[Path], Any]
+    ) -> VQASample | UnreadableSample:
         if not row.image:
             return bad_row(row.id, "no image")
         try:
-            image = see(image_file(row.image, self._root))
+            image = open_image(image_file(row.image, self._root))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(row.id, str(error))
         first, *others = row.answers
@@ -122,19 +139,38 @@ class ImageFolder(Source):
             question=values["question"],
             answers=values["answer"],
             kind=values.get("kind", self._root.name),
+            other=line if record.keys() - set(KNOWN) else None,
         )
+
+    def _check_keys(self) -> None:
+        """Refuse a file in which the image or the question goes by another name throughout.
+
+        Raises:
+            ConfigError: every line lacks one of them, and there are unknown keys.
+        """
+        found = {
+            "image": any(row.image for row in self._rows),
+            "question": any(row.question for row in self._rows),
+        }
+        lacking = [key for key, anywhere in found.items() if not anywhere]
+        others = dict.fromkeys(key for row in self._rows for key in row.extra) if lacking else {}
+        if others:
+            raise ConfigError(
+                f"{self._where}: {lacking[0]!r} is missing or empty in every line; known are "
+                f"{', '.join(KNOWN)}, and the other keys are {', '.join(map(repr, others))}"
+            )
 
     def _check_inside(self, name: str, where: str) -> None:
         try:
             path = self._real(name)
-        except (OSError, ValueError):  # no path: a bad row
+        except (OSError, ValueError):  # not a path: a bad row
             return
         if path != str(self._root) and not path.startswith(os.path.join(self._root, "")):
             raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
 
     def _real(self, name: str) -> str:
-        """Where a path within the folder leads to; that of each folder is followed once, since
-        there may be 100,000 images in one."""
+        """The real path of an image. Links are resolved once for each folder, since a folder may
+        hold 100,000 images."""
         folder, file = os.path.split(os.path.join(self._root, name))
         if folder not in self._real_folders:
             self._real_folders[folder] = os.path.realpath(folder)
@@ -144,13 +180,15 @@ class ImageFolder(Source):
 
 
 def _check_record(record: Any, where: str) -> dict[str, Any]:
-    """The record, its answers as texts, empty texts for content that it lacks."""
+    """The record with its answers as texts, and with empty texts for missing content."""
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
+    lacking = tuple(key for key in KNOWN if key not in record)
     for key, value in record.items():
-        if key not in CONTENT + OPTIONAL:
+        if key not in KNOWN and (meant := misspelling_of(key, lacking)):
             raise ConfigError(
-                f"{where}: unknown key {key!r}; known are {', '.join(CONTENT + OPTIONAL)}"
+                f"{where}: unknown key {key!r}; known are {', '.join(KNOWN)}; did you mean "
+                f"{meant!r}?"
             )
         if key in TEXTS and value is not None and not isinstance(value, str):
             raise ConfigError(f"{where}: {key!r} must be a text, not {value!r}")
@@ -166,7 +204,7 @@ def _check_record(record: Any, where: str) -> dict[str, Any]:
 
 
 def _repeated(names: list[str]) -> str | None:
-    """The first that has been there before."""
+    """The first name that occurs twice, if any."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, load_from_disk
 from huggingface_hub import snapshot_download
 
+from visionthink_pl.data.bad_rows import BadRow, bad_row
 from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.table import ArrowRows, TableSource
-from visionthink_pl.types import ConfigError
+from visionthink_pl.data.texts import shown
+from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 PUBLISHED = Columns(
     question="problem",
@@ -21,7 +25,8 @@ PUBLISHED = Columns(
     kind="data_source",
     needs_second_look="info.use_tool",
 )
-ANSWERS = "answers"  # all of a row's, which the published data do not have
+ANSWERS = "answers"  # all answers of a row; the published data have no such column
+PREPARED = "extra_columns"  # of rows that ``prepare`` wrote: their ``extra`` as a JSON object
 REQUIRED = ("problem", "original_answer", "images", "doc_id", "data_source")
 
 
@@ -29,17 +34,18 @@ class SavedDataset(TableSource):
     """A folder written by ``datasets``' ``save_to_disk``, with the columns of the published data.
 
     The question is ``problem`` without its ``<image>``, the answer ``original_answer``, or each of
-    ``answers`` where there is such a column, and the kind ``data_source``; ``info.use_tool``, where
-    there is an ``info``, says whether the second look is needed. Ids that repeat, as some published
-    ones do, get the row's number behind them.
+    ``answers`` if there is such a column, and the kind ``data_source``. ``info.use_tool`` says
+    whether the second look is needed, if there is a column ``info``. If ids repeat, as some
+    published ones do, the row's number is appended. Other columns become the ``extra`` of samples.
+    So do the entries of the JSON objects in ``extra_columns``, a column that ``prepare`` writes.
 
     Args:
-        folder: the folder, or the id of a data set on the hub that is one, such as
+        folder: a folder, or the id of such a data set on the hub, such as
             ``Senqiao/VisionThink-Smart-Train``.
         revision: of the data set on the hub.
 
     Raises:
-        ConfigError: no such folder, columns that are missing, or no rows.
+        ConfigError: there is no such folder, a column is missing, or there are no rows.
     """
 
     def __init__(self, folder: str, revision: str | None = None) -> None:
@@ -62,6 +68,31 @@ class SavedDataset(TableSource):
         columns = replace(PUBLISHED, answer=ANSWERS) if several else PUBLISHED
         columns.refuse_json(rows.features, "SavedDataset.folder")
         super().__init__(ArrowRows(rows), columns, "", ".", {"path": path})
+
+    def __getitem__(self, index: int) -> VQASample | UnreadableSample:
+        row = super().__getitem__(index)
+        if not isinstance(row, VQASample) or PREPARED not in row.extra:
+            return row
+        others = {name: value for name, value in row.extra.items() if name != PREPARED}
+        try:
+            return replace(row, extra=others | _prepared(row.extra[PREPARED]))
+        except BadRow as error:
+            return bad_row(row.id, str(error))
+
+
+def _prepared(cell: Any) -> dict[str, Any]:
+    """The columns that ``prepare`` wrote; none for null, as in rows of a data set joined to it.
+
+    Raises:
+        BadRow: the cell holds no JSON object.
+    """
+    try:
+        found = {} if cell is None else json.loads(cell)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadRow(f"{PREPARED} is no JSON object: {shown(cell)}")
+    return found
 
 
 def _download(name: str, revision: str | None) -> str:

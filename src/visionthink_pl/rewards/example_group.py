@@ -1,8 +1,9 @@
-"""A group as the engine would make it, for the test of a reward."""
+"""A group like those of the engine, to test a reward."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -13,19 +14,24 @@ LOW, HIGH = 4, 16  # visual tokens of the first look and of the full image
 
 
 def example_group(
-    turns: Sequence[Sequence[str]], truth: str, question: str = "What is it?", kind: str = "example"
+    turns: Sequence[Sequence[str]],
+    truth: str,
+    question: str = "What is it?",
+    kind: str = "example",
+    extra: Mapping[str, Any] | None = None,
 ) -> Group:
     """A group without ids, log-probabilities and scores.
 
     Args:
-        turns: for each trajectory the texts of its turns. One that calls the tool and goes on was
-            shown the full image; one whose last turn has no answer was truncated.
+        turns: for each trajectory the texts of its turns. A trajectory that calls the tool and has
+            another turn is high; one whose last turn has no answer is truncated.
         truth: the right answer.
         question: what was asked.
         kind: of the sample.
+        extra: other columns of the sample; ``None`` for none.
     """
     image = Image.new("RGB", (112, 112), "grey")
-    sample = VQASample("example", question, truth, (image,), kind)
+    sample = VQASample("example", question, truth, (image,), kind, extra=extra or {})
     return Group(sample, [_trajectory(texts, image) for texts in turns], full_look_tokens=HIGH)
 
 

@@ -110,7 +110,7 @@ class RolloutEngine:
     def _row(self, opening: Opening, key: str) -> _Rollout:
         start = opening.trajectory
         trajectory = replace(start, images=list(start.images), turns=[])
-        return _Rollout(opening, trajectory, ViewState(opening.high), key)
+        return _Rollout(opening, trajectory, ViewState(opening.high, opening.sample), key)
 
     def _converse(
         self,

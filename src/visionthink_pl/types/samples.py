@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image
+
+
+class ReadOnlyMapping(Mapping[str, Any]):
+    """Names and values that nobody can change: all trajectories of a group share their sample, and
+    a source may hand out the same values again.
+
+    A list or dict within it is returned as a copy. (``MappingProxyType`` would protect the names
+    alone, and can be neither pickled nor copied deeply.)
+
+    Args:
+        values: by name; later changes of this mapping have no effect.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return _copied(self._values[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of lists and dicts, also nested ones; other values are as they are."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -25,6 +65,8 @@ class Views:
 class VQASample:
     """One question about one image or several. The policy sees these, nothing else.
 
+    Rewards read the whole sample as ``group.sample``, and visual tools as ``state.sample``.
+
     Attributes:
         id: unique within its source; it names the sample in errors and seeds its randomness.
         question: what the user asks.
@@ -38,6 +80,8 @@ class VQASample:
         extra_kinds: further kinds that this sample is counted under.
         other_answers: further ground truths: an answer is right where it matches any of them.
         views: what is shown of its images, where a loader has made it ahead.
+        extra: the row's other columns by name, read only; empty by default. Lists and dicts are
+            handed out as copies.
     """
 
     id: str
@@ -49,6 +93,11 @@ class VQASample:
     extra_kinds: tuple[str, ...] = ()
     other_answers: tuple[str, ...] = ()
     views: Views | None = field(default=None, compare=False, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.extra, ReadOnlyMapping):
+            object.__setattr__(self, "extra", ReadOnlyMapping(self.extra))
 
     @property
     def answers(self) -> tuple[str, ...]:

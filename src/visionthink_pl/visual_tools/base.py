@@ -13,7 +13,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from PIL import Image
 
-from visionthink_pl.types import ConfigError, RunStopped
+from visionthink_pl.types import ConfigError, RunStopped, VQASample
 
 LONGEST = 200  # times its other side, that an image may be for the model families
 
@@ -29,10 +29,13 @@ class ViewState:
     Attributes:
         high: the sample's images at high resolution, in order; not to be changed, since all
             trajectories of a group share them.
-        high_shown: whether a tool has shown them.
+        sample: that is asked about. It holds the ground truth, and the row's other columns as
+            ``extra``: the model sees of them what a tool returns, and nothing else.
+        high_shown: whether a tool has shown the images at high resolution.
     """
 
     high: list[Image.Image]
+    sample: VQASample
     high_shown: bool = False
 
 

@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import datasets
@@ -21,6 +22,8 @@ from visionthink_pl.commands.prepare.write import write_dataset
 from visionthink_pl.data import LookCloser, SavedDataset
 from visionthink_pl.images import PixelLimits, decode
 from visionthink_pl.types import ConfigError
+
+OF_PREPARE = ["original_answer", "solution", "info", "correct_low", "correct_high"]
 
 
 def selected(settings: Settings, folder: Path) -> Selection:
@@ -55,8 +58,43 @@ def test_training_reads_what_was_written(tmp_path: Path) -> None:
     assert len(read) == len(source)
     for index in range(len(read)):
         found, sample = read[index], replace(source[index], extra_kinds=())
-        assert replace(found, images=sample.images) == sample
+        assert replace(found, images=sample.images, extra={}) == sample
         assert found.images[0].tobytes() == sample.images[0].tobytes()
+        assert list(found.extra) == OF_PREPARE
+
+
+EXTRA = {
+    "difficulty": 3,
+    "box": [1, 2.5],
+    "from": {"page": None},
+    "text": "\ud83d\u00e9",
+    "ok": True,
+}
+
+
+def test_other_columns_are_read_back(tmp_path: Path) -> None:
+    drawn, day = LookCloser(4), datetime(2020, 1, 31)
+    extras = [EXTRA, {"solution": "a long one", "day": day}, {"difficulty": "hard"}, {}]
+    samples = [replace(drawn[i], extra=extra) for i, extra in enumerate(extras)]
+    settings = make_settings(tmp_path, data=Listed(samples), balance=False)
+    write_dataset(tmp_path / "dataset", selected(settings, tmp_path), settings)
+    read = SavedDataset(str(tmp_path / "dataset"))
+    extras[1]["day"] = "2020-01-31 00:00:00"  # which JSON lacks
+    for index, extra in enumerate(extras):
+        found = dict(read[index].extra)
+        assert {name: found[name] for name in extra} == extra
+        assert found.keys() == {*OF_PREPARE, *extra}
+    assert read[3].extra["solution"] == drawn[3].answer  # as ``prepare`` writes it
+    assert write.PREPARED not in read[0].extra
+
+
+def test_they_survive_being_prepared_twice(tmp_path: Path) -> None:
+    data = Listed([replace(LookCloser(4)[0], extra=EXTRA)])
+    for number in (1, 2):
+        settings = make_settings(tmp_path, data=data, balance=False)
+        write_dataset(tmp_path / f"{number}", selected(settings, tmp_path / f"c{number}"), settings)
+        data = SavedDataset(str(tmp_path / f"{number}"))
+        assert {name: data[0].extra[name] for name in EXTRA} == EXTRA
 
 
 def test_all_truths_are_read_back(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from visionthink_pl.commands.prepare.examine import read_again
 from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.selection import Selection
 from visionthink_pl.commands.prepare.settings import Settings
+from visionthink_pl.data.saved import PREPARED
 from visionthink_pl.images import half
 from visionthink_pl.types import VQASample
 
@@ -37,6 +39,7 @@ FEATURES = Features(
         "data_source": Value("string"),
         "correct_low": Value("int64"),
         "correct_high": Value("int64"),
+        PREPARED: Value("string"),  # a JSON object: other rows may hold other columns and types
     }
 )
 AT_ONCE = 32  # rows held in memory while they are written
@@ -94,6 +97,7 @@ def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -
         "data_source": sample.kind,
         "correct_low": row.low,
         "correct_high": row.high,
+        PREPARED: json.dumps(dict(sample.extra), default=str),
     }
 
 
