@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from visionthink_pl.rollout.cache import RaggedCache
-from visionthink_pl.rollout.rows import DecodingRows
+from visionthink_pl.rollout.rows import DecodingRows, Generated
+from visionthink_pl.rollout.truncation import Truncation
+from visionthink_pl.types.supports import Supports
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -21,21 +23,6 @@ if TYPE_CHECKING:
 BUCKET = 64  # attention looks at a multiple of this many places, so that shapes rarely change
 READ = 8192  # tokens that are read at once: more would take more memory, and no less time
 MOSTLY = 0.75  # rows move together when fewer than this share of them is still of use
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What one row generated in one turn.
-
-    Attributes:
-        ids: sampled ids, the end-of-turn token included if it came.
-        logprobs: their log-probabilities, in nats.
-        finished: whether the end-of-turn token came within ``max_new_tokens``.
-    """
-
-    ids: list[int]
-    logprobs: list[float]
-    finished: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +49,7 @@ class _Slot:
         position: rotary position of the next token then.
         unfed: the last id that it was given or sampled; the model has not read it yet.
         began: the step at which its turn began.
+        sets: the ids that each token of its turn was chosen from, where not from all.
     """
 
     row: int
@@ -70,6 +58,7 @@ class _Slot:
     unfed: int
     began: int = 0
     state: _State = _State.DECODING
+    sets: list[Tensor] = field(default_factory=list)
 
 
 class Decoder:
@@ -90,12 +79,20 @@ class Decoder:
         max_new_tokens: a turn that reaches this many tokens has not finished.
         check_every: tokens between two looks at which rows have ended. On a GPU each look waits
             for all that was queued, and costs more than a few tokens too many.
+        truncation: which ids may be sampled.
     """
 
-    def __init__(self, policy: Policy, max_new_tokens: int, check_every: int) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        max_new_tokens: int,
+        check_every: int,
+        truncation: Truncation = Truncation(),  # noqa: B008 (frozen)
+    ) -> None:
         self._policy, self._max, self._check_every = policy, max_new_tokens, check_every
-        self._device = policy.device
+        self._device, self._truncation = policy.device, truncation
         self._slots: list[_Slot] = []
+        self._masks: list[Tensor] = []  # (N, V) a step: the ids that were left to choose from
         self._clock = 0  # steps so far; all rows take them together
 
     @property
@@ -135,6 +132,7 @@ class Decoder:
         while True:
             for _ in range(self._check_every):
                 self._step()
+            self._read_masks()
             if ended := self._rows.over_N.nonzero().flatten().tolist():
                 return self._end(ended)
 
@@ -261,24 +259,33 @@ class Decoder:
             mask=self._visible(slots_N1, seen),
             cache=self._cache,
         )
-        rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.end_of_turn_id, self._max)
+        logprobs_NV = policy.distribution(hidden_N1D[:, 0])
+        if self._truncation.active:
+            logprobs_NV = self._truncation(logprobs_NV)
+            self._masks.append(logprobs_NV.isfinite() & rows.decoding_N[:, None])
+        rows.sample(logprobs_NV, policy.end_of_turn_id, self._max)
         self._clock += 1
+
+    def _read_masks(self) -> None:
+        """Fetch the ids that tokens since the last look were chosen from; a look waits anyway."""
+        for mask_NV in self._masks:
+            sets = mask_NV.nonzero()[:, 1].int().cpu().split(mask_NV.sum(-1).tolist())
+            for slot, ids in zip(self._slots, sets, strict=True):
+                slot.sets += [ids] if len(ids) else []
+        self._masks.clear()
 
     def _end(self, indices: Sequence[int]) -> list[tuple[int, Generated]]:
         """Collect what the slots ``indices`` generated; they wait from now on."""
-        index = self._tensor(indices)
-        ids, logprobs = self._rows.ids_NT[index].tolist(), self._rows.logprobs_NT[index].tolist()
-        self._rows.decoding_N[index] = self._rows.over_N[index] = False
+        ended = self._rows.end(self._tensor(indices), self._policy.end_of_turn_id, self._max)
         out = []
-        for slot, row_ids, row_logprobs in zip(
-            [self._slots[index] for index in indices], ids, logprobs, strict=True
-        ):
-            end = self._policy.end_of_turn_id
-            finished = end in row_ids[: self._max]
-            count = row_ids.index(end) + 1 if finished else self._max
+        for slot, generated in zip([self._slots[i] for i in indices], ended, strict=True):
+            count = len(generated.ids)
             slot.length, slot.position = slot.length + count, slot.position + count
-            slot.unfed, slot.state = row_ids[count - 1], _State.WAITING
-            out.append((slot.row, Generated(row_ids[:count], row_logprobs[:count], finished)))
+            slot.unfed, slot.state = generated.ids[-1], _State.WAITING
+            if slot.sets:
+                generated = replace(generated, supports=Supports.of(slot.sets[:count]))
+                slot.sets = []
+            out.append((slot.row, generated))
         return out
 
     def _alive(self) -> list[int]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from visionthink_pl.types.supports import Supports
+
 
 def uniforms(seed: int, key: str, count: int) -> Tensor:
     """``count`` numbers in [0, 1) that depend on (seed, key) alone, on any machine."""
@@ -27,6 +29,23 @@ def pick(logprobs_NV: Tensor, uniform_N: Tensor | None) -> Tensor:
     cdf_NV = logprobs_NV.exp().cumsum(-1, dtype=torch.float64)
     target_N1 = uniform_N[:, None].double() * cdf_NV[:, -1:]
     return torch.searchsorted(cdf_NV, target_N1, right=True).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What one row generated in one turn.
+
+    Attributes:
+        ids: sampled ids, the end-of-turn token included if it came.
+        logprobs: their log-probabilities, in nats.
+        finished: whether the end-of-turn token came within ``max_new_tokens``.
+        supports: the ids that each was chosen from; ``None`` where from all that may be sampled.
+    """
+
+    ids: list[int]
+    logprobs: list[float]
+    finished: bool
+    supports: Supports | None = None
 
 
 @dataclass
@@ -102,6 +121,17 @@ class DecodingRows:
             counter_N += self.decoding_N
         self.unfed_N.copy_(chosen_N)
         self.over_N |= self.decoding_N & ((chosen_N == end_id) | (self.steps_N >= most))
+
+    def end(self, rows_R: Tensor, end_id: int, most: int) -> list[Generated]:
+        """What the rows ``rows_R`` generated, whose turn has ended; they no longer decode."""
+        ids, logprobs = self.ids_NT[rows_R].tolist(), self.logprobs_NT[rows_R].tolist()
+        self.decoding_N[rows_R] = self.over_N[rows_R] = False
+        out = []
+        for row_ids, row_logprobs in zip(ids, logprobs, strict=True):
+            finished = end_id in row_ids[:most]
+            count = row_ids.index(end_id) + 1 if finished else most
+            out.append(Generated(row_ids[:count], row_logprobs[:count], finished))
+        return out
 
     def select(self, rows_R: Tensor) -> DecodingRows:
         """Some of the rows."""
