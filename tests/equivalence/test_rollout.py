@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import Tensor
 
 from equivalence import naive
 from model_helpers import (
@@ -147,8 +146,8 @@ def test_negative_control_a_hole_that_is_looked_at(
 ) -> None:
     begin = DecodingRows.begin
 
-    def holed(self, rows: Tensor, lengths: Tensor, *rest) -> None:
-        begin(self, rows, lengths + 1, *rest)
+    def holed(self, rows: list[int], lengths: list[int], *rest) -> None:
+        begin(self, rows, [length + 1 for length in lengths], *rest)
 
     monkeypatch.setattr(DecodingRows, "begin", holed)
     assert largest_difference(policy) > 1e-4

@@ -42,11 +42,14 @@ class FullTurns(Decoder):
         ending = [i for i, slot in enumerate(self._slots) if slot.state is _State.DECODING]
         flops = self._ledger.flops
         before = flops["decoding"]
+        rows = self._rows
+        ends = [counter_N + self._max for counter_N in (rows.lengths_N, rows.positions_N)]
         for steps in (0, self._max - 1):
-            self._clock += steps
+            self._longest += steps
             self._step()
         flops["decoding"] = before + (flops["decoding"] - before) * self._max // 2
-        self._rows.over_N = torch.zeros(len(self._slots), dtype=torch.bool)  # values at last
+        rows.lengths_N, rows.positions_N = ends
+        rows.decoding_N = torch.zeros(len(self._slots), dtype=torch.bool)  # values at last
         self._end(ending)
 
 
