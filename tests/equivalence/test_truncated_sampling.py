@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from equivalence import naive
 from model_helpers import (
@@ -23,6 +24,7 @@ from visionthink_pl.losses.grpo import kl_k3
 from visionthink_pl.policy import Policy, log_distribution
 from visionthink_pl.policy import policy as policy_file
 from visionthink_pl.rollout import RolloutEngine, Sampling
+from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.training import Backend, PolicyUpdate, UpdateOptions
 from visionthink_pl.training.credit import Credited
@@ -276,3 +278,44 @@ def test_without_truncation_nothing_is_sorted_or_kept(
     monkeypatch.setattr(policy_file, "log_distribution", noted)
     policy(trajectories)
     assert excluded and all(mask is policy.never_sampled_V for mask in excluded)
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would wait for a GPU: values that the host asks for, and shapes made of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        names = (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        self.count += func._overloadpacket in names
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("options", [*TRUNCATIONS, "none"])
+def test_no_step_waits_for_the_device(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    steps, waits, step, tolist = 0, Waits(), Decoder._step, Tensor.tolist
+    within = False
+
+    def counted(self: Tensor) -> list:
+        waits.count += within
+        return tolist(self)
+
+    def watched(self: Decoder) -> None:
+        nonlocal steps, within
+        steps, within = steps + 1, True
+        with waits:
+            step(self)
+        within = False
+
+    monkeypatch.setattr(Tensor, "tolist", counted)
+    monkeypatch.setattr(Decoder, "_step", watched)
+    rolled(policy, truncation=TRUNCATIONS.get(options, Truncation()))
+    assert steps > 20 and waits.count == 0
+    whole = policy.distribution
+    monkeypatch.setattr(policy, "distribution", lambda x: whole(x if x.isfinite().all() else x))
+    rolled(policy)
+    assert waits.count > 0  # the control
