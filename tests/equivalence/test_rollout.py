@@ -8,6 +8,7 @@ import torch
 from equivalence import naive
 from model_helpers import (
     generated_ids,
+    look_every,
     make_conversation,
     rolled,
     sampled_logprobs,
@@ -64,7 +65,7 @@ def test_looking_seldom_at_who_has_ended_changes_nothing(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, check_every: int
 ) -> None:
     wanted = flat(rolled(policy))
-    monkeypatch.setattr(RolloutEngine, "_check_every", lambda self: check_every)
+    look_every(monkeypatch, check_every)
     assert_same(flat(rolled(policy)), wanted)
 
 

@@ -12,6 +12,7 @@ from equivalence import naive
 from model_helpers import (
     assert_same_gradients,
     gradients_of,
+    look_every,
     make_conversation,
     rolled,
     sampled_logprobs,
@@ -104,7 +105,7 @@ def test_looking_seldom_changes_no_set(
     policy: Policy, truncation: Truncation, monkeypatch: pytest.MonkeyPatch, check_every: int
 ) -> None:
     wanted = flat(rolled(policy, truncation=truncation))
-    monkeypatch.setattr(RolloutEngine, "_check_every", lambda self: check_every)
+    look_every(monkeypatch, check_every)
     found = flat(rolled(policy, truncation=truncation))
     assert [t.ids for t in found] == [t.ids for t in wanted]
     assert sets_of(found) == sets_of(wanted)
