@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
@@ -92,6 +94,16 @@ def rolled(policy: Policy, group_size: int = 4, **settings) -> list[Group]:
     )
     engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
     return engine.rollout(three_samples(), group_size, draw=0)
+
+
+def look_every(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let decoders look at who has ended after so many steps."""
+    init = Decoder.__init__
+
+    def seldom(self: Decoder, policy: Policy, most: int, _: int, *rest: Any) -> None:
+        init(self, policy, most, steps, *rest)
+
+    monkeypatch.setattr(Decoder, "__init__", seldom)
 
 
 def sampled_logprobs(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:

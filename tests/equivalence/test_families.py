@@ -26,6 +26,7 @@ from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.decoder import Decoder
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import Trajectory, VQASample
 
 pytestmark = pytest.mark.equivalence
@@ -62,8 +63,8 @@ def samples_of(case: str) -> list[VQASample]:
     return [sample_of_size(width, height) for width, height in CASES[case][1]]
 
 
-def roll(policy: Policy, case: str) -> list[Trajectory]:
-    engine = RolloutEngine(policy, conversation_of(policy, case), SAMPLING)
+def roll(policy: Policy, case: str, sampling: Sampling = SAMPLING) -> list[Trajectory]:
+    engine = RolloutEngine(policy, conversation_of(policy, case), sampling)
     groups = engine.rollout(samples_of(case), GROUP_SIZE, draw=0)
     return [t for group in groups for t in group.trajectories]
 
@@ -166,6 +167,27 @@ def test_shared_prompts_give_the_same_logprobs_and_gradients(
     hook.remove()
     assert_same_gradients(gradients_of(policy), expected)
     assert len(passes) == 1 + checkpointing  # once more backward
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_truncated_sampling_and_training_are_one_distribution(
+    policy: Policy, case: str, checkpointing: bool
+) -> None:
+    truncation = Truncation(top_k=4, top_p=0.9, min_p=0.1)  # of the six ids that there are
+    trajectories = roll(policy, case, replace(SAMPLING, truncation=truncation))
+    assert 1 < sum(t.high for t in trajectories) < len(trajectories)
+    expected_K = naive.all_logprobs(policy, trajectories, truncation=truncation)
+    weighted(expected_K).backward()
+    expected = gradients_of(policy)
+    found_K = policy(trajectories)
+    torch.testing.assert_close(found_K, expected_K, atol=1e-5, rtol=0)
+    sampled_K = sampled_logprobs(policy, trajectories)
+    torch.testing.assert_close(found_K, sampled_K, atol=1e-5, rtol=0)
+    weighted(found_K).backward()
+    assert_same_gradients(gradients_of(policy), expected)
+    with torch.no_grad():
+        wrong_K = naive.all_logprobs(policy, trajectories)
+        assert (found_K - wrong_K).abs().max() > 0.1  # the control: among all ids
 
 
 def test_a_tower_that_trains_gets_its_gradients(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import Tensor
 
 from equivalence import naive
 from model_helpers import (
     generated_ids,
+    look_every,
     make_conversation,
     rolled,
     sampled_logprobs,
@@ -65,7 +65,7 @@ def test_looking_seldom_at_who_has_ended_changes_nothing(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, check_every: int
 ) -> None:
     wanted = flat(rolled(policy))
-    monkeypatch.setattr(RolloutEngine, "_check_every", lambda self: check_every)
+    look_every(monkeypatch, check_every)
     assert_same(flat(rolled(policy)), wanted)
 
 
@@ -147,8 +147,8 @@ def test_negative_control_a_hole_that_is_looked_at(
 ) -> None:
     begin = DecodingRows.begin
 
-    def holed(self, rows: Tensor, lengths: Tensor, *rest) -> None:
-        begin(self, rows, lengths + 1, *rest)
+    def holed(self, rows: list[int], lengths: list[int], *rest) -> None:
+        begin(self, rows, [length + 1 for length in lengths], *rest)
 
     monkeypatch.setattr(DecodingRows, "begin", holed)
     assert largest_difference(policy) > 1e-4

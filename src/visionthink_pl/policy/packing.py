@@ -16,6 +16,7 @@ from visionthink_pl.families import Family
 from visionthink_pl.policy.attention import Packing, packing
 from visionthink_pl.policy.features import ImageFeatures, VisualTokens
 from visionthink_pl.types import Trajectory
+from visionthink_pl.types.supports import Supports
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PackedTrajectories:
         packing: how they lie there.
         predictors_K: for each generated id, the place of the token before it.
         targets_K: the generated ids, trajectory by trajectory.
+        supports: the ids that these were chosen from; ``None`` where each was from all.
     """
 
     ids_T: Tensor
@@ -37,6 +39,7 @@ class PackedTrajectories:
     packing: Packing
     predictors_K: Tensor
     targets_K: Tensor
+    supports: Supports | None
 
 
 def pack(
@@ -84,7 +87,16 @@ def pack(
         packing=packing(groups, model.device),
         predictors_K=torch.tensor(predictors, device=model.device),
         targets_K=torch.tensor(targets, device=model.device),
+        supports=_supports(trajectories),
     )
+
+
+def _supports(trajectories: Sequence[Trajectory]) -> Supports | None:
+    turns = [turn for trajectory in trajectories for turn in trajectory.turns]
+    if all(turn.supports is None for turn in turns):
+        return None
+    parts = [turn.supports or Supports.whole(len(turn.generated_ids)) for turn in turns]
+    return Supports.joined(parts)
 
 
 def _positions(

@@ -117,3 +117,15 @@ def test_unreadable_samples_and_duplicates_are_not_rolled_out(
     assert [row.id for row in reported] == ["bad", first.id, "copy", second.id, "again"]
     assert [row.low is not None for row in reported] == [False, True, False, True, False]
     assert [row.duplicate_of for row in reported] == [None, None, first.id, None, second.id]
+
+
+def test_answers_are_truncated_as_asked(tmp_path: Path, policy: Policy) -> None:
+    """The most likely id alone: all rollouts of a sample are the greedy one."""
+    asked, options = samples(*range(12)), {"rollouts": 4, "rows": 4}
+    alike = SampleCounter(make_settings(tmp_path, top_k=1, **options), policy)(asked)
+    assert {count for pair in alike for count in pair} == {0, 4}
+    for truncation in ({"top_p": 1e-6}, {"min_p": 1.0}):
+        settings = make_settings(tmp_path, **truncation, **options)
+        assert SampleCounter(settings, policy)(asked) == alike
+    sampled = SampleCounter(make_settings(tmp_path, **options), policy)(asked)
+    assert not {count for pair in sampled for count in pair} <= {0, 4}  # the control

@@ -87,10 +87,8 @@ class SampleCounter:
 
     def _engine(self, view: FirstView) -> RolloutEngine:
         settings = self._settings
-        options = settings.conversation(view)
-        sampling = options.sampling(settings.rows, settings.seed)
-        conversation = Conversation(self._policy.family, options)
-        return RolloutEngine(self._policy, conversation, sampling)
+        conversation = Conversation(self._policy.family, settings.conversation(view))
+        return RolloutEngine(self._policy, conversation, settings.sampling(view))
 
 
 def correct(group: Group, reward: Reward) -> int | None:
