@@ -24,8 +24,9 @@ from export_helpers import (
     turns_of_export,
     turns_of_trainer,
 )
+from families_helpers import family_of, own_class
 from model_helpers import adapted_policy
-from visionthink_pl.families import EMBEDDED, Family, load_family
+from visionthink_pl.families import EMBEDDED, Family
 from visionthink_pl.images import decode
 from visionthink_pl.policy import Full, Lora, Policy, load_policy
 from visionthink_pl.rollout.decoder import Decoder, Given
@@ -186,8 +187,11 @@ def decoded(policy: Policy) -> list[list[int]]:
 
 
 def test_each_family(checkpoint: Path, tmp_path: Path) -> None:
-    policy = adapted_policy(str(checkpoint), load_family(checkpoint)).eval()
-    ckpt, _ = save_run(policy, tmp_path / "run", str(checkpoint), lora={"r": 4, "alpha": 32})
+    policy = adapted_policy(str(checkpoint), family_of(checkpoint)).eval()
+    model: dict = {"lora": {"r": 4, "alpha": 32}}
+    if own := own_class(checkpoint):
+        model["family"] = f"{own.__module__}.{own.__name__}"
+    ckpt, _ = save_run(policy, tmp_path / "run", str(checkpoint), **model)
     expected, sample = decoded(policy), samples()[0]
     for out in (export(ckpt, tmp_path / "a"), export(ckpt, tmp_path / "m", "--merge")):
         example = example_of(out)

@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 
 from visionthink_pl.families import Family, load_family, resolve
+from visionthink_pl.families.fixed_cost import refuse_fixed_cost
 from visionthink_pl.policy import Lora, Policy, load_policy, refuse_no_adapter, start_from
 from visionthink_pl.policy.attention import SHARED_PREFIX
 from visionthink_pl.types import ConfigError
@@ -51,9 +52,11 @@ class PolicyOptions:
             temperature: of the distribution that is sampled from.
 
         Raises:
-            ConfigError: there is no such model, or the adapter is not for it.
+            ConfigError: there is no such model, its images cost the same at any size, or the
+                adapter is not for it.
         """
         family = load_family(self.pretrained, self.family, self.trust_remote_code)
+        refuse_fixed_cost(family, "policy.pretrained: no sample would need the full image")
         policy = (
             self._base(family, temperature)
             if self.adapter is None
