@@ -16,8 +16,8 @@ from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
 WHY = (
-    "ClipLlava gives an image 16 visual tokens whatever its size, so that half the size saves none; "
-    "take a model whose visual tokens grow with the image, such as Qwen2.5-VL"
+    "ClipLlava gives an image 16 visual tokens whatever its size, so that half the size saves "
+    "none; take a model whose visual tokens grow with the image, such as Qwen2.5-VL"
 )
 NO_TOOL = f"rollout.tools: resize_image would never be offered: {WHY}, or set rollout.tools to []"
 

@@ -1,6 +1,8 @@
-"""A family that is not Qwen's, in a file as a user writes it: what it says against what transformers'
-own processor does; the whole path from its config to an exported folder runs elsewhere, where the
-tests take the fixture ``checkpoint``."""
+"""A family that is not Qwen's, in a file as a user writes it, against transformers' own processor.
+
+That it is sampled from, trained and exported as the others are, is tested where theirs is: by the
+fixture ``checkpoint``.
+"""
 
 from pathlib import Path
 
