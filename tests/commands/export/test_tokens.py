@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from export_helpers import (
     conversation_of,
     example_of,
     export,
+    read_card,
     samples,
     save_run,
     teach_to_call,
@@ -201,4 +203,6 @@ def test_each_family(checkpoint: Path, tmp_path: Path) -> None:
         if (out / "config.json").exists():
             kind = json.loads((out / "config.json").read_text())["model_type"]
             assert kind == policy.family.model_type
+            _, card = read_card(out)  # the made-up answer holds nothing that is never sampled
+            assert re.search(r"by [\d.e-]+ nats at most and [\d.e-]+ in the mean", card)
     assert len(set(expected[0])) > 3  # it says more than one thing
