@@ -4,13 +4,16 @@ look closer, before any weights are loaded, and trains where it is not."""
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from clip_llava import ClipLlava
 from families_helpers import family_of, make_checkpoint
+from prepare_helpers import make_settings
 from trainer_helpers import SMALL_RUN, make_data, make_module, make_rollout, make_trainer
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
+from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.images import FullView, PixelLimits
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
@@ -64,10 +67,11 @@ def test_the_command_says_so_in_one_line(
     assert NO_TOOL in capsys.readouterr().err
 
 
-def test_data_are_not_sorted_by_it(no_weights: Path) -> None:
+def test_data_are_not_sorted_by_it(no_weights: Path, tmp_path: Path) -> None:
     options = PolicyOptions(pretrained=str(no_weights), family=ClipLlava)
+    settings = make_settings(tmp_path / "out", policy=options)
     with pytest.raises(ConfigError) as refused:
-        options.load(temperature=1.0)
+        prepare(settings, {}, Console())
     assert str(refused.value) == f"policy.pretrained: no sample would need the full image: {WHY}"
 
 

@@ -21,8 +21,8 @@ from transformers import (
 
 from families_helpers import NAMES
 from trainer_helpers import make_module
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.families import FAMILIES, Qwen2_5VL, Qwen2VL, load_family
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.types import ConfigError
 
 STRANGER = """\

@@ -111,6 +111,12 @@ class Policy(nn.Module):
         if self.frozen is not None:
             self.frozen.features.clear()
 
+    def autocast(self) -> torch.autocast:
+        """The context to compute in outside of a trainer: mixed precision over a base in bf16, as
+        in training."""
+        mixed = self.base.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
