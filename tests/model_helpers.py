@@ -5,11 +5,13 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
+from visionthink_pl.families.qwen import Qwen
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
@@ -58,7 +60,7 @@ def sample_of_size(width: int, height: int) -> VQASample:
 
 def write_turn(family: Family, text: str) -> Turn:
     """A turn as if the model had generated ``text``; its log-probs are made up."""
-    ids = [*family.tokenizer.encode(text), family.end_of_turn_id]
+    ids = [*family.encode(text, []), family.end_of_turn_id]
     return Turn(ids, [-1.0] * len(ids), text)
 
 
@@ -145,17 +147,24 @@ def assert_same_gradients(
         torch.testing.assert_close(found[name], grad, atol=1e-5 * largest, rtol=1e-5)
 
 
+def images_for_model(
+    family: Family, ids_1T: Tensor, images: Sequence[Image.Image]
+) -> dict[str, Tensor]:
+    """What transformers' own model is given of images beside ``ids_1T``."""
+    inputs = dict(family.processor.image_processor(images=list(images), return_tensors="pt"))
+    if isinstance(family, Qwen):
+        inputs["mm_token_type_ids"] = (ids_1T == family.image_token_id).int()
+    return {name: value.to(ids_1T.device) for name, value in inputs.items()}
+
+
 def generated_ids(policy: Policy, trajectory: Trajectory, max_new_tokens: int) -> list[int]:
     """What transformers' own greedy ``generate`` goes on with behind the prompt."""
     family = policy.family
     ids_1T = torch.tensor([trajectory.prompt_ids], device=policy.base.device)
-    pixels = family.pixels(trajectory.images).to(policy.base.device)
     out_1T = policy.base.generate(
         input_ids=ids_1T,
         attention_mask=torch.ones_like(ids_1T),
-        pixel_values=pixels.values,
-        image_grid_thw=pixels.grid_thw,
-        mm_token_type_ids=(ids_1T == family.image_token_id).int(),
+        **images_for_model(family, ids_1T, trajectory.images),
         do_sample=False,
         max_new_tokens=max_new_tokens,
         suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),

@@ -16,6 +16,7 @@ import pytest
 from lightning import Callback, Trainer
 from PIL import Image
 
+from families_helpers import family_of
 from model_helpers import make_conversation
 from table_helpers import write_parquet
 from trainer_helpers import Plain, make_data, make_module, make_rollout, make_trainer
@@ -69,7 +70,7 @@ def conversation_of(
 def test_the_length_by_sizes_is_the_length(
     checkpoint: Path, view: FirstView, limits: PixelLimits, with_tool: bool
 ) -> None:
-    family = load_family(str(checkpoint))
+    family = family_of(checkpoint)
     conversation = conversation_of(family, view, limits, with_tool)
     lengths = set()
     for some in [[size] for size in SIZES] + [SIZES[2:5], SIZES[-2:]]:
@@ -245,8 +246,8 @@ def test_another_processor_knows_nothing_of_it(
     checkpoint: Path, family: Family, tmp_path: Path
 ) -> None:
     folder_of(tmp_path / "data")
-    other_family = load_family(str(checkpoint))
-    assert load_family(str(checkpoint)).digest == other_family.digest != family.digest
+    other_family = family_of(checkpoint)
+    assert family_of(checkpoint).digest == other_family.digest != family.digest
     count(tmp_path / "data", make_conversation(family))
     assert count(tmp_path / "data", make_conversation(other_family)) == ALL
     assert count(tmp_path / "data", make_conversation(other_family)) == UNUSABLE

@@ -199,6 +199,36 @@ def test_the_first_ten_are_named_and_the_table_has_all(
     assert all(f"bad-{n}" in table for n in range(12))
 
 
+NONE_OFFERED = (
+    "no prompt of the first batch (2) offers a tool: on images so small the first view saves no "
+    "visual token, and they are shown in full at once"
+)
+
+
+@pytest.mark.parametrize(
+    ("sides", "options", "told", "why"),
+    [
+        ((28, 28, 28, 28), {}, [NONE_OFFERED], "one visual token, in half and in full"),
+        ((28, 112, 28, 28), {}, [], "one of the first two is large enough"),
+        ((28, 28, 28, 28), {"tools": []}, [], "none was wanted"),
+    ],
+)
+def test_a_fit_whose_images_are_too_small_for_a_second_look_is_told_so_once(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    sides: tuple[int, ...],
+    options: dict,
+    told: list[str],
+    why: str,
+) -> None:
+    rows = [replace(make_sample(size=(s, s)), id=str(row)) for row, s in enumerate(sides)]
+    data = PromptDataModule(Listed(rows), prompts_per_step=2, shuffle=False)
+    trainer = make_trainer(tmp_path, make_rollout(**options))
+    trainer.fit(make_module(kinds=("digit",)), datamodule=data)
+    assert trainer.global_step == 2
+    assert [line for line in caplog.messages if "offers a tool" in line] == told, why
+
+
 class Endless(Stream):
     """Samples without an end, every fifth without an answer."""
 

@@ -18,6 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from model_helpers import images_for_model
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
@@ -43,17 +44,15 @@ def forward(
     """
     device = policy.base.device
     ids_1T = torch.tensor([trajectory.ids], device=device)
-    pixels = policy.family.pixels(trajectory.images).to(device)
     shifted = {}
     if position_shift:
         is_image_1T = ids_1T == policy.family.image_token_id
         positions = _positions(policy, trajectory).to(device)
-        shifted["position_ids"] = torch.where(is_image_1T, positions + position_shift, positions)
+        positions = torch.where(is_image_1T, positions + position_shift, positions)
+        shifted["position_ids"] = _for_model(positions)
     logits_TV = policy.base(
         input_ids=ids_1T,
-        pixel_values=pixels.values,
-        image_grid_thw=pixels.grid_thw,
-        mm_token_type_ids=(ids_1T == policy.family.image_token_id).int(),
+        **images_for_model(policy.family, ids_1T, trajectory.images),
         cache=cache,
         use_cache=cache is not None,
         **shifted,
@@ -113,7 +112,8 @@ def generate_turn(
     logprobs_V = forward(policy, trajectory, cache, truncation=truncation)[-1]
     device = policy.base.device
     uniform_T = None if uniform_T is None else uniform_T.to(device)
-    position = int(_positions(policy, trajectory).max()) + 1
+    positions = _positions(policy, trajectory)
+    axes, position = len(positions), int(positions.max()) + 1
     ids: list[int] = []
     values: list[float] = []
     for step in range(max_new_tokens):
@@ -125,7 +125,7 @@ def generate_turn(
             break
         output = policy.base(
             input_ids=torch.tensor([[chosen]], device=device),
-            position_ids=torch.full((3, 1, 1), position + step, device=device),
+            position_ids=_for_model(torch.full((axes, 1, 1), position + step, device=device)),
             cache=cache,
             use_cache=True,
         )
@@ -135,8 +135,13 @@ def generate_turn(
 
 def _positions(policy: Policy, trajectory: Trajectory) -> Tensor:
     ids_1T = torch.tensor([trajectory.ids])
-    grid_thw = policy.family.pixels(trajectory.images).grid_thw
-    return policy.family.positions(policy.base, ids_1T, torch.ones_like(ids_1T), grid_thw)
+    sizes = policy.family.pixels(trajectory.images).sizes
+    return policy.family.positions(policy.base, ids_1T, torch.ones_like(ids_1T), sizes)
+
+
+def _for_model(positions_ANT: Tensor) -> Tensor:
+    """As transformers takes them: an only axis is none."""
+    return positions_ANT if len(positions_ANT) > 1 else positions_ANT[0]
 
 
 def rollout(

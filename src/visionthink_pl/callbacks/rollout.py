@@ -91,7 +91,8 @@ class RolloutCallback(Callback):
         distribution; this callback only says what it should be.
 
         Raises:
-            ConfigError: more than ``data.max_bad_rows`` are bad.
+            ConfigError: more than ``data.max_bad_rows`` are bad, or the model's family could never
+                be offered a tool.
         """
         assert isinstance(pl_module, VisionThinkModule)
         if pl_module.temperature != self.temperature:
@@ -99,6 +100,7 @@ class RolloutCallback(Callback):
                 f"temperature: {self.temperature} in RolloutCallback and {pl_module.temperature} "
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
+        conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
             with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
@@ -108,9 +110,9 @@ class RolloutCallback(Callback):
         if not isinstance(data, PromptDataModule):
             return
         if stage == "fit" or self._fit_follows:
-            self.screening.check(data, self.sampler.conversation(pl_module), trainer)
+            self.screening.check(data, conversation, trainer)
         if data.workers:
-            data.prepare = Preparation(self.sampler.conversation(pl_module), pl_module.family)
+            data.prepare = Preparation(conversation, pl_module.family)
 
     def engine(self, module: VisionThinkModule) -> RolloutEngine:
         """The engine that this callback samples with, around the module's policy."""

@@ -25,7 +25,8 @@ class PackedTrajectories:
 
     Attributes:
         ids_T: token ids.
-        positions_3T: rotary positions; those of each continuation go on from its prompt.
+        positions_AT: rotary positions in A axes, as many as the family has; those of each
+            continuation go on from its prompt.
         visual: tokens of the images, in the order of their placeholders.
         packing: how they lie there.
         predictors_K: for each generated id, the place of the token before it.
@@ -34,7 +35,7 @@ class PackedTrajectories:
     """
 
     ids_T: Tensor
-    positions_3T: Tensor
+    positions_AT: Tensor
     visual: list[VisualTokens]
     packing: Packing
     predictors_K: Tensor
@@ -64,25 +65,25 @@ def pack(
         key=lambda pair: id(pair[0].prompt_ids if family.shares_prompts else pair[0]),
     ):
         group = list(neighbours)
-        first, first_3T = group[0]
+        first, first_AT = group[0]
         start, prompt = len(ids), len(first.prompt_ids)
         in_prompt = _prompt_images(first, family)
         ids += first.prompt_ids
-        places.append(first_3T[:, :prompt])
+        places.append(first_AT[:, :prompt])
         images += first.images[:in_prompt]
-        for trajectory, positions_3T in group:
+        for trajectory, positions_AT in group:
             before = start + prompt - 1  # the prompt's last token predicts the first id
             for offset, generated in enumerate(trajectory.generated_mask[prompt:]):
                 if generated:
                     predictors.append(before if offset == 0 else len(ids) + offset - 1)
             targets += [i for turn in trajectory.turns for i in turn.generated_ids]
             ids += trajectory.ids[prompt:]
-            places.append(positions_3T[:, prompt:])
+            places.append(positions_AT[:, prompt:])
             images += trajectory.images[in_prompt:]
         groups.append((prompt, [len(trajectory.ids) - prompt for trajectory, _ in group]))
     return PackedTrajectories(
         ids_T=torch.tensor(ids, device=model.device),
-        positions_3T=torch.cat(places, 1).to(model.device),
+        positions_AT=torch.cat(places, 1).to(model.device),
         visual=[tokens[id(image)] for image in images],
         packing=packing(groups, model.device),
         predictors_K=torch.tensor(predictors, device=model.device),
@@ -105,14 +106,14 @@ def _positions(
     model: PreTrainedModel,
     visual: Sequence[VisualTokens],
 ) -> list[Tensor]:
-    """Rotary positions of each trajectory, each (3, T)."""
+    """Rotary positions of each trajectory, each (A, T)."""
     rows = [torch.tensor(trajectory.ids) for trajectory in trajectories]
     ids_NT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
     lengths = [len(row) for row in rows]
     attention_NT = (torch.arange(ids_NT.shape[1]) < torch.tensor(lengths)[:, None]).long()
-    grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual])
-    positions_3NT = family.positions(model, ids_NT, attention_NT, grid_thw)
-    return [positions_3NT[:, row, :length] for row, length in enumerate(lengths)]
+    sizes = torch.stack([tokens.size for tokens in visual])
+    positions_ANT = family.positions(model, ids_NT, attention_NT, sizes)
+    return [positions_ANT[:, row, :length] for row, length in enumerate(lengths)]
 
 
 def _prompt_images(trajectory: Trajectory, family: Family) -> int:

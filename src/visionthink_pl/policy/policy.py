@@ -116,6 +116,12 @@ class Policy(nn.Module):
         if self.frozen is not None:
             self.frozen.features.clear()
 
+    def autocast(self) -> torch.autocast:
+        """The context to compute in outside of a trainer: mixed precision over a base in bf16, as
+        in training."""
+        mixed = self.base.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -136,20 +142,20 @@ class Policy(nn.Module):
         return self.features(images)
 
     def positions(self, ids_NT: Tensor, real_NT: Tensor, visual: Sequence[VisualTokens]) -> Tensor:
-        """Rotary positions, shape (3, N, T), on the CPU.
+        """Rotary positions, shape (A, N, T), A axes as the family has them, on the CPU.
 
         Args:
             ids_NT: rows, filled up with ``pad_id``.
             real_NT: which ids are no padding.
             visual: tokens of the images, row by row.
         """
-        grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual]) if visual else None
-        return self.family.positions(self.base, ids_NT, real_NT.long(), grid_thw)
+        sizes = torch.stack([tokens.size for tokens in visual]) if visual else None
+        return self.family.positions(self.base, ids_NT, real_NT.long(), sizes)
 
     def hidden(
         self,
         ids_NT: Tensor,
-        positions_3NT: Tensor,
+        positions_ANT: Tensor,
         visual: Sequence[VisualTokens] = (),
         **attention: Any,
     ) -> Tensor:
@@ -157,12 +163,12 @@ class Policy(nn.Module):
 
         Args:
             ids_NT: what is read.
-            positions_3NT: rotary positions.
+            positions_ANT: rotary positions, in 1 axis where all are alike.
             visual: tokens of the images, in the order of their placeholders.
             attention: as of ``Family.hidden``.
         """
         embedded = self.embed(ids_NT, visual)
-        return self.family.hidden(self.base, embedded, positions_3NT, **attention)
+        return self.family.hidden(self.base, embedded, positions_ANT, **attention)
 
     def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Embedded:
         """Embeddings, each image's visual tokens at its placeholders."""
@@ -210,9 +216,9 @@ class Policy(nn.Module):
         """Hidden states that predict the generated ids, (K, D), these ids, (K,), and what they
         were chosen from."""
         packed = pack(trajectories, self.family, self.base, self.features)
-        positions_31T = packed.positions_3T[:, None]
+        positions_A1T = packed.positions_AT[:, None]
         hidden_1TD = self.hidden(
-            packed.ids_T[None], positions_31T, packed.visual, packing=packed.packing
+            packed.ids_T[None], positions_A1T, packed.visual, packing=packed.packing
         )
         return hidden_1TD[0, packed.predictors_K], packed.targets_K, packed.supports
 

@@ -72,7 +72,12 @@ class ConversationOptions:
                 f"{self.max_turns}"
             )
 
-    def sampling(self, rows: int, seed: int, truncation: Truncation) -> Sampling:
+    def sampling(
+        self,
+        rows: int,
+        seed: int,
+        truncation: Truncation = Truncation(),  # noqa: B008 (frozen)
+    ) -> Sampling:
         """How trajectories are sampled under these limits."""
         return Sampling(self.max_turns, self.max_new_tokens, rows, seed, truncation)
 

@@ -203,14 +203,14 @@ class Decoder:
         step_T = torch.arange(ids_RT.shape[1])
         real_RT = step_T < torch.tensor([len(row) for row in rows])[:, None]
         visual = policy.visual_tokens([image for block in blocks for image in block.images])
-        positions_3RT = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
-        after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
+        positions_ART = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
+        after_R = positions_ART.masked_fill(~real_RT, -1).amax((0, 2)) + 1
         slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
         seen = max(lengths) + len(step_T)
         cache.write_at(rows_R, slots_RT, seen)
         attention = self._behind(slots_RT, seen) if any(lengths) else {}
-        ids_RT, positions_3RT = ids_RT.to(self._device), positions_3RT.to(self._device)
-        policy.hidden(ids_RT, positions_3RT, visual, cache=cache, **attention)
+        ids_RT, positions_ART = ids_RT.to(self._device), positions_ART.to(self._device)
+        policy.hidden(ids_RT, positions_ART, visual, cache=cache, **attention)
         return after_R.tolist()
 
     def _behind(self, slots_RT: Tensor, seen: int) -> dict[str, Tensor]:
@@ -246,7 +246,7 @@ class Decoder:
         self._cache.write_at(None, slots_N1, seen)
         hidden_N1D = policy.hidden(
             rows.unfed_N[:, None],
-            rows.positions_N[None, :, None].expand(3, -1, 1),
+            rows.positions_N[None, :, None],
             mask=self._visible(slots_N1, seen),
             cache=self._cache,
         )

@@ -209,9 +209,9 @@ def test_weights_have_the_mode_of_other_files(
     assert {file.stat().st_mode & 0o777 for file in out.iterdir()} == {0o666 & ~mask}
 
 
-def test_another_model_s_weights(run: Path, checkpoint: Path, tmp_path: Path, capsys) -> None:
+def test_another_model_s_weights(run: Path, qwen_checkpoint: Path, tmp_path: Path, capsys) -> None:
     args = ["--ckpt", str(ckpt_of(run)), "--out", str(tmp_path / "out")]
-    assert main([*args, "--pretrained", str(checkpoint)]) == 2
+    assert main([*args, "--pretrained", str(qwen_checkpoint)]) == 2
     assert "holds an adapter of another model than" in capsys.readouterr().err
 
 

@@ -14,13 +14,13 @@ from PIL import Image
 from prepare_helpers import Faulty, Killed, Listed, make_settings
 from visionthink_pl.__main__ import main as main_of_package
 from visionthink_pl.commands.prepare import prepare as prepare_command
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.commands.prepare.prepare import main
 from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Lora, Policy, load_policy
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards import RuleAccuracy
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le, Unit
 
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, PixelLimits
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards import Reward
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
