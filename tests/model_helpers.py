@@ -1,8 +1,9 @@
 """Policies and two-turn trajectories on the embedded model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
@@ -92,6 +94,19 @@ def rolled(policy: Policy, group_size: int = 4, **settings) -> list[Group]:
     )
     engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
     return engine.rollout(three_samples(), group_size, draw=0)
+
+
+def in_second_turns(patch: pytest.MonkeyPatch, name: str, other: Callable[..., Any]) -> None:
+    """While rows read what they are given after a turn, the policy's method ``name`` is ``other``;
+    prompts are read, and ids sampled, as ever."""
+    resume = Decoder.resume
+
+    def resumed(*args: Any) -> None:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(Policy, name, other)
+            resume(*args)
+
+    patch.setattr(Decoder, "resume", resumed)
 
 
 def sampled_logprobs(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:

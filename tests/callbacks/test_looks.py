@@ -358,23 +358,26 @@ class Order(Callback):
         self.calls.append(stage)
 
 
-def test_with_a_validation_first_rows_are_looked_at_before_it_and_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order, rollout, data = Order(), make_rollout(), make_data(max_bad_rows=0)
-    trainer = make_trainer(tmp_path, order, rollout)
-    checks = rollout.screening._bad_rows
+class Noted(Plain):
+    """Two rows; notes when one of them is looked at."""
 
-    def noted(*args: Any) -> Any:
-        order.calls.append("look")
-        return checks(*args)
+    def __init__(self, calls: list[str]) -> None:
+        super().__init__(2)
+        self._calls = calls
 
-    monkeypatch.setattr(rollout.screening, "_bad_rows", noted)
+    def look(self, index: int) -> Any:
+        self._calls.append("look")
+        return Plain(2).look(index)
+
+
+def test_with_a_validation_first_rows_are_looked_at_before_it_and_once(tmp_path: Path) -> None:
+    order, rollout = Order(), make_rollout()
+    data = make_data(Noted(order.calls), max_bad_rows=0)
+    trainer, module = make_trainer(tmp_path, order, rollout), make_module()
     rollout.fit_follows()
-    module = make_module()
     trainer.validate(module, datamodule=data, verbose=False)
     trainer.fit(module, datamodule=data)
-    assert order.calls == ["validate", "look", "fit"]
+    assert order.calls == ["validate", "look", "look", "fit"]
 
 
 def test_a_plain_validation_looks_at_no_training_row(tmp_path: Path) -> None:
