@@ -1,6 +1,8 @@
 """Batches of prompts: their size, their order, and that a resumed run misses none."""
 
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -150,8 +152,19 @@ def test_impossible_settings(arguments: dict, message: str, why: str) -> None:
     assert message in str(refused.value), why
 
 
-@pytest.mark.parametrize("name", ["train", "test", "predict"])
-def test_a_loader_without_its_source(name: str) -> None:
-    loader = getattr(PromptDataModule(), f"{name}_dataloader")
-    with pytest.raises(ConfigError, match=rf"data\.{name}: a source of samples is needed"):
-        loader()
+@pytest.mark.parametrize("name", ["train", "validation", "test", "predict"])
+def test_a_stage_without_its_source(name: Any) -> None:
+    data, trainer = PromptDataModule(), SimpleNamespace(world_size=1, max_steps=-1)
+    needed = pytest.raises(ConfigError, match=rf"data\.{name}: a source of samples is needed")
+    with needed:
+        data.check(name, trainer)
+    if name != "validation":  # which training can do without
+        with needed:
+            getattr(data, f"{name}_dataloader")()
+
+
+def test_more_processes_than_prompts_in_a_batch() -> None:
+    data = PromptDataModule(Numbered(8), prompts_per_step=4)
+    data.check("train", SimpleNamespace(world_size=4, max_steps=-1))
+    with pytest.raises(ConfigError, match=r"at least as many as processes \(5\), not 4"):
+        data.check("train", SimpleNamespace(world_size=5, max_steps=-1))
