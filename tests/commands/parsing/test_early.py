@@ -167,6 +167,23 @@ def test_mistakes_in_a_file(tmp_path: Path, written: str, instead: str, phrase: 
     assert phrase in str(refusal.value)
 
 
+# The same of ``prepare``, whose options stand in no section.
+OF_PREPARE = [
+    ("--policy.pretraind=x", "policy.pretraind of PolicyOptions; did you mean policy.pretrained?"),
+    ("--data.lenth=4", "data.init_args.lenth of LookCloser; did you mean data.init_args.length?"),
+    ("--data.length=0", "data.init_args.length: at least 1, not 0"),
+    ("--rollouts=many", "rollouts: Expected a int. Got value: many"),
+    ("--policy.precision=fp16", "policy.precision: Expected one of 'fp32', 'bf16'"),
+]
+
+
+@pytest.mark.parametrize(("added", "phrase"), OF_PREPARE)
+def test_mistakes_in_prepare(added: str, phrase: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check("prepare", ["--config", str(CONFIGS / "prepare" / "lookcloser.yaml"), added])
+    assert phrase in str(refusal.value)
+
+
 # Verb, arguments, and why nothing is wrong with them as far as can be told here.
 FINE = [
     ("fit", ["--model.lora=null"], "no adapter"),
