@@ -30,12 +30,7 @@ STAGES = ("fit", "validate", "test", "predict")
 
 # Settings, and what the error must say.
 REFUSED = [
-    ({"group_size": 1}, "rollout.group_size: at least 2, not 1"),
-    ({"max_turns": 0, "tools": []}, "rollout.max_turns: at least 1, not 0"),
     ({"max_turns": 1}, "rollout.max_turns: at least 2 where tools (resize_image) are offered"),
-    ({"max_new_tokens": 0}, "rollout.max_new_tokens: at least 1, not 0"),
-    ({"rows": 0}, "rollout.rows: at least 1, not 0"),
-    ({"temperature": 0.0}, "rollout.temperature: above 0, not 0.0"),
     ({"temperature": -1.0}, "rollout.temperature: above 0, not -1.0"),
     ({"prompt": "one_look"}, "'one_look' has no slot {tools}"),
     ({"prompt": "nowhere"}, "no file 'nowhere'"),

@@ -236,8 +236,6 @@ def test_every_nth_layer_is_computed_again(family: Family) -> None:
 
 
 def test_settings_that_cannot_work() -> None:
-    with pytest.raises(ConfigError, match="gradient_checkpointing: at least 0, not -1"):
-        make_module(gradient_checkpointing=-1)
     with pytest.raises(ConfigError, match="model.train_vision_tower: only under full"):
         make_module(train_vision_tower=True)
     module = make_module(optimizer=AdamW(variant="paged_8bit"))
