@@ -1,6 +1,6 @@
 """Policies and two-turn trajectories on the embedded model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -106,6 +106,19 @@ def look_every(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         init(self, policy, most, steps, *rest)
 
     monkeypatch.setattr(Decoder, "__init__", seldom)
+
+
+def in_second_turns(patch: pytest.MonkeyPatch, name: str, other: Callable[..., Any]) -> None:
+    """While rows read what they are given after a turn, the policy's method ``name`` is ``other``;
+    prompts are read, and ids sampled, as ever."""
+    resume = Decoder.resume
+
+    def resumed(*args: Any) -> None:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(Policy, name, other)
+            resume(*args)
+
+    patch.setattr(Decoder, "resume", resumed)
 
 
 def sampled_logprobs(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,19 @@ def _name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def statements(text: str) -> list[ast.Import | ast.ImportFrom]:
+    """The imports of a module, anywhere in it; most texts are asked about again and again."""
+    nodes = ast.walk(ast.parse(text))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(text: str, known: Mapping[str, str]) -> Iterator[str]:
-    """Modules of the package that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(text)):
+    """Modules of the package that a module imports."""
+    for node in statements(text):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.split(".")[0] == PACKAGE)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, "a relative import: write where from"
             if node.module is not None and node.module.split(".")[0] == PACKAGE:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]

@@ -317,11 +317,11 @@ class Damaged(Plain):
         return Plain(len(self)).look(index)
 
 
-@pytest.mark.parametrize(("most", "steps"), [(0, 1), (1, 2), (2, 3), (None, 4)])
+@pytest.mark.parametrize(("most", "steps"), [(0, 1), (1, 2), (None, 4)])
 def test_what_only_decoding_finds_stops_the_run_where_more_than_allowed_are_drawn(
     tmp_path: Path, most: int | None, steps: int
 ) -> None:
-    """Batches of two: the first holds one bad row, the second one more, the third a third one."""
+    """Batches of two: the first holds one bad row, the second one more."""
     source = Damaged(8, bad=[1, 2, 5])
     data = make_data(source, max_bad_rows=most, shuffle=False)
     trainer = make_trainer(tmp_path, make_rollout())
@@ -359,23 +359,26 @@ class Order(Callback):
         self.calls.append(stage)
 
 
-def test_with_a_validation_first_rows_are_looked_at_before_it_and_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order, rollout, data = Order(), make_rollout(), make_data(max_bad_rows=0)
-    trainer = make_trainer(tmp_path, order, rollout)
-    checks = rollout.screening._bad_rows
+class Noted(Plain):
+    """Two rows; notes when one of them is looked at."""
 
-    def noted(*args: Any) -> Any:
-        order.calls.append("look")
-        return checks(*args)
+    def __init__(self, calls: list[str]) -> None:
+        super().__init__(2)
+        self._calls = calls
 
-    monkeypatch.setattr(rollout.screening, "_bad_rows", noted)
+    def look(self, index: int) -> Any:
+        self._calls.append("look")
+        return Plain(2).look(index)
+
+
+def test_with_a_validation_first_rows_are_looked_at_before_it_and_once(tmp_path: Path) -> None:
+    order, rollout = Order(), make_rollout()
+    data = make_data(Noted(order.calls), max_bad_rows=0)
+    trainer, module = make_trainer(tmp_path, order, rollout), make_module()
     rollout.fit_follows()
-    module = make_module()
     trainer.validate(module, datamodule=data, verbose=False)
     trainer.fit(module, datamodule=data)
-    assert order.calls == ["validate", "look", "fit"]
+    assert order.calls == ["validate", "look", "look", "fit"]
 
 
 def test_a_plain_validation_looks_at_no_training_row(tmp_path: Path) -> None:

@@ -139,7 +139,6 @@ def test_a_line_that_is_no_row_stops_a_stream_at_its_start_and_is_a_bad_row_late
 
 
 REFUSED = [
-    ({"block": 0}, "VQAStream.block: at least 1, not 0"),
     ({"kinds": []}, "VQAStream.kinds: every kind"),
     ({"kinds": ["a", "b"]}, "VQAStream.kinds: every kind that columns.kind holds, or one kind"),
     ({"columns": Columns(answer="solution")}, "VQAStream.columns: answer: there is no column 'sol"),

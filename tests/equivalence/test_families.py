@@ -16,6 +16,7 @@ from model_helpers import (
     assert_same_gradients,
     generated_ids,
     gradients_of,
+    in_second_turns,
     sample_of_size,
     sampled_logprobs,
     weights,
@@ -25,7 +26,6 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import Trajectory, VQASample
 
@@ -87,18 +87,17 @@ def rolled(shared_policy: Policy) -> dict[str, Rolled]:
     """Both cases, with what is asked of them checked."""
     out = {}
     for case in CASES:
-        paths: list[str] = []
+        paths: set[str] = set()
         with pytest.MonkeyPatch.context() as patch:
-            plain = Decoder._behind
+            plain = Policy.hidden
 
-            def behind(self, slots, seen, plain=plain, paths=paths) -> dict[str, Tensor]:
-                attention = plain(self, slots, seen)
-                paths.extend(attention)
-                return attention
+            def noted(*args, plain=plain, paths=paths, **attention) -> Tensor:
+                paths.update(attention)
+                return plain(*args, **attention)
 
-            patch.setattr(Decoder, "_behind", behind)
+            in_second_turns(patch, "hidden", noted)
             found = roll(shared_policy, case)
-        assert set(paths) == {case}
+        assert paths == {"cache", case}
         groups = naive.rollout(
             shared_policy,
             conversation_of(shared_policy, case),
@@ -244,12 +243,8 @@ def test_negative_control_positions_of_the_second_turn_off_by_one(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     assert largest_difference(policy, case) < 1e-5
-    read = Decoder._read
-
-    def shifted(self, cache, rows, blocks, lengths, starts) -> list[int]:
-        return read(self, cache, rows, blocks, lengths, [s + (s > 0) for s in starts])
-
-    monkeypatch.setattr(Decoder, "_read", shifted)
+    positions = Policy.positions
+    in_second_turns(monkeypatch, "positions", lambda *args: positions(*args) + 1)
     assert largest_difference(policy, case) > 1e-3
 
 
@@ -276,21 +271,15 @@ def test_negative_control_deepstack(
     policy: Policy, rolled: dict[str, Rolled], monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     trajectories = rolled["mask"].found
-    embed, read = Policy.embed, Decoder._read
+    embed = Policy.embed
 
-    def wrongly(self, ids, visual) -> Embedded:
-        return WRONG[wrong](embed(self, ids, visual))
-
-    def in_second_turns(self, cache, rows, blocks, lengths, starts) -> list[int]:
-        with pytest.MonkeyPatch.context() as patch:
-            if any(lengths):
-                patch.setattr(Policy, "embed", wrongly)
-            return read(self, cache, rows, blocks, lengths, starts)
+    def wrongly(*args) -> Embedded:
+        return WRONG[wrong](embed(*args))
 
     with torch.no_grad():
         right_K = policy(trajectories)
         with monkeypatch.context() as patch:
             patch.setattr(Policy, "embed", wrongly)
             assert (policy(trajectories) - right_K).abs().max() > 1e-3
-    monkeypatch.setattr(Decoder, "_read", in_second_turns)
+    in_second_turns(monkeypatch, "embed", wrongly)
     assert largest_difference(policy, "mask") > 1e-3

@@ -88,6 +88,7 @@ def test_few_layers_extended_are_all_layers(
     assert extended.flops == pytest.approx(whole.flops, rel=1e-6)
 
 
+@pytest.mark.long
 def test_few_layers_extended_with_deepstack(tmp_path: Path) -> None:
     tower = QWEN_3_4B.tower | {"depth": 4, "hidden_size": 64, "intermediate_size": 128}
     tower |= {"num_heads": 2, "deepstack_visual_indexes": [0, 1, 2]}
@@ -99,7 +100,7 @@ def test_few_layers_extended_with_deepstack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "billions"),
-    [(QWEN_2_5_7B, 8.29), (QWEN_3_4B, 4.44)],
+    [(QWEN_2_5_7B, 8.29), pytest.param(QWEN_3_4B, 4.44, marks=pytest.mark.long)],
     ids=["Qwen2.5-VL-7B", "Qwen3-VL-4B"],
 )
 def test_weights_are_counted_and_not_extended(sizes, billions: float, tmp_path: Path) -> None:
