@@ -174,7 +174,7 @@ def test_truncated_sampling_and_training_are_one_distribution(
 ) -> None:
     truncation = Truncation(top_k=4, top_p=0.9, min_p=0.1)  # of the six ids that there are
     trajectories = roll(policy, case, replace(SAMPLING, truncation=truncation))
-    assert 1 < sum(t.high for t in trajectories) < len(trajectories)
+    assert 0 < sum(t.high for t in trajectories) < len(trajectories)  # some of either
     expected_K = naive.all_logprobs(policy, trajectories, truncation=truncation)
     weighted(expected_K).backward()
     expected = gradients_of(policy)
