@@ -34,9 +34,17 @@ def shared_policy(family: Family, device: str) -> Policy:
     return embedded_policy(family, device=device)
 
 
-@pytest.fixture(scope="session", params=NAMES)
+@pytest.fixture(scope="session", params=[*NAMES, "pixtral_llava"])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small checkpoint of each family."""
+    """A small checkpoint of each family, and of one that is not Qwen's: ``family_of`` it."""
+    return make_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def qwen_checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A small checkpoint of each family that ships."""
     return make_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
 
 

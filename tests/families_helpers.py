@@ -1,4 +1,5 @@
-"""Small checkpoints of each family, made on the spot from its true config class.
+"""Small checkpoints of each family, made on the spot from its true config class; those of LLaVA,
+whose families are the tests' own, from ``llava_helpers.py``.
 
 Random weights; the tokenizer and the chat template are the embedded model's, which has Qwen's
 control tokens. A checkpoint is a folder as the hub would have it.
@@ -7,6 +8,7 @@ Such a model says nothing that means anything. Tests that need turns to end let 
 ids (``few_ids``); those that need second turns let a checksum decide who asks (``asks``).
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,19 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
+from clip_llava import ClipLlava
 from helpers import CALL
-from visionthink_pl.families import EMBEDDED, Family
+from llava_helpers import make_llava_config, make_llava_processor
+from pixtral_llava import PixtralLlava
+from visionthink_pl.families import EMBEDDED, Family, load_family
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.types import ToolCall
 
 NAMES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+OWN: dict[str, type[Family]] = {  # by their tower's type
+    "pixtral": PixtralLlava,
+    "clip_vision_model": ClipLlava,
+}
 SIDE = {"qwen2_vl": 28, "qwen2_5_vl": 28, "qwen3_vl": 32}  # pixels of one visual token
 WIDTH = 64
 STD = 0.15  # of the weights: at the usual 0.02 no layer does much, and nothing could go wrong
@@ -102,10 +111,23 @@ CONFIGS = {"qwen2_vl": Qwen2VLConfig, "qwen2_5_vl": Qwen2_5_VLConfig, "qwen3_vl"
 
 def make_checkpoint(name: str, folder: Path) -> Path:
     """Write a small checkpoint of the family ``name`` to ``folder``, and return that."""
-    processor = make_processor(name)
+    own = name not in NAMES
+    processor = make_llava_processor(name) if own else make_processor(name)
+    config = make_llava_config(name, processor) if own else make_config(name, processor)
     processor.save_pretrained(folder)
-    make_model(make_config(name, processor)).save_pretrained(folder)
+    make_model(config).save_pretrained(folder)
     return folder
+
+
+def own_class(folder: Path) -> type[Family] | None:
+    """The class for a checkpoint whose family is the tests' own."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return OWN.get(config["vision_config"]["model_type"])
+
+
+def family_of(folder: Path) -> Family:
+    """The family of a small checkpoint."""
+    return load_family(folder, own_class(folder))
 
 
 def make_processor(name: str) -> ProcessorMixin:
@@ -155,7 +177,7 @@ def make_model(config: PreTrainedConfig) -> PreTrainedModel:
 
 def few_ids(family: Family, vocab_size: int) -> Tensor:
     """Mask of shape (V,): all but the end of turn and five words is never sampled."""
-    words = family.tokenizer.encode("the image, which is")[:5]
+    words = family.encode("the image, which is", [])[:5]
     mask_V = torch.ones(vocab_size, dtype=torch.bool)
     mask_V[[family.end_of_turn_id, *words]] = False
     return mask_V

@@ -1,18 +1,22 @@
 """Policies and two-turn trajectories on the embedded model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from helpers import CALL, CALL_TURN, answer_turn
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
+from visionthink_pl.families.qwen import Qwen
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult
 
@@ -56,7 +60,7 @@ def sample_of_size(width: int, height: int) -> VQASample:
 
 def write_turn(family: Family, text: str) -> Turn:
     """A turn as if the model had generated ``text``; its log-probs are made up."""
-    ids = [*family.tokenizer.encode(text), family.end_of_turn_id]
+    ids = [*family.encode(text, []), family.end_of_turn_id]
     return Turn(ids, [-1.0] * len(ids), text)
 
 
@@ -92,6 +96,29 @@ def rolled(policy: Policy, group_size: int = 4, **settings) -> list[Group]:
     )
     engine = RolloutEngine(policy, make_conversation(policy.family), sampling)
     return engine.rollout(three_samples(), group_size, draw=0)
+
+
+def look_every(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let decoders look at who has ended after so many steps."""
+    init = Decoder.__init__
+
+    def seldom(self: Decoder, policy: Policy, most: int, _: int, *rest: Any) -> None:
+        init(self, policy, most, steps, *rest)
+
+    monkeypatch.setattr(Decoder, "__init__", seldom)
+
+
+def in_second_turns(patch: pytest.MonkeyPatch, name: str, other: Callable[..., Any]) -> None:
+    """While rows read what they are given after a turn, the policy's method ``name`` is ``other``;
+    prompts are read, and ids sampled, as ever."""
+    resume = Decoder.resume
+
+    def resumed(*args: Any) -> None:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(Policy, name, other)
+            resume(*args)
+
+    patch.setattr(Decoder, "resume", resumed)
 
 
 def sampled_logprobs(policy: Policy, trajectories: Sequence[Trajectory]) -> Tensor:
@@ -133,17 +160,24 @@ def assert_same_gradients(
         torch.testing.assert_close(found[name], grad, atol=1e-5 * largest, rtol=1e-5)
 
 
+def images_for_model(
+    family: Family, ids_1T: Tensor, images: Sequence[Image.Image]
+) -> dict[str, Tensor]:
+    """What transformers' own model is given of images beside ``ids_1T``."""
+    inputs = dict(family.processor.image_processor(images=list(images), return_tensors="pt"))
+    if isinstance(family, Qwen):
+        inputs["mm_token_type_ids"] = (ids_1T == family.image_token_id).int()
+    return {name: value.to(ids_1T.device) for name, value in inputs.items()}
+
+
 def generated_ids(policy: Policy, trajectory: Trajectory, max_new_tokens: int) -> list[int]:
     """What transformers' own greedy ``generate`` goes on with behind the prompt."""
     family = policy.family
     ids_1T = torch.tensor([trajectory.prompt_ids], device=policy.base.device)
-    pixels = family.pixels(trajectory.images).to(policy.base.device)
     out_1T = policy.base.generate(
         input_ids=ids_1T,
         attention_mask=torch.ones_like(ids_1T),
-        pixel_values=pixels.values,
-        image_grid_thw=pixels.grid_thw,
-        mm_token_type_ids=(ids_1T == family.image_token_id).int(),
+        **images_for_model(family, ids_1T, trajectory.images),
         do_sample=False,
         max_new_tokens=max_new_tokens,
         suppress_tokens=policy.never_sampled_V.nonzero().flatten().tolist(),

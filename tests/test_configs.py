@@ -11,10 +11,11 @@ from PIL import Image
 
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.commands.parsing.verbs import OTHERS
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import PromptDataModule
+from visionthink_pl.families import load_family
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards.judge import local
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.setattr(VisionThinkModule, "configure_model", stop)
     monkeypatch.setattr(PolicyOptions, "load", stop_loading)
+    monkeypatch.setattr(PolicyOptions, "model_family", load_family("embedded"))
 
 
 def test_there_are_configs() -> None:

@@ -61,7 +61,7 @@ def teach(model: Qwen3ForCausalLM, tokenizer, prompt: JudgePrompt) -> None:
     given, said = [], []
     for case, reply in LESSONS.items():
         asked = prompt.messages(case)
-        for messages in (asked, prompt.again(asked, reply)):
+        for messages in (asked, prompt.repeated(asked, reply)):
             given.append(render(tokenizer, messages, thinking=False))
             said.append(f"{reply}<|im_end|>")
         given.append(render(tokenizer, asked, thinking=True))

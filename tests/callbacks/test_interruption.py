@@ -91,18 +91,13 @@ def test_it_goes_on_where_it_was(where: str, tmp_path: Path, whole: list[list[li
     rest = fit(tmp_path / "rest", checkpoint=checkpoint)
     assert len(whole) == 4 and seen(first) == whole[:1]
     assert seen(rest) == whole[1:]
+    assert signal.getsignal(signal.SIGINT) is before  # nobody listens once a run has ended
 
 
 def test_twice_is_at_once(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         fit(tmp_path, WhileUpdating(times=2))
     assert not [*tmp_path.rglob("stopped.ckpt")]
-
-
-def test_nobody_listens_any_more_once_a_run_has_ended(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    fit(tmp_path)
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_run_in_the_background_goes_on(tmp_path: Path) -> None:

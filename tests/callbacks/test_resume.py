@@ -50,27 +50,24 @@ FIRST: list[tuple[int, Limits]] = [  # batches trained, and what ended the fit t
     (4, {"max_epochs": 1}),
     (6, {"max_epochs": -1, "max_steps": 6}),
 ]
-SECOND: list[tuple[int, Limits]] = [  # batches in all
-    (12, {"max_epochs": 3}),
-    (7, {"max_epochs": -1, "max_steps": 7}),
-    (8, {"max_epochs": 2, "max_steps": 10}),
+SECOND: list[tuple[str, int, Limits]] = [  # from which checkpoint, and batches in all
+    ("epoch=*", 12, {"max_epochs": 3, "limit_val_batches": 1}),  # Lightning's own, as it ended
+    ("end", 7, {"max_epochs": -1, "max_steps": 7}),
+    ("end", 8, {"max_epochs": 2, "max_steps": 10}),
 ]
 
 
-@pytest.mark.parametrize("validations", [0, 1])
 @pytest.mark.parametrize(("done", "first"), FIRST)
 def test_a_fit_that_ended_goes_on(
-    tmp_path: Path, whole: list[list[str]], done: int, first: Limits, validations: int
+    tmp_path: Path, whole: list[list[str]], done: int, first: Limits
 ) -> None:
-    validation = {"limit_val_batches": validations}
-    trainer, prompts = fit(tmp_path, **first | validation)
+    trainer, prompts = fit(tmp_path / "first", **first | {"limit_val_batches": 1})
     assert prompts == whole[:done]
-    trainer.save_checkpoint(tmp_path / "end.ckpt")
-    (at_the_end,) = tmp_path.rglob("epoch=*.ckpt")  # Lightning's own
-    for file, limits in ((at_the_end, SECOND[:1]), (tmp_path / "end.ckpt", SECOND)):
-        for end, second in limits:
-            _, rest = fit(tmp_path / "rest", ckpt=file, **second | validation)
-            assert rest == whole[done:end], (file.name, second)
+    trainer.save_checkpoint(tmp_path / "first" / "end.ckpt")
+    for name, batches, second in SECOND:
+        (file,) = (tmp_path / "first").rglob(f"{name}.ckpt")
+        _, rest = fit(tmp_path / "rest", ckpt=file, **second)
+        assert rest == whole[done:batches], (file.name, second)
 
 
 class Numbers(ByPlace):

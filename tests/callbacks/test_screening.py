@@ -14,7 +14,7 @@ from prepare_helpers import Listed
 from trainer_helpers import Watch, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule, Source, Stream
-from visionthink_pl.data.source import Place
+from visionthink_pl.data.source import Position
 from visionthink_pl.families import Family
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
@@ -199,15 +199,45 @@ def test_the_first_ten_are_named_and_the_table_has_all(
     assert all(f"bad-{n}" in table for n in range(12))
 
 
+NONE_OFFERED = (
+    "no prompt of the first batch (2) offers a tool: on images so small the first view saves no "
+    "visual token, and they are shown in full at once"
+)
+
+
+@pytest.mark.parametrize(
+    ("sides", "options", "told", "why"),
+    [
+        ((28, 28, 28, 28), {}, [NONE_OFFERED], "one visual token, in half and in full"),
+        ((28, 112, 28, 28), {}, [], "one of the first two is large enough"),
+        ((28, 28, 28, 28), {"tools": []}, [], "none was wanted"),
+    ],
+)
+def test_a_fit_whose_images_are_too_small_for_a_second_look_is_told_so_once(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    sides: tuple[int, ...],
+    options: dict,
+    told: list[str],
+    why: str,
+) -> None:
+    rows = [replace(make_sample(size=(s, s)), id=str(row)) for row, s in enumerate(sides)]
+    data = PromptDataModule(Listed(rows), prompts_per_step=2, shuffle=False)
+    trainer = make_trainer(tmp_path, make_rollout(**options))
+    trainer.fit(make_module(kinds=("digit",)), datamodule=data)
+    assert trainer.global_step == 2
+    assert [line for line in caplog.messages if "offers a tool" in line] == told, why
+
+
 class Endless(Stream):
     """Samples without an end, every fifth without an answer."""
 
     kinds = ("digit",)
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        number = 0 if place is None else place["number"]
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        number = 0 if position is None else position["number"]
         while True:
             number += 1
             answer = "7" if number % 5 else ""
@@ -243,13 +273,13 @@ class Short(Stream):
     kinds = ("digit",)
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        for number in range(0 if place is None else place["number"], 5):
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        for number in range(0 if position is None else position["number"], 5):
             yield replace(make_sample(), id=f"{epoch}/{number}"), {"number": number + 1}
 
 
-@pytest.mark.parametrize(("done", "why"), [(1, "within"), (2, "at the end"), (3, "in the second")])
+@pytest.mark.parametrize(("done", "why"), [(2, "at the end of one"), (3, "in the second")])
 def test_epochs_of_a_stream_go_on_where_they_were(tmp_path: Path, done: int, why: str) -> None:
     first = fit(tmp_path, done, stream=Short())
     rest = fit(tmp_path, 5, checkpoint=tmp_path / f"{done}.ckpt", stream=Short())

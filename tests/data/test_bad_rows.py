@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from helpers import make_sample
 from visionthink_pl.data import BadRows, PromptDataModule, Source, usable
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.types import UnreadableSample, VQASample
 
 GOOD = make_sample()
 
@@ -102,9 +101,3 @@ def test_of_many_the_summary_names_the_first_and_the_table_all() -> None:
     with console.capture() as captured:
         console.print(bad.table())
     assert ", ".join(map(str, range(25))) in captured.get()
-
-
-def test_fewer_than_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="data.max_bad_rows: at least 0, not -1"):
-        PromptDataModule(max_bad_rows=-1)
-    assert PromptDataModule(max_bad_rows=None).max_bad_rows is None

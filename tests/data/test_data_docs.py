@@ -139,7 +139,7 @@ def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_not_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visionthink_pl.data.stream.LOOKED_AT", 1)
+    monkeypatch.setattr("visionthink_pl.data.stream.FIRST_ROWS", 1)
     (tmp_path / "a.jsonl").write_text('{"question": "a", "image": "b", "answer": "c"}\n{]\n')
     _, (row, _) = VQAStream(str(tmp_path / "a.jsonl"), ["k"]).read(None, 0, None)
     assert isinstance(row, UnreadableSample) and row.reason.startswith(documented(NO_JSON))

@@ -167,7 +167,6 @@ def test_length_and_index() -> None:
         ({"mix": {}}, "one above 0"),
         ({"mix": {"digit": 0}}, "one above 0"),
         ({"mix": {"digit": 1, "print": -1}}, "LookCloser.mix: counts"),
-        ({"length": 0}, "LookCloser.length: at least 1"),
     ],
 )
 def test_settings_that_cannot_work(setting: dict, message: str) -> None:

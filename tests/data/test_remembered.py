@@ -34,10 +34,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def memory(
-    folder: Path, rows: int = 4, judged_by: Any = None, options: Any = None, table: str = "table"
+    folder: Path, rows: int = 4, settings: Any = None, options: Any = None, table: str = "table"
 ) -> Remembered:
     origin = Origin(options or {"path": "p"}, (folder / table,), folder)
-    return Remembered(origin, rows, judged_by or {"most": 5})
+    return Remembered(origin, rows, settings or {"most": 5})
 
 
 def findings(folder: Path) -> list[Finding]:
@@ -56,7 +56,7 @@ def test_all_that_lasts_is_remembered_as_it_was(folder: Path) -> None:
     kept = findings(folder)
     memory(folder).write(kept)
     assert memory(folder).read() == [kept[0], kept[1], None, kept[3]]
-    assert [file.name for file in (folder / FOLDER).iterdir()] == [memory(folder)._places[0].name]
+    assert [file.name for file in (folder / FOLDER).iterdir()] == [memory(folder)._paths[0].name]
 
 
 def later(file: Path) -> None:
@@ -100,9 +100,9 @@ def test_what_changes_is_looked_at_again_and_no_more(
 # How the memory is asked for later, and why it must not answer.
 OTHERS = [
     ({"rows": 5}, "another number of rows"),
-    ({"judged_by": {"most": 6}}, "another limit"),
-    ({"judged_by": {"most": None}}, "no limit"),
-    ({"judged_by": {"most": 5, "tokenizer": "another"}}, "another tokenizer"),
+    ({"settings": {"most": 6}}, "another limit"),
+    ({"settings": {"most": None}}, "no limit"),
+    ({"settings": {"most": 5, "tokenizer": "another"}}, "another tokenizer"),
     ({"options": {"path": "p", "split": "train[:4]"}}, "another split"),
     ({"table": "a.jpg"}, "another table"),
 ]
@@ -217,7 +217,7 @@ def test_several_who_write_at_once_leave_one_whole_file(folder: Path) -> None:
 
 def test_one_file_a_source_however_often_its_settings_change(folder: Path) -> None:
     for most in range(5):
-        memory(folder, judged_by={"most": most}).write(findings(folder))
+        memory(folder, settings={"most": most}).write(findings(folder))
     assert len(list((folder / FOLDER).iterdir())) == 1
     memory(folder, options={"path": "another"}).write(findings(folder))
     assert len(list((folder / FOLDER).iterdir())) == 2

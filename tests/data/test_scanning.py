@@ -14,13 +14,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from table_helpers import write_jsonl, write_parquet
 from visionthink_pl.data import Columns, ImageFolder, LookCloser, Source, VQADataset, look_at
-from visionthink_pl.data.scanning import AT_ONCE
+from visionthink_pl.data.scanning import CHUNK
 from visionthink_pl.data.source import Look, stamp
 from visionthink_pl.images import ImageDecodeError, decode
 from visionthink_pl.types import UnreadableSample, VQASample
 
 
-@pytest.mark.parametrize("count", [0, 1, AT_ONCE, AT_ONCE + 1, 5 * AT_ONCE + 3])
+@pytest.mark.parametrize("count", [0, 1, CHUNK, CHUNK + 1, 5 * CHUNK + 3])
 def test_every_row_once_and_in_order(count: int) -> None:
     rows = [7 * row for row in range(count)]
     assert list(look_at(rows, lambda row: -row)) == [(row, -row) for row in rows]
@@ -28,8 +28,8 @@ def test_every_row_once_and_in_order(count: int) -> None:
 
 def test_several_threads_take_part() -> None:
     both = threading.Barrier(2, timeout=20)  # seconds; one thread alone would wait in vain
-    rows = [*range(2 * AT_ONCE)]
-    assert len(list(look_at(rows, lambda row: both.wait() if row % AT_ONCE == 0 else 0))) == 64
+    rows = [*range(2 * CHUNK)]
+    assert len(list(look_at(rows, lambda row: both.wait() if row % CHUNK == 0 else 0))) == 64
 
 
 def test_a_fault_of_a_source_comes_out_and_ends_the_rest() -> None:
@@ -41,8 +41,8 @@ def test_a_fault_of_a_source_comes_out_and_ends_the_rest() -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        list(look_at(range(1000 * AT_ONCE), look))
-    assert len(seen) < 1000 * AT_ONCE
+        list(look_at(range(1000 * CHUNK), look))
+    assert len(seen) < 1000 * CHUNK
 
 
 NOISE = Image.effect_noise((64, 48), 50).convert("RGB")

@@ -86,8 +86,8 @@ def test_reading_goes_on_exactly_where_it_stopped(
     path = any_path
     whole = numbers(stream(path).read(seed, 2, None))
     begun = list(islice(stream(path).read(seed, 2, None), drawn))
-    place = begun[-1][1] if begun else None
-    assert numbers(begun) + numbers(stream(path).read(seed, 2, place)) == whole
+    position = begun[-1][1] if begun else None
+    assert numbers(begun) + numbers(stream(path).read(seed, 2, position)) == whole
     assert sorted(whole) == list(range(ROWS))
 
 
@@ -129,7 +129,7 @@ def test_a_line_that_is_no_row_stops_a_stream_at_its_start_and_is_a_bad_row_late
     (tmp_path / "q.json").write_text("[{]")
     with pytest.raises(ConfigError, match="VQAStream.path: one of the first rows: "):
         stream(str(tmp_path / "q.json"))
-    monkeypatch.setattr("visionthink_pl.data.stream.LOOKED_AT", 2)
+    monkeypatch.setattr("visionthink_pl.data.stream.FIRST_ROWS", 2)
     found = [row for row, _ in stream(str(tmp_path / "q.jsonl")).read(None, 0, None)]
     assert [row.id for row in found] == ["row 0", "row 1", "row 2", "row 3"]
     assert [row.reason.partition(":")[0] for row in found[1:3]] == [
@@ -139,7 +139,6 @@ def test_a_line_that_is_no_row_stops_a_stream_at_its_start_and_is_a_bad_row_late
 
 
 REFUSED = [
-    ({"block": 0}, "VQAStream.block: at least 1, not 0"),
     ({"kinds": []}, "VQAStream.kinds: every kind"),
     ({"kinds": ["a", "b"]}, "VQAStream.kinds: every kind that columns.kind holds, or one kind"),
     ({"columns": Columns(answer="solution")}, "VQAStream.columns: answer: there is no column 'sol"),
@@ -154,8 +153,8 @@ def test_what_can_t_be_streamed_is_refused(path: str, options: Any, message: str
         VQAStream(**({"path": path, "kinds": ["vqa"]} | options))
 
 
-def batches(path: str, seed: int | None = 0, place: Any = None) -> StreamBatches:
-    return StreamBatches(stream(path), 4, seed, place)
+def batches(path: str, seed: int | None = 0, position: Any = None) -> StreamBatches:
+    return StreamBatches(stream(path), 4, seed, position)
 
 
 def drawn(found: Any) -> list[list[str]]:
@@ -173,9 +172,9 @@ def test_a_stream_of_fewer_rows_than_a_batch_is_refused_and_never_spins(path: st
         "data.prompts_per_step to 23 or less"
     )
     over = {"epoch": 0, "stream": list(stream(path).read(0, 0, None))[-1][1]}
-    for place in (None, over):
+    for position in (None, over):
         with pytest.raises(ConfigError, match=f"^{message}$"):
-            list(StreamBatches(stream(path), ROWS + 1, 0, place))
+            list(StreamBatches(stream(path), ROWS + 1, 0, position))
     assert len(list(StreamBatches(stream(path), ROWS, 0, None))) == 1
 
 
@@ -206,7 +205,7 @@ def test_each_rank_makes_its_share_and_passes_the_rest_by(
         parts = [share[number] for share in shares]
         assert [sample.id for part in parts for sample in part.samples] == ids_of(batch)
         assert [bad for part in parts for bad in part.unreadable] == batch.unreadable
-        assert all(part.place == batch.place for part in parts)
+        assert all(part.position == batch.position for part in parts)
     assert sum(len(batch.unreadable) for batch in whole) == 1
 
 
@@ -224,7 +223,7 @@ def used(loader: StreamBatches, count: int = 99) -> list[list[str]]:
     """The next batches of an epoch, each marked as used."""
     found = []
     for batch in islice(loader, count):
-        loader.place = batch.place
+        loader.position = batch.position
         found.append(batch)
     return drawn(found)
 
@@ -234,11 +233,13 @@ def test_each_epoch_has_an_order_of_its_own(path: str) -> None:
     epochs = [used(loader) for _ in range(3)]
     assert len({str(epoch) for epoch in epochs}) == 3
     assert epochs[0] == drawn(batches(path))
-    assert epochs[1][:2] == used(batches(path, place={"epoch": 0, "stream": at_the_end(path)}), 2)
+    assert epochs[1][:2] == used(
+        batches(path, position={"epoch": 0, "stream": at_the_end(path)}), 2
+    )
 
 
 def at_the_end(path: str) -> Any:
-    return list(batches(path))[-1].place["stream"]
+    return list(batches(path))[-1].position["stream"]
 
 
 def test_what_was_fetched_and_dropped_counts_for_nothing(path: str) -> None:
@@ -254,8 +255,8 @@ def test_what_was_fetched_and_dropped_counts_for_nothing(path: str) -> None:
 def test_a_resumed_loader_yields_what_was_left_and_then_epochs_anew(path: str, count: int) -> None:
     whole = batches(path)
     expected = [used(whole) for _ in range(2)]
-    place = list(batches(path))[count - 1].place
-    resumed = batches(path, place=place)
+    position = list(batches(path))[count - 1].position
+    resumed = batches(path, position=position)
     next(iter(resumed))  # fetched ahead, and dropped
     assert used(resumed) == expected[0][count:]
     assert used(resumed) == expected[1]

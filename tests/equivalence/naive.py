@@ -1,7 +1,8 @@
 """The oracle: one trajectory at a time, by plain calls of the model, everything computed anew.
 
 No caches between turns, no shared prompts, no packing, no features that are kept: each turn is
-generated from its whole history, and each trajectory is trained on in a pass of its own.
+generated from its whole history, and each trajectory is trained on in a pass of its own. What
+truncated sampling leaves is found anew each time, by transformers' own processors.
 """
 
 from collections.abc import Sequence
@@ -9,15 +10,25 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import (
+    DynamicCache,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
+from model_helpers import images_for_model
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import pick, uniforms
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
+
+NONE = Truncation()
 
 
 def forward(
@@ -25,6 +36,7 @@ def forward(
     trajectory: Trajectory,
     cache: DynamicCache | None = None,
     position_shift: int = 0,
+    truncation: Truncation = NONE,
 ) -> Tensor:
     """Log-probabilities at every place of a trajectory, shape (T, V).
 
@@ -32,52 +44,76 @@ def forward(
     """
     device = policy.base.device
     ids_1T = torch.tensor([trajectory.ids], device=device)
-    pixels = policy.family.pixels(trajectory.images).to(device)
     shifted = {}
     if position_shift:
         is_image_1T = ids_1T == policy.family.image_token_id
         positions = _positions(policy, trajectory).to(device)
-        shifted["position_ids"] = torch.where(is_image_1T, positions + position_shift, positions)
+        positions = torch.where(is_image_1T, positions + position_shift, positions)
+        shifted["position_ids"] = _for_model(positions)
     logits_TV = policy.base(
         input_ids=ids_1T,
-        pixel_values=pixels.values,
-        image_grid_thw=pixels.grid_thw,
-        mm_token_type_ids=(ids_1T == policy.family.image_token_id).int(),
+        **images_for_model(policy.family, ids_1T, trajectory.images),
         cache=cache,
         use_cache=cache is not None,
         **shifted,
     ).logits[0]
-    return distribution(policy, logits_TV)
+    return distribution(policy, logits_TV, truncation)
 
 
-def distribution(policy: Policy, logits: Tensor) -> Tensor:
-    masked = logits.masked_fill(policy.never_sampled_V, float("-inf"))
-    return torch.log_softmax(masked / policy.temperature, -1)
+def distribution(policy: Policy, logits_TV: Tensor, truncation: Truncation = NONE) -> Tensor:
+    masked_TV = logits_TV.masked_fill(policy.never_sampled_V, float("-inf"))
+    return truncated(masked_TV / policy.temperature, truncation).log_softmax(-1)
 
 
-def plain_logprobs(policy: Policy, trajectory: Trajectory, position_shift: int = 0) -> Tensor:
+def truncated(scores_TV: Tensor, truncation: Truncation) -> Tensor:
+    """-inf for what is left out, in the order of transformers' ``generate``."""
+    warpers = LogitsProcessorList()
+    if truncation.top_k > 0:
+        warpers.append(TopKLogitsWarper(truncation.top_k))
+    if truncation.top_p < 1:
+        warpers.append(TopPLogitsWarper(truncation.top_p))
+    if truncation.min_p > 0:
+        warpers.append(MinPLogitsWarper(truncation.min_p))
+    return warpers(None, scores_TV)
+
+
+def plain_logprobs(
+    policy: Policy,
+    trajectory: Trajectory,
+    position_shift: int = 0,
+    truncation: Truncation = NONE,
+) -> Tensor:
     """Log-probabilities of the generated ids, shape (K,)."""
-    logprobs_TV = forward(policy, trajectory, position_shift=position_shift)
+    logprobs_TV = forward(policy, trajectory, None, position_shift, truncation)
     places = [t for t, generated in enumerate(trajectory.generated_mask) if generated]
     return torch.stack([logprobs_TV[t - 1, trajectory.ids[t]] for t in places])
 
 
 def all_logprobs(
-    policy: Policy, trajectories: Sequence[Trajectory], position_shift: int = 0
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    position_shift: int = 0,
+    truncation: Truncation = NONE,
 ) -> Tensor:
     """The same of several trajectories, one after another."""
-    return torch.cat([plain_logprobs(policy, t, position_shift) for t in trajectories])
+    return torch.cat([plain_logprobs(policy, t, position_shift, truncation) for t in trajectories])
 
 
 @torch.no_grad()
 def generate_turn(
-    policy: Policy, trajectory: Trajectory, uniform_T: Tensor | None, max_new_tokens: int
+    policy: Policy,
+    trajectory: Trajectory,
+    uniform_T: Tensor | None,
+    max_new_tokens: int,
+    truncation: Truncation = NONE,
 ) -> tuple[list[int], list[float]]:
     """Generate one turn from the whole history: ids, and their log-probabilities."""
     cache = DynamicCache()
-    logprobs_V, device = forward(policy, trajectory, cache)[-1], policy.base.device
+    logprobs_V = forward(policy, trajectory, cache, truncation=truncation)[-1]
+    device = policy.base.device
     uniform_T = None if uniform_T is None else uniform_T.to(device)
-    position = int(_positions(policy, trajectory).max()) + 1
+    positions = _positions(policy, trajectory)
+    axes, position = len(positions), int(positions.max()) + 1
     ids: list[int] = []
     values: list[float] = []
     for step in range(max_new_tokens):
@@ -89,18 +125,23 @@ def generate_turn(
             break
         output = policy.base(
             input_ids=torch.tensor([[chosen]], device=device),
-            position_ids=torch.full((3, 1, 1), position + step, device=device),
+            position_ids=_for_model(torch.full((axes, 1, 1), position + step, device=device)),
             cache=cache,
             use_cache=True,
         )
-        logprobs_V = distribution(policy, output.logits[0, -1])
+        (logprobs_V,) = distribution(policy, output.logits[0, -1:], truncation)
     return ids, values
 
 
 def _positions(policy: Policy, trajectory: Trajectory) -> Tensor:
     ids_1T = torch.tensor([trajectory.ids])
-    grid_thw = policy.family.pixels(trajectory.images).grid_thw
-    return policy.family.positions(policy.base, ids_1T, torch.ones_like(ids_1T), grid_thw)
+    sizes = policy.family.pixels(trajectory.images).sizes
+    return policy.family.positions(policy.base, ids_1T, torch.ones_like(ids_1T), sizes)
+
+
+def _for_model(positions_ANT: Tensor) -> Tensor:
+    """As transformers takes them: an only axis is none."""
+    return positions_ANT if len(positions_ANT) > 1 else positions_ANT[0]
 
 
 def rollout(
@@ -137,7 +178,8 @@ def _converse(
     count = sampling.max_new_tokens
     for number in range(sampling.max_turns):
         uniform_T = None if greedy else uniforms(sampling.seed, f"{key}/{number}", count)
-        ids, values = generate_turn(policy, trajectory, uniform_T, count)
+        truncation = NONE if greedy else sampling.truncation
+        ids, values = generate_turn(policy, trajectory, uniform_T, count, truncation)
         finished = ids[-1] == policy.family.end_of_turn_id
         turn = Turn(ids, values, policy.family.decode(ids[:-1] if finished else ids))
         trajectory.turns.append(turn)

@@ -9,23 +9,24 @@ import torch
 from torch import Tensor
 
 from equivalence import naive
-from families_helpers import asks, few_ids
+from families_helpers import asks, family_of, few_ids
 from model_helpers import (
     adapted_policy,
     assert_reference_is_the_base,
     assert_same_gradients,
     generated_ids,
     gradients_of,
+    in_second_turns,
     sample_of_size,
     sampled_logprobs,
     weights,
 )
-from visionthink_pl.families import Embedded, Family, load_family
+from visionthink_pl.families import Embedded, Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.rollout.decoder import Decoder
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import Trajectory, VQASample
 
 pytestmark = pytest.mark.equivalence
@@ -62,15 +63,15 @@ def samples_of(case: str) -> list[VQASample]:
     return [sample_of_size(width, height) for width, height in CASES[case][1]]
 
 
-def roll(policy: Policy, case: str) -> list[Trajectory]:
-    engine = RolloutEngine(policy, conversation_of(policy, case), SAMPLING)
+def roll(policy: Policy, case: str, sampling: Sampling = SAMPLING) -> list[Trajectory]:
+    engine = RolloutEngine(policy, conversation_of(policy, case), sampling)
     groups = engine.rollout(samples_of(case), GROUP_SIZE, draw=0)
     return [t for group in groups for t in group.trajectories]
 
 
 @pytest.fixture(scope="module")
 def family(checkpoint: Path) -> Family:
-    return load_family(checkpoint)
+    return family_of(checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +87,17 @@ def rolled(shared_policy: Policy) -> dict[str, Rolled]:
     """Both cases, with what is asked of them checked."""
     out = {}
     for case in CASES:
-        paths: list[str] = []
+        paths: set[str] = set()
         with pytest.MonkeyPatch.context() as patch:
-            plain = Decoder._behind
+            plain = Policy.hidden
 
-            def behind(self, slots, seen, plain=plain, paths=paths) -> dict[str, Tensor]:
-                attention = plain(self, slots, seen)
-                paths.extend(attention)
-                return attention
+            def noted(*args, plain=plain, paths=paths, **attention) -> Tensor:
+                paths.update(attention)
+                return plain(*args, **attention)
 
-            patch.setattr(Decoder, "_behind", behind)
+            in_second_turns(patch, "hidden", noted)
             found = roll(shared_policy, case)
-        assert set(paths) == {case}
+        assert paths == {"cache", case}
         groups = naive.rollout(
             shared_policy,
             conversation_of(shared_policy, case),
@@ -168,6 +168,27 @@ def test_shared_prompts_give_the_same_logprobs_and_gradients(
     assert len(passes) == 1 + checkpointing  # once more backward
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_truncated_sampling_and_training_are_one_distribution(
+    policy: Policy, case: str, checkpointing: bool
+) -> None:
+    truncation = Truncation(top_k=4, top_p=0.9, min_p=0.1)  # of the six ids that there are
+    trajectories = roll(policy, case, replace(SAMPLING, truncation=truncation))
+    assert 0 < sum(t.high for t in trajectories) < len(trajectories)  # some of either
+    expected_K = naive.all_logprobs(policy, trajectories, truncation=truncation)
+    weighted(expected_K).backward()
+    expected = gradients_of(policy)
+    found_K = policy(trajectories)
+    torch.testing.assert_close(found_K, expected_K, atol=1e-5, rtol=0)
+    sampled_K = sampled_logprobs(policy, trajectories)
+    torch.testing.assert_close(found_K, sampled_K, atol=1e-5, rtol=0)
+    weighted(found_K).backward()
+    assert_same_gradients(gradients_of(policy), expected)
+    with torch.no_grad():
+        wrong_K = naive.all_logprobs(policy, trajectories)
+        assert (found_K - wrong_K).abs().max() > 0.1  # the control: among all ids
+
+
 def test_a_tower_that_trains_gets_its_gradients(
     policy: Policy, family: Family, rolled: dict[str, Rolled]
 ) -> None:
@@ -177,7 +198,8 @@ def test_a_tower_that_trains_gets_its_gradients(
         weighted(naive.all_logprobs(policy, trajectories)).backward()
         expected = gradients_of(policy)
         parts = {name for name, part in tower.named_children() if list(part.parameters())}
-        assert {name.split(".")[5] for name in expected if "visual" in name} == parts
+        below = [name.partition(f".{family.vision_tower}.")[2] for name in expected]
+        assert {name.split(".")[0] for name in below if name} == parts
         weighted(policy(trajectories)).backward()
         assert_same_gradients(gradients_of(policy), expected)
     finally:
@@ -194,8 +216,8 @@ def test_kept_features_are_those_of_each_image_alone(policy: Policy, family: Fam
         together = policy.features([*images, images[0]])
         assert together[0] is together[-1]
         for image, tokens in zip(images, together, strict=False):
-            pixels = family.pixels([image]).to(policy.base.device)
-            out = policy.base.get_image_features(pixels.values, pixels.grid_thw)
+            inputs = family.processor.image_processor(images=[image], return_tensors="pt")
+            out = policy.base.get_image_features(**inputs.to(policy.base.device))
             deep = [feature[0] for feature in out.get("deepstack_features", [])]
             assert len(deep) == (3 if family.model_type == "qwen3_vl" else 0)
             alone_LPD = torch.stack([out.pooler_output[0], *deep])
@@ -221,12 +243,8 @@ def test_negative_control_positions_of_the_second_turn_off_by_one(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     assert largest_difference(policy, case) < 1e-5
-    read = Decoder._read
-
-    def shifted(self, cache, rows, blocks, lengths, starts) -> list[int]:
-        return read(self, cache, rows, blocks, lengths, [s + (s > 0) for s in starts])
-
-    monkeypatch.setattr(Decoder, "_read", shifted)
+    positions = Policy.positions
+    in_second_turns(monkeypatch, "positions", lambda *args: positions(*args) + 1)
     assert largest_difference(policy, case) > 1e-3
 
 
@@ -253,21 +271,15 @@ def test_negative_control_deepstack(
     policy: Policy, rolled: dict[str, Rolled], monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     trajectories = rolled["mask"].found
-    embed, read = Policy.embed, Decoder._read
+    embed = Policy.embed
 
-    def wrongly(self, ids, visual) -> Embedded:
-        return WRONG[wrong](embed(self, ids, visual))
-
-    def in_second_turns(self, cache, rows, blocks, lengths, starts) -> list[int]:
-        with pytest.MonkeyPatch.context() as patch:
-            if any(lengths):
-                patch.setattr(Policy, "embed", wrongly)
-            return read(self, cache, rows, blocks, lengths, starts)
+    def wrongly(*args) -> Embedded:
+        return WRONG[wrong](embed(*args))
 
     with torch.no_grad():
         right_K = policy(trajectories)
         with monkeypatch.context() as patch:
             patch.setattr(Policy, "embed", wrongly)
             assert (policy(trajectories) - right_K).abs().max() > 1e-3
-    monkeypatch.setattr(Decoder, "_read", in_second_turns)
+    in_second_turns(monkeypatch, "embed", wrongly)
     assert largest_difference(policy, "mask") > 1e-3

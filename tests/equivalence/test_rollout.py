@@ -9,6 +9,8 @@ from torch import Tensor
 from equivalence import naive
 from model_helpers import (
     generated_ids,
+    in_second_turns,
+    look_every,
     make_conversation,
     rolled,
     sampled_logprobs,
@@ -17,7 +19,6 @@ from model_helpers import (
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, decoder, engine
-from visionthink_pl.rollout.decoder import Decoder
 from visionthink_pl.rollout.rows import DecodingRows
 from visionthink_pl.types import Group, Trajectory
 
@@ -65,7 +66,7 @@ def test_looking_seldom_at_who_has_ended_changes_nothing(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, check_every: int
 ) -> None:
     wanted = flat(rolled(policy))
-    monkeypatch.setattr(RolloutEngine, "_check_every", lambda self: check_every)
+    look_every(monkeypatch, check_every)
     assert_same(flat(rolled(policy)), wanted)
 
 
@@ -74,16 +75,18 @@ def test_how_much_is_read_at_once_changes_nothing(
     policy: Policy, monkeypatch: pytest.MonkeyPatch, tokens: int
 ) -> None:
     wanted = flat(rolled(policy))
-    reads, read_rows = [], Decoder._read_rows
+    shapes, hidden = [], Policy.hidden
 
-    def counted(self, cache, rows_R, blocks, *rest) -> list[int]:
-        reads.append(sum(len(block.ids) for block in blocks))
-        return read_rows(self, cache, rows_R, blocks, *rest)
+    def noted(self, ids_NT: Tensor, *rest, **attention) -> Tensor:
+        shapes.append(tuple(ids_NT.shape))
+        return hidden(self, ids_NT, *rest, **attention)
 
     monkeypatch.setattr(decoder, "READ", tokens)
-    monkeypatch.setattr(Decoder, "_read_rows", counted)
+    monkeypatch.setattr(Policy, "hidden", noted)
     assert_same(flat(rolled(policy)), wanted)
-    assert len(reads) > 3 and (tokens == 1 or max(reads) <= tokens)
+    reads = [(rows, length) for rows, length in shapes if length > 1]  # the others sample an id
+    assert len(reads) > 3
+    assert all(rows == 1 or rows * length <= tokens for rows, length in reads)
 
 
 @pytest.mark.parametrize("join", [0.0, 100.0])
@@ -133,12 +136,8 @@ def test_the_controls_below_start_from_agreement(policy: Policy) -> None:
 def test_negative_control_positions_of_the_second_turn_off_by_one(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Decoder._read
-
-    def shifted(self, cache, rows, blocks, lengths, starts) -> list[int]:
-        return read(self, cache, rows, blocks, lengths, [s + (s > 0) for s in starts])
-
-    monkeypatch.setattr(Decoder, "_read", shifted)
+    positions = Policy.positions
+    in_second_turns(monkeypatch, "positions", lambda *args: positions(*args) + 1)
     assert largest_difference(policy) > 1e-4
 
 
@@ -147,8 +146,8 @@ def test_negative_control_a_hole_that_is_looked_at(
 ) -> None:
     begin = DecodingRows.begin
 
-    def holed(self, rows: Tensor, lengths: Tensor, *rest) -> None:
-        begin(self, rows, lengths + 1, *rest)
+    def holed(self, rows: list[int], lengths: list[int], *rest) -> None:
+        begin(self, rows, [length + 1 for length in lengths], *rest)
 
     monkeypatch.setattr(DecodingRows, "begin", holed)
     assert largest_difference(policy) > 1e-4

@@ -168,15 +168,17 @@ def test_negative_control_grid_left_out(
 def test_negative_control_rows_that_see_what_comes_after(
     policy: Policy, trajectories: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unmasked(*args) -> attention.Continuations:
-        right = rows(*args)
-        return replace(right, mask_SL=torch.ones_like(right.mask_SL))
-
-    rows = attention._rows
+    def unmasked(*args) -> attention.Packing:
+        layout = attention.packing(*args)
+        for segment in layout.segments:
+            segment.rows[:] = [
+                replace(rows, mask_SL=torch.ones_like(rows.mask_SL)) for rows in segment.rows
+            ]
+        return layout
 
     with torch.no_grad():
         right_K = policy(trajectories)
-        monkeypatch.setattr(attention, "_rows", unmasked)
+        monkeypatch.setattr(packing, "packing", unmasked)
         assert (policy(trajectories) - right_K).abs().max() > 1e-4
 
 

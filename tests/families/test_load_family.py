@@ -21,8 +21,8 @@ from transformers import (
 
 from families_helpers import NAMES
 from trainer_helpers import make_module
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.families import FAMILIES, Qwen2_5VL, Qwen2VL, load_family
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.types import ConfigError
 
 STRANGER = """\
@@ -42,9 +42,9 @@ class Renamed(Qwen2_5VL):
     """Another class for the same checkpoints."""
 
 
-def test_each_checkpoint_has_its_family(checkpoint: Path) -> None:
-    name = json.loads((checkpoint / "config.json").read_text())["model_type"]
-    assert type(load_family(checkpoint)) is FAMILIES[name]
+def test_each_checkpoint_has_its_family(qwen_checkpoint: Path) -> None:
+    name = json.loads((qwen_checkpoint / "config.json").read_text())["model_type"]
+    assert type(load_family(qwen_checkpoint)) is FAMILIES[name]
     assert set(FAMILIES) == set(NAMES)
 
 
@@ -91,7 +91,7 @@ def test_code_of_a_checkpoint_runs_where_it_is_trusted_alone(
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_transformers_is_always_told_whether_to_trust(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+    qwen_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
 ) -> None:
     told: dict[str, list[object]] = {}
 
@@ -108,15 +108,15 @@ def test_transformers_is_always_told_whether_to_trust(
     spy(AutoProcessor, "from_pretrained")
     spy(AutoModelForImageTextToText, "from_config")
     spy(AutoModelForImageTextToText, "from_pretrained")
-    family = load_family(checkpoint, trust_remote_code=trusted)
-    family.skeleton(checkpoint)
-    family.load_model(checkpoint, torch.float32, "sdpa")
+    family = load_family(qwen_checkpoint, trust_remote_code=trusted)
+    family.skeleton(qwen_checkpoint)
+    family.load_model(qwen_checkpoint, torch.float32, "sdpa")
     assert len(told) == 4
     assert {value for values in told.values() for value in values} == {trusted}
 
 
-def test_weights_that_are_missing_are_not_made_up(checkpoint: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(checkpoint, tmp_path / "short")
+def test_weights_that_are_missing_are_not_made_up(qwen_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(qwen_checkpoint, tmp_path / "short")
     weights = load_file(folder / "model.safetensors")
     name = next(name for name in weights if name.endswith("layers.1.mlp.up_proj.weight"))
     del weights[name]
@@ -125,8 +125,8 @@ def test_weights_that_are_missing_are_not_made_up(checkpoint: Path, tmp_path: Pa
         load_family(folder).load_model(folder, torch.float32, "sdpa")
 
 
-def test_a_folder_without_processor(checkpoint: Path, tmp_path: Path) -> None:
-    shutil.copy(checkpoint / "config.json", tmp_path)
+def test_a_folder_without_processor(qwen_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copy(qwen_checkpoint / "config.json", tmp_path)
     with pytest.raises(ConfigError, match="has no processor"):
         load_family(tmp_path)
     with pytest.raises(ConfigError, match="model.pretrained: can't read a model config at"):

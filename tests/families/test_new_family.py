@@ -1,5 +1,6 @@
 """What the page on new families says is so."""
 
+import csv
 import json
 import re
 import shutil
@@ -14,9 +15,14 @@ from transformers import dynamic_module_utils
 
 from families_helpers import make_checkpoint, make_config, make_model, make_processor
 from model_helpers import adapted_policy, mixed_trajectories
+from trainer_helpers import SMALL_RUN, ByPlace
+from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.families import FAMILIES, Family, load_family
+from visionthink_pl.rewards import FormatReward
 
-PAGE = (Path(__file__).parents[2] / "docs" / "new-family.md").read_text(encoding="utf-8")
+TESTS = Path(__file__).parents[1]
+PAGE = (TESTS.parent / "docs" / "new-family.md").read_text(encoding="utf-8")
+CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 # Code that comes with a checkpoint.
 REMOTE = """\
@@ -48,6 +54,11 @@ def test_the_attributes_are_those_without_a_value() -> None:
     assert set(table("attribute")) == {n for n in Family.__annotations__ if not hasattr(Family, n)}
 
 
+def test_the_defaults_are_there() -> None:
+    assert all(hasattr(Family, name) for name in table("default"))
+    assert not set(table("default")) & Family.__abstractmethods__
+
+
 def test_the_families_are_those_that_are_there() -> None:
     assert table("`model_type`") == list(FAMILIES)
     for model_type, family in FAMILIES.items():
@@ -55,7 +66,7 @@ def test_the_families_are_those_that_are_there() -> None:
 
 
 def test_the_family_that_may_write_boxes() -> None:
-    _, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (code,) = (block for block in CODE if "WithBoxes" in block)
     names: dict[str, Any] = {}
     exec(code, names)
     masks = [load_family("embedded", family) for family in (None, names["WithBoxes"])]
@@ -89,7 +100,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_family_of_the_page_works_from_a_file_outside_the_package(
     stranger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (code,) = (block for block in CODE if "Stranger" in block)
     (config,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     module, name = yaml.safe_load(config)["model"]["family"].split(".")
     (tmp_path / f"{module}.py").write_text(code)
@@ -102,3 +113,26 @@ def test_the_family_of_the_page_works_from_a_file_outside_the_package(
     expected = adapted_policy(str(known), load_family(known))
     with torch.no_grad():
         assert torch.equal(policy(trajectories), expected(trajectories))
+
+
+@pytest.mark.integration
+def test_the_complete_file_trains_by_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else it does is tested with the same file, which lies among the tests."""
+    (code,) = (block for block in CODE if "PixtralLlava" in block)
+    assert code == (TESTS / "pixtral_llava.py").read_text(encoding="utf-8")
+    assert len(code.splitlines()) < 100
+    folder = make_checkpoint("pixtral_llava", tmp_path / "base")
+    (tmp_path / "my_llava.py").write_text(code)
+    model = f"model: {{pretrained: {folder}, family: my_llava.PixtralLlava}}\n"
+    (tmp_path / "small.yaml").write_text(SMALL_RUN + model)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))  # `python -m` does that
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    monkeypatch.setattr(FormatReward, "score", ByPlace.score)  # random weights are all wrong
+    assert main(["fit", "--config", "small.yaml"]) == 0
+    (file,) = tmp_path.rglob("metrics.csv")
+    with file.open() as lines:
+        (row,) = (r for r in csv.DictReader(lines) if r.get("loss/grad_norm"))
+    assert float(row["loss/grad_norm"]) > 0

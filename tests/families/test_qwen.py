@@ -23,8 +23,8 @@ MESSAGES = [
 
 
 @pytest.fixture(scope="module")
-def family(checkpoint: Path) -> Family:
-    return load_family(checkpoint)
+def family(qwen_checkpoint: Path) -> Family:
+    return load_family(qwen_checkpoint)
 
 
 def image(size: tuple[int, int]) -> Image.Image:
@@ -33,7 +33,7 @@ def image(size: tuple[int, int]) -> Image.Image:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_visual_tokens_are_those_of_the_pixels(family: Family, size: tuple[int, int]) -> None:
-    thw = family.pixels([image(size)]).grid_thw[0]
+    thw = family.pixels([image(size)]).sizes[0]
     assert family.visual_tokens(image(size)) == thw.prod().item() // 4  # merged two by two
 
 
@@ -43,7 +43,7 @@ def test_the_processor_s_own_limits_are_lifted(family: Family) -> None:
     for width, height in ((1, 1), (3, 2), (100, 80)):
         shown = image((width * side, height * side))
         assert family.visual_tokens(shown) == width * height
-    assert family.pixels([image((3 * side, 2 * side))]).grid_thw.tolist() == [[1, 4, 6]]
+    assert family.pixels([image((3 * side, 2 * side))]).sizes.tolist() == [[1, 4, 6]]
 
 
 def test_ids_are_those_of_the_processor(family: Family) -> None:
@@ -76,9 +76,9 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def published(checkpoint: Path) -> Family:
+def published(qwen_checkpoint: Path) -> Family:
     """With the added tokens that published tokenizers have, and a word that a user has added."""
-    family = load_family(checkpoint)
+    family = load_family(qwen_checkpoint)
     tokens = [AddedToken(name, special=flag, normalized=False) for name, flag in PUBLISHED.items()]
     family.tokenizer.add_tokens([*tokens, AddedToken("<place>", normalized=False)])
     return family
@@ -111,10 +111,10 @@ def test_names_of_added_tokens_are_words_among_random_ones(published: Family) ->
         assert published.decode(found) == text
 
 
-def test_what_the_tokenizer_cuts_or_fills_up_leaves_words_alone(checkpoint: Path) -> None:
-    family = load_family(checkpoint)
+def test_what_the_tokenizer_cuts_or_fills_up_leaves_words_alone(qwen_checkpoint: Path) -> None:
+    family = load_family(qwen_checkpoint)
     expected = family.tokenizer.encode("Which digit is on the small tag?")
-    family = load_family(checkpoint)
+    family = load_family(qwen_checkpoint)
     family.tokenizer("Which", truncation=True, max_length=2, padding="max_length")
     assert family.encode_words("Which digit is on the small tag?") == expected
 
@@ -129,8 +129,8 @@ def test_no_control_token_can_be_sampled(published: Family) -> None:
     assert torch.equal(few_V, never_V[:-6])
 
 
-def test_tags_of_turns_can_be_sampled_though_flagged_as_special(checkpoint: Path) -> None:
-    family = load_family(checkpoint)
+def test_tags_of_turns_can_be_sampled_though_flagged_as_special(qwen_checkpoint: Path) -> None:
+    family = load_family(qwen_checkpoint)
     names = ("<answer>", "</answer>", "<other>")
     family.tokenizer.add_tokens([AddedToken(name, special=True) for name in names])
     never_V = family.never_sampled(len(family.tokenizer))
@@ -142,13 +142,13 @@ def test_a_tokenizer_without_a_token(family: Family) -> None:
         family.token_id("<other>")
 
 
-def test_positions_are_the_model_s_own(family: Family, checkpoint: Path) -> None:
+def test_positions_are_the_model_s_own(family: Family, qwen_checkpoint: Path) -> None:
     side = SIDE[family.model_type]
     images = [image((4 * side, 3 * side)), image((2 * side, 2 * side))]
     ids = family.encode(family.render(MESSAGES, True), images)
     ids_1T = torch.tensor([ids])
-    thw = family.pixels(images).grid_thw
-    model = family.skeleton(checkpoint)  # positions need no weights
+    thw = family.pixels(images).sizes
+    model = family.skeleton(qwen_checkpoint)  # positions need no weights
     positions_3T = family.positions(model, ids_1T, torch.ones_like(ids_1T), thw)[:, 0]
     text_T = ids_1T[0] != family.image_token_id
     # Text goes on from the largest position so far, alike in all three axes ...

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from families_helpers import asks, few_ids
+from families_helpers import asks, few_ids, own_class
 from trainer_helpers import Plain, Watch, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.families import Family
 from visionthink_pl.losses import GRPOLoss
@@ -27,9 +27,8 @@ def test_three_steps(
     torch.manual_seed(0)  # the adapters start from it
     monkeypatch.setattr(Family, "never_sampled", few_ids)
     monkeypatch.setattr(Conversation, "call", asks)
-    module = make_module(
-        pretrained=str(checkpoint), loss=GRPOLoss(kl_coefficient=0.1), optimizer=AdamW(lr=1e-3)
-    )
+    base = {"pretrained": str(checkpoint), "family": own_class(checkpoint)}
+    module = make_module(**base, loss=GRPOLoss(kl_coefficient=0.1), optimizer=AdamW(lr=1e-3))
     watch, rollout = Watch(), make_rollout(max_new_tokens=16, group_size=4, filters=[])
     trainer = make_trainer(tmp_path, rollout, watch, precision=precision, log_every_n_steps=1)
     trainer.fit(module, datamodule=make_data(Plain(length=6)))
@@ -45,7 +44,7 @@ def test_three_steps(
     trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
     assert trained and all("lora_" in name for name in trained)
     assert all(p.abs().max() > 0 for name, p in trained.items() if "lora_B" in name)
-    fresh = make_module(pretrained=str(checkpoint))
+    fresh = make_module(**base)
     fresh.trainer = trainer
     fresh.configure_model()
     for name, parameter in fresh.named_parameters():

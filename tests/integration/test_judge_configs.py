@@ -98,6 +98,7 @@ def check_requests(server: JudgeServer) -> None:
         assert "resize_image" not in text and "<think>" not in text
 
 
+@pytest.mark.long
 def test_with_a_judge_in_this_process(desk: Path) -> None:
     (recipe,) = (r for r in RECIPES if "local" in r.stem)
     judge = write_tiny_judge(desk / "judge")

@@ -129,21 +129,21 @@ def test_the_page_names_each_of_them() -> None:
 
 @pytest.mark.parametrize("attribute", ["shortest_edge", "longest_edge"])
 def test_transformers_reads_the_limits_of_a_processor_by_these_names(
-    checkpoint: Path, attribute: str
+    qwen_checkpoint: Path, attribute: str
 ) -> None:
     from visionthink_pl.families import load_family
 
-    size = load_family(checkpoint).processor.image_processor.size
+    size = load_family(qwen_checkpoint).processor.image_processor.size
     assert attribute in size, f"transformers {version('transformers')}: size has no {attribute}"
 
 
 def test_transformers_keeps_language_model_tower_and_layers_where_they_were(
-    checkpoint: Path,
+    qwen_checkpoint: Path,
 ) -> None:
     from visionthink_pl.families import load_family
 
-    family = load_family(checkpoint)
-    model = family.skeleton(checkpoint)
+    family = load_family(qwen_checkpoint)
+    model = family.skeleton(qwen_checkpoint)
     names = {name for name, _ in model.named_modules()}
     needed = {"model.language_model", "model.language_model.layers.0.self_attn.q_proj"}
     needed |= {"model.language_model.rotary_emb", "model.language_model.norm"}

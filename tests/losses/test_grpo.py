@@ -8,7 +8,6 @@ import torch
 
 from visionthink_pl.losses import GRPOLoss, LossInputs
 from visionthink_pl.losses.grpo import kl_k3
-from visionthink_pl.types import ConfigError
 
 
 def inputs(
@@ -116,14 +115,6 @@ def test_gradient_of_an_unclipped_token_is_minus_its_advantage_over_both_counts(
     torch.testing.assert_close(
         batch.logprobs_K.grad, torch.tensor([-0.5, -0.5, 0.5], dtype=torch.float64)
     )
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"clip_low": 0}, {"clip_low": 1}, {"clip_high": 0}, {"kl_coefficient": -1}]
-)
-def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        GRPOLoss(**wrong)
 
 
 @pytest.mark.parametrize(

@@ -240,20 +240,12 @@ def test_steps_refuse_a_batch_without_rollouts(policy: Policy, step: str) -> Non
         getattr(module, step)(PromptBatch([]), 0)
 
 
-@pytest.mark.parametrize(
-    ("settings", "phrase"),
-    [
-        ({"micro_batch_size": 0}, "micro_batch_size"),
-        ({"std_floor": -1.0}, "std_floor"),
-        ({"pretrained": "no/such/folder/at/all"}, "model.pretrained"),
-    ],
-)
-def test_impossible_settings_stop_in_the_constructor(
-    settings: dict[str, object], phrase: str, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_is_not_there_stops_in_the_constructor(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ConfigError, match=phrase):
-        VisionThinkModule(**settings)
+    with pytest.raises(ConfigError, match="model.pretrained: can't read a model config at 'no/su"):
+        VisionThinkModule("no/such/folder/at/all")
 
 
 def trainer_of(**differs: Any) -> Any:
@@ -280,6 +272,10 @@ def test_deterministic_kernels_are_asked_for_where_they_are(
 
 
 REFUSED = [
+    (
+        {"precision": "bf16-true"},
+        "precision: 32-true or bf16-mixed, not bf16-true: what is trained",
+    ),
     ({"accelerator": object.__new__(MPSAccelerator)}, "accelerator: cpu or cuda, not MPSAccel"),
     ({"strategy": DDPStrategy(start_method="spawn")}, "strategy: ddp, whose start method is popen"),
     ({"strategy": DDPStrategy(start_method="fork")}, "in a notebook set trainer.devices to 1"),
@@ -292,6 +288,14 @@ REFUSED = [
 def test_trainers_that_cannot_work(differs: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         VisionThinkModule().check(trainer_of(**differs))
+
+
+def test_decay_needs_a_length_of_training() -> None:
+    cosine, endless = AdamW(schedule="cosine"), {"max_epochs": -1, "max_steps": -1}
+    with pytest.raises(ConfigError, match="model.optimizer.schedule: cosine needs an end of tra"):
+        VisionThinkModule(optimizer=cosine).check(trainer_of(**endless))
+    VisionThinkModule(optimizer=cosine).check(trainer_of(**endless | {"max_steps": 9}))
+    VisionThinkModule(optimizer=AdamW(schedule="constant")).check(trainer_of(**endless))
 
 
 @pytest.mark.parametrize("strategy", [DDPStrategy(), SingleDeviceStrategy("cpu")])

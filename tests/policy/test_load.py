@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from families_helpers import family_of, make_checkpoint
 from visionthink_pl.families import EMBEDDED, Family, load_family
 from visionthink_pl.policy import Lora, check_loadable
 from visionthink_pl.types import ConfigError
@@ -62,18 +64,23 @@ def test_a_checkpoint_with_a_sliding_window(family: Family, tmp_path: Path) -> N
         check_loadable(str(tmp_path), family, Lora())
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"dropout": 0.1}, "model.lora.dropout: must be 0"),
-        ({"r": 0}, "model.lora.r: at least 1"),
-        ({"alpha": 0}, "model.lora.alpha: at least 1"),
-        ({"targets": "("}, "is no regular expression"),
-    ],
-)
-def test_adapters_that_cannot_work(setting: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Lora(**setting)
+# What a config of Mistral's says of all layers at once, where it does not list them.
+WINDOWS = [({"sliding_window": 64}, True), ({"sliding_window": None}, False)]
+
+
+@pytest.mark.parametrize(("window", "refused"), WINDOWS)
+def test_one_window_for_all_layers(tmp_path: Path, window: dict, refused: bool) -> None:
+    folder = make_checkpoint("pixtral_llava", tmp_path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["text_config"] |= {"model_type": "mistral", **window}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ConfigError, match="sliding window alone") if refused else nullcontext():
+        check_loadable(str(folder), family_of(folder), Lora())
+
+
+def test_a_pattern_that_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"model.lora.targets: '\(' is no regular expression"):
+        Lora(targets="(")
 
 
 def test_a_folder_without_a_processor(tmp_path: Path) -> None:

@@ -172,7 +172,6 @@ def test_weights_that_are_quantised_already(family: Family, tmp_path: Path) -> N
 
 
 SETTINGS = {
-    "full": {"lora": None, "optimizer": AdamW(lr=1e-3)},
     "full, the tower too": {
         "lora": None,
         "train_vision_tower": True,
@@ -200,17 +199,11 @@ def test_a_resumed_run_is_the_rest_of_the_whole_one(tmp_path: Path, settings: di
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    "changed",
-    [Lora(r=8), Lora(r=4, alpha=8), Lora(r=4, quantization="nf4"), None],
-    ids=["rank", "scale", "4 bits", "all weights"],
-)
-def test_a_run_is_not_resumed_with_weights_that_mean_something_else(
-    tmp_path: Path, changed: Lora | None
-) -> None:
+def test_a_run_is_not_resumed_with_weights_that_mean_something_else(tmp_path: Path) -> None:
     fit(tmp_path, 1, lora=Lora(r=4))
-    with pytest.raises(ConfigError, match=r"ckpt_path: the checkpoint was trained with .*'model"):
-        fit(tmp_path / "rest", 2, tmp_path / "step=1.ckpt", lora=changed)
+    for changed in (Lora(r=8), Lora(r=4, alpha=8), Lora(r=4, quantization="nf4"), None):
+        with pytest.raises(ConfigError, match="ckpt_path: the checkpoint was trained with .*'mod"):
+            fit(tmp_path / "rest", 2, tmp_path / "step=1.ckpt", lora=changed)
 
 
 @pytest.mark.integration
@@ -243,8 +236,6 @@ def test_every_nth_layer_is_computed_again(family: Family) -> None:
 
 
 def test_settings_that_cannot_work() -> None:
-    with pytest.raises(ConfigError, match="gradient_checkpointing: at least 0, not -1"):
-        make_module(gradient_checkpointing=-1)
     with pytest.raises(ConfigError, match="model.train_vision_tower: only under full"):
         make_module(train_vision_tower=True)
     module = make_module(optimizer=AdamW(variant="paged_8bit"))

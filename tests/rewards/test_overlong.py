@@ -4,7 +4,7 @@ import pytest
 
 from helpers import make_group, make_trajectory
 from visionthink_pl.rewards import OverlongPenalty
-from visionthink_pl.types import ConfigError, Turn
+from visionthink_pl.types import Turn
 
 # tokens of each turn, and the score with 100 free, a buffer of 50 and a penalty of 0.5
 LENGTHS = [
@@ -25,16 +25,3 @@ def test_by_hand(turns: list[int], score: float) -> None:
     group = make_group([make_trajectory("7", said)])
     reward = OverlongPenalty(free_tokens=100, buffer_tokens=50, penalty=0.5)
     assert reward.score(group, {}) == [pytest.approx(score)]
-
-
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ((-1, 50, 1.0), "free_tokens"),
-        ((10, 0, 1.0), "buffer_tokens"),
-        ((10, 50, -0.1), "penalty"),
-    ],
-)
-def test_impossible_options(options: tuple[int, int, float], name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"OverlongPenalty\.{name}: at least"):
-        OverlongPenalty(*options)

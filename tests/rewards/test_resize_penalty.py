@@ -8,7 +8,6 @@ from helpers import direct, high, high_truncated, make_group, neither_not_offere
 from visionthink_pl.rewards import ResizePenalty, RuleAccuracy
 from visionthink_pl.rewards.base import Scores
 from visionthink_pl.rewards.resize_penalty import GroupCounts, count
-from visionthink_pl.types import ConfigError
 
 Choice = Literal["direct", "high"]
 
@@ -171,17 +170,3 @@ def test_penalty() -> None:
 
 def test_needs_who_says_what_is_correct() -> None:
     assert ResizePenalty.needs == (RuleAccuracy.name,)
-
-
-@pytest.mark.parametrize(
-    ("setting", "why"),
-    [
-        ({"theta": -0.1}, "a share is at least 0"),
-        ({"theta": 1.1}, "a share is at most 1"),
-        ({"margin": -1.0}, "a fraction is at least 0"),
-        ({"penalty": -0.1}, "a penalty is taken off already"),
-    ],
-)
-def test_settings_that_cannot_work(setting: dict[str, float], why: str) -> None:
-    with pytest.raises(ConfigError, match=next(iter(setting))):
-        ResizePenalty(**setting)  # type: ignore[arg-type]

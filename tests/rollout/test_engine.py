@@ -13,7 +13,8 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling, engine
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.rollout.decoder import Generated, Given
+from visionthink_pl.rollout.decoder import Given
+from visionthink_pl.rollout.rows import Generated
 from visionthink_pl.types import StopReason, Trajectory, VQASample
 
 UNFINISHED = "no end in sight"

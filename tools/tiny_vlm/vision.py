@@ -102,7 +102,7 @@ class LabelledImages(IterableDataset):
             pixels = self._family.pixels([image for image, _ in drawn])
             yield (
                 pixels.values,
-                pixels.grid_thw,
+                pixels.sizes,
                 torch.tensor([label for _, labels in drawn for label in labels]),
             )
 

@@ -145,7 +145,7 @@ class WarmUpBatches(IterableDataset):
             lengths = torch.tensor([len(e.ids) for e in examples])
             pixels = self._family.pixels([image for e in examples for image in e.images])
             labels = [e.label for e in examples]
-            yield (ids_NT, weights_NT, lengths, pixels.values, pixels.grid_thw), labels
+            yield (ids_NT, weights_NT, lengths, pixels.values, pixels.sizes), labels
 
 
 def warm_up(family: Family, model: nn.Module, phase: Phase) -> None:

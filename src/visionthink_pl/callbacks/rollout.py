@@ -16,11 +16,11 @@ from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, check_rewards
-from visionthink_pl.rollout import RolloutEngine
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.training import DropEmpty, Filter, GroupSelection
 from visionthink_pl.types import ConfigError, PromptBatch, RunStopped
-from visionthink_pl.types.limits import PositiveInt, limited
+from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, Share, TopP, limited
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 
@@ -34,6 +34,10 @@ class RolloutCallback(Callback):
     Args:
         group_size: G, rollouts of one prompt in training; at least 2.
         temperature: of sampling, above 0 (paper: 1.0).
+        top_k: sample from this many of the most likely ids; 0 for all. ``docs/sampling.md`` says
+            what this and the next two do to training.
+        top_p: sample from the fewest ids that have this share of the probability; 1 for all.
+        min_p: sample from ids at least so many times as likely as the likeliest; 0 for all.
         rewards: parts of the reward, in order; by default accuracy by rules, format, and the
             resize penalty as in Eq. 5.
         filters: what is left out of training once it has been scored and counted; by default
@@ -52,6 +56,9 @@ class RolloutCallback(Callback):
             int, Ge(2), "an advantage is measured against the rest of the group"
         ] = 8,
         temperature: Annotated[float, Gt(0), "evaluation is greedy anyway"] = 1.0,
+        top_k: NonNegativeInt = 0,
+        top_p: TopP = 1.0,
+        min_p: Share = 0.0,
         rewards: list[Reward] | None = None,
         filters: list[Filter] | None = None,
         max_draws: PositiveInt = 1,
@@ -64,7 +71,7 @@ class RolloutCallback(Callback):
         self.filters = [DropEmpty()] if filters is None else filters
         check_rewards(self.rewards)
         self.options = ConversationOptions(**conversation)
-        self.sampling = self.options.sampling(rows, seed)
+        self.sampling = self.options.sampling(rows, seed, Truncation(top_k, top_p, min_p))
         self.group_size, self.temperature, self.max_draws = group_size, temperature, max_draws
         self.draw = 0
         self.screening = Screening(self.options.max_prompt_tokens)
@@ -83,7 +90,8 @@ class RolloutCallback(Callback):
         distribution; this callback only says what it should be.
 
         Raises:
-            ConfigError: more than ``data.max_bad_rows`` are bad.
+            ConfigError: more than ``data.max_bad_rows`` are bad, or the model's family could never
+                be offered a tool.
         """
         assert isinstance(pl_module, VisionThinkModule)
         if pl_module.temperature != self.temperature:
@@ -92,6 +100,7 @@ class RolloutCallback(Callback):
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
         pl_module.parts = tuple(reward.name for reward in self.rewards)
+        conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
             with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
@@ -101,13 +110,9 @@ class RolloutCallback(Callback):
         if not isinstance(data, PromptDataModule):
             return
         if stage == "fit" or self._fit_follows:
-            self.screening.check(data, self.sampler.conversation(pl_module), trainer)
+            self.screening.check(data, conversation, trainer)
         if data.workers:
-            data.prepare = Preparation(self.sampler.conversation(pl_module), pl_module.family)
-
-    def engine(self, module: VisionThinkModule) -> RolloutEngine:
-        """The engine that this callback samples with, around the module's policy."""
-        return self.sampler.engine(module)
+            data.prepare = Preparation(conversation, pl_module.family)
 
     def fit_follows(self) -> None:
         """A validation comes first: the training rows are looked at before that, and before any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -47,6 +47,7 @@ class Screening:
         self.max_prompt_tokens = max_prompt_tokens
         self._checked: PromptDataModule | None = None
         self._met: set[tuple[str, str]] = set()  # in batches: stage and id
+        self._first = True  # no batch of training has been opened yet
 
     def check(
         self, data: PromptDataModule, conversation: Conversation, trainer: Trainer | None = None
@@ -151,8 +152,23 @@ class Screening:
             self._tell(stage, bad, trainer)
             self.bad.add(stage, bad)
         if stage == TRAIN:
+            self._warn_if_none_offered(openings, conversation, trainer)
             self._stop_if_too_many(trainer)
         return openings
+
+    def _warn_if_none_offered(
+        self, openings: Sequence[Opening], conversation: Conversation, trainer: Trainer
+    ) -> None:
+        """Of the first batch: where it is so with all, nothing is learnt of when to look."""
+        first, self._first = self._first, False
+        if not (first and openings and conversation.options.offered and trainer.is_global_zero):
+            return
+        if not any(opening.trajectory.tools_offered for opening in openings):
+            log.warning(
+                "no prompt of the first batch (%d) offers a tool: on images so small the first "
+                "view saves no visual token, and they are shown in full at once",
+                len(openings),
+            )
 
     def _tell(self, stage: str, bad: UnreadableSample, trainer: Trainer) -> None:
         """Name the first ones, each once."""

@@ -36,12 +36,12 @@ def undecoded(feature: Any) -> Any:
     if isinstance(feature, LargeList):
         return LargeList(undecoded(feature.feature))
     if isinstance(feature, dict):
-        return {name: undecoded(part) for name, part in feature.items()}
+        return {name: undecoded(field) for name, field in feature.items()}
     return feature
 
 
 def values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """The values of a column as Python has them; texts as of ``value``."""
+    """The values of a column as Python objects; texts are read as ``value`` reads them."""
     try:
         return array.to_pylist()
     except UnicodeDecodeError:
@@ -49,18 +49,21 @@ def values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def value(scalar: pa.Scalar, lazily: bool = False) -> Any:
-    """A value as Python has it; asked for ``lazily``, bytes are files, since the first few of an
-    image's say enough.
+    """A value as a Python object.
 
-    A text whose bytes are not UTF-8, which a file may hold, has surrogates for them: the row that
-    it stands in is a bad one then, and no other.
+    Bytes of a text that are not UTF-8 become surrogates, so that only the row of this text is a bad
+    row.
+
+    Args:
+        scalar: of Arrow.
+        lazily: return bytes as unread files, since the first bytes of an image are often enough.
     """
     if not scalar.is_valid:
         return None
     if isinstance(scalar, pa.StringScalar):
         return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
     if isinstance(scalar, pa.StructScalar):
-        return {name: value(part, lazily) for name, part in scalar.items()}
+        return {name: value(field, lazily) for name, field in scalar.items()}
     if isinstance(scalar, pa.ListScalar):
         return [value(one, lazily) for one in scalar]
     if lazily and isinstance(scalar, pa.BinaryScalar):
@@ -69,8 +72,8 @@ def value(scalar: pa.Scalar, lazily: bool = False) -> Any:
 
 
 class _File(io.RawIOBase):
-    """Bytes as a file, without a copy of them: what is not read stays on the disk. (Arrow's own
-    refuses to seek beyond its end, which Pillow does as it looks for the format.)"""
+    """Bytes as a file, without copying them: what is not read stays on the disk. (Arrow's own file
+    refuses to seek beyond its end, which Pillow does to find the format.)"""
 
     def __init__(self, content: memoryview) -> None:
         self._content, self._at = content, 0
@@ -81,10 +84,10 @@ class _File(io.RawIOBase):
     seekable = readable
 
     def readinto(self, into: Any) -> int:
-        part = self._content[self._at : self._at + len(into)]
-        into[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+        read = self._content[self._at : self._at + len(into)]
+        into[: len(read)] = read
+        self._at += len(read)
+        return len(read)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = (0, self._at, len(self._content))[whence] + offset
@@ -92,12 +95,12 @@ class _File(io.RawIOBase):
 
 
 def row_of(table: pa.Table, stored: Features | None, lazily: bool = False) -> dict[str, Any]:
-    """The row of a table of one.
+    """The only row of a table.
 
     Args:
         table: of one row.
-        stored: its columns as of ``undecoded``; ``None`` where they are not known.
-        lazily: bytes as files in which nothing has been read yet.
+        stored: features of its columns, as ``undecoded`` returns them; ``None`` if not known.
+        lazily: return bytes as files of which nothing has been read yet.
     """
     if lazily:
         row = {name: value(table[name][0], lazily) for name in table.column_names}
@@ -107,11 +110,11 @@ def row_of(table: pa.Table, stored: Features | None, lazily: bool = False) -> di
 
 
 class ArrowStream:
-    """A streamed table of Arrow batches, with the methods of ``IterableDataset`` that are used. By
-    itself that fails on a whole batch where one text of it is none.
+    """A streamed table of Arrow batches, with the methods of ``IterableDataset`` that are used.
+    ``IterableDataset`` itself fails on a whole batch if one of its texts is not UTF-8.
 
     Attributes:
-        features: by column, as of ``datasets``, where they are known.
+        features: of ``datasets``, by column; ``None`` if not known.
     """
 
     def __init__(self, rows: IterableDataset) -> None:
@@ -120,7 +123,7 @@ class ArrowStream:
         self._stored = None if rows.features is None else Features(undecoded(dict(rows.features)))
 
     def decode(self, enable: Literal[False]) -> ArrowStream:
-        """The same, since images are as they are stored."""
+        """This stream: its images are never decoded."""
         return self
 
     def select_columns(self, column_names: list[str]) -> ArrowStream:

@@ -10,20 +10,20 @@ from rich.table import Table
 from visionthink_pl.data.texts import not_unicode, printable
 from visionthink_pl.types import UnreadableSample, VQASample
 
-SHOWN = 20  # ids a reason
+MAX_IDS = 20  # that are listed for a reason
 
 
 class BadRow(ValueError):
-    """A row that is no sample; the message says why."""
+    """A row that can't become a sample; the message says why."""
 
 
 def bad_row(name: str, reason: str) -> UnreadableSample:
-    """A row that is left out, its id and the reason such that they can be written anywhere."""
+    """A row that is left out. Characters of its id and reason that can't be encoded are escaped."""
     return UnreadableSample(printable(name), printable(reason))
 
 
 def encodable(row: VQASample) -> VQASample | UnreadableSample:
-    """The row, or the bad row that it is for a text that can't be encoded."""
+    """The row, or a bad row if one of its texts can't be encoded."""
     texts = {"id": (row.id,), "question": (row.question,), "answer": row.answers}
     kinds = {"kind": (row.kind, *row.extra_kinds)}
     for role, values in (texts | kinds).items():
@@ -36,16 +36,15 @@ def encodable(row: VQASample) -> VQASample | UnreadableSample:
 def usable(
     row: VQASample | UnreadableSample, needs_answer: bool = True
 ) -> VQASample | UnreadableSample:
-    """The row, or the bad row that it is: for want of a question, of a kind or of an answer, or
-    for a text that can't be encoded.
+    """The row, or a bad row if its question, kind or answer is missing, or a text can't be encoded.
 
     Args:
-        row: as its source gave it.
+        row: as its source returned it.
         needs_answer: whether it will be scored.
     """
     if isinstance(row, UnreadableSample):
-        told = bad_row(row.id, row.reason)
-        return row if told == row else told
+        escaped = bad_row(row.id, row.reason)
+        return row if escaped == row else escaped
     row = encodable(row)
     if isinstance(row, UnreadableSample):
         return row
@@ -67,7 +66,7 @@ class BadRows:
         self._reasons: dict[tuple[str, str], str] = {}  # by stage and id
 
     def add(self, stage: str, row: UnreadableSample) -> None:
-        """Note a row that was met in ``stage``."""
+        """Record a bad row of ``stage``."""
         self._reasons.setdefault((stage, row.id), row.reason)
 
     def count(self, stage: str) -> int:
@@ -78,15 +77,14 @@ class BadRows:
         return len(self._reasons)
 
     def summary(self, stage: str) -> str:
-        """Of one stage, in one line: reasons, counts and the first ids, and what the first row's
-        reason says more."""
+        """One line about a stage: reasons, counts, the first ids, and details of the first row."""
         groups = [
             (reason, rows) for (where, reason), rows in self._grouped().items() if where == stage
         ]
         return "; ".join(f"{reason}: {len(rows)} ({_first(rows)})" for reason, rows in groups)
 
     def table(self) -> Table:
-        """A row a stage and reason, with how many and which: all of them."""
+        """One line for each stage and reason, with the number of rows and all their ids."""
         table = Table(title=f"Bad rows, left out: {len(self)}")
         for title in ("stage", "reason", "rows", "ids"):
             table.add_column(title, justify="right" if title == "rows" else "left")
@@ -95,7 +93,8 @@ class BadRows:
         return table
 
     def _grouped(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
-        """By stage and reason, without what comes after its colon: ids, and what comes there."""
+        """Ids and details by stage and reason. A reason ends at its first colon, where the details
+        begin."""
         groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         for (stage, name), reason in self._reasons.items():
             what, _, detail = reason.partition(":")
@@ -104,6 +103,6 @@ class BadRows:
 
 
 def _first(rows: Sequence[tuple[str, str]]) -> str:
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    more = f" and {len(rows) - MAX_IDS} more" if len(rows) > MAX_IDS else ""
     detail = f"; of the first: {rows[0][1]}" if rows[0][1] else ""
-    return ", ".join(name for name, _ in rows[:SHOWN]) + more + detail
+    return ", ".join(name for name, _ in rows[:MAX_IDS]) + more + detail

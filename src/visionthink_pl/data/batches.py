@@ -1,4 +1,4 @@
-"""Batches of sources and streams, prefetched; a stream's batch has the position behind it."""
+"""Prefetched batches of sources and streams. A batch of a stream holds the position after it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from visionthink_pl.data.ahead import Ahead, Workers
 from visionthink_pl.data.bad_rows import usable
 from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.prefetching import Prefetcher, Workers
 from visionthink_pl.data.share import ALL, Share
-from visionthink_pl.data.source import Place, Row, Source, Stream
+from visionthink_pl.data.source import Position, Row, Source, Stream
 from visionthink_pl.types import ConfigError, PromptBatch, UnreadableSample, VQASample
 
 
 class Ready(NamedTuple):
-    """A row with what a loader thread prepared of it.
+    """A row that a loader thread has prepared.
 
     Attributes:
-        row: as its source gave it; a sample's views may have been made.
-        pixels: as of ``PromptBatch``.
+        row: as its source returned it; a sample may have its views.
+        pixels: see ``PromptBatch``.
     """
 
     row: Row
@@ -34,20 +34,20 @@ class SourceRows:
 
     Args:
         source: of samples.
-        prepare: makes a sample ready.
-        workers: that do it.
+        prepare: prepares a sample.
+        workers: that prepare the samples.
     """
 
     def __init__(self, source: Source, prepare: Prepare, workers: Workers) -> None:
         self._source, self._prepare = source, prepare
-        self._ahead = Ahead(self._make, workers)
+        self._prefetcher = Prefetcher(self._make, workers)
 
     def __len__(self) -> int:
         return len(self._source)
 
-    def take(self, wanted: Sequence[int], then: Sequence[int]) -> list[Ready]:
-        """The rows ``wanted``; those ``then`` are prefetched. See ``Ahead.take``."""
-        return self._ahead.take(wanted, then)
+    def get(self, indices: Sequence[int], upcoming: Sequence[int]) -> list[Ready]:
+        """The rows at ``indices``; those at ``upcoming`` are prefetched. See ``Prefetcher.get``."""
+        return self._prefetcher.get(indices, upcoming)
 
     def _make(self, index: int) -> Ready:
         return made_ready(self._source[index], self._prepare)
@@ -57,8 +57,8 @@ class DrawnRows(SourceRows):
     """A data set for the loader that prefetches by the sampler's upcoming indices.
 
     Args:
-        source, prepare, workers: as of ``SourceRows``.
-        order: in which they are drawn.
+        source, prepare, workers: see ``SourceRows``.
+        order: in which rows are drawn.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DrawnRows(SourceRows):
         self._order = order
 
     def __getitems__(self, indices: Sequence[int]) -> list[Ready]:
-        return self.take(indices, self._order.upcoming())
+        return self.get(indices, self._order.upcoming())
 
 
 def made_ready(row: Row, prepare: Prepare) -> Ready:
@@ -77,11 +77,11 @@ def made_ready(row: Row, prepare: Prepare) -> Ready:
 
 
 def collate_prompts(ready: Sequence[Ready], needs_answer: bool = True) -> PromptBatch:
-    """One draw: the samples, and the bad rows.
+    """The samples and bad rows of one draw.
 
     Args:
-        ready: rows as they were made.
-        needs_answer: a row without an answer is a bad row, as everywhere but in prediction.
+        ready: prepared rows.
+        needs_answer: whether a row without an answer is a bad row: always, except in prediction.
     """
     checked = [usable(row, needs_answer) for row, _ in ready]
     return PromptBatch(
@@ -92,13 +92,13 @@ def collate_prompts(ready: Sequence[Ready], needs_answer: bool = True) -> Prompt
 
 
 def too_few(size: int, source: str, count: int, what: str) -> ConfigError:
-    """The error where no batch of ``size`` prompts would ever be full.
+    """The error if there are too few rows for a single batch.
 
     Args:
-        size: B.
-        source: what has too few.
+        size: B, prompts in a batch.
+        source: name of the source.
         count: how many it has.
-        what: name of that which is counted.
+        what: what is counted, such as "rows".
     """
     hint = f"; set data.prompts_per_step to {count} or less" if count else ""
     return ConfigError(
@@ -107,15 +107,15 @@ def too_few(size: int, source: str, count: int, what: str) -> ConfigError:
 
 
 class BatchesInOrder:
-    """A loader of a source as it stands, the remainder included.
+    """A loader of a source in its own order. The last batch may be smaller.
 
-    Every rank has as many batches as the others: the last may be empty on some.
+    All ranks have the same number of batches; the last one may be empty on some ranks.
 
     Args:
         rows: of the source.
         size: samples in a batch, over all ranks.
-        needs_answer: as of ``collate_prompts``.
-        share: which samples of a batch are this rank's.
+        needs_answer: see ``collate_prompts``.
+        share: which samples of a batch belong to this rank.
     """
 
     def __init__(self, rows: SourceRows, size: int, needs_answer: bool, share: Share) -> None:
@@ -127,35 +127,36 @@ class BatchesInOrder:
 
     def __iter__(self) -> Iterator[PromptBatch]:
         shares = [self._batch(start) for start in range(0, len(self._rows), self._size)]
-        for own, then in zip(shares, [*shares[1:], ()], strict=True):
-            yield collate_prompts(self._rows.take(own, then), self._needs_answer)
+        for own, upcoming in zip(shares, [*shares[1:], ()], strict=True):
+            yield collate_prompts(self._rows.get(own, upcoming), self._needs_answer)
 
     def _batch(self, start: int) -> Sequence[int]:
         return self._share.of(range(len(self._rows))[start : start + self._size])
 
 
 class StreamBatches:
-    """A loader of B prompts a batch; a last batch that would be smaller is left out.
+    """A loader of batches of B prompts. A last batch that would be smaller is left out.
 
-    Lightning fetches a batch ahead from what has no length, and may begin an epoch only to drop it,
-    so that where this loader stands says nothing: each batch has its own place, and what counts is
-    that of the last batch that was used. The next epoch is the one after it.
+    Lightning prefetches one batch from a loader without a length, and may start an epoch only to
+    drop it. The position of this loader is therefore not the position of the training. So each
+    batch holds its own position, and that of the last batch that was used counts. The next
+    iteration continues in the epoch after it.
 
     Args:
         stream: of samples.
         size: B.
-        seed: of the order; ``None`` takes the samples as they come.
-        place: of an earlier run, behind which to go on; where its epoch was over, the next one
+        seed: of the order; ``None`` keeps the order of the stream.
+        position: of an earlier run, after which to continue. If its epoch was over, the next epoch
             begins.
-        share: which samples of a batch are this rank's: those are made, the others passed by.
-        prepare: makes a sample ready.
-        workers: that do it.
+        share: which samples of a batch belong to this rank. Only these are made.
+        prepare: prepares a sample.
+        workers: that prepare the samples.
 
     Attributes:
-        place: behind the last batch that was used; to be set by who uses it.
+        position: after the last batch that was used. The user of the batches sets it.
 
     Raises:
-        ConfigError: while it is read: a whole epoch has fewer rows than a batch.
+        ConfigError: while it is read, if a whole epoch has fewer rows than a batch.
     """
 
     def __init__(
@@ -163,50 +164,50 @@ class StreamBatches:
         stream: Stream,
         size: int,
         seed: int | None,
-        place: Place | None,
+        position: Position | None,
         share: Share = ALL,
         prepare: Prepare = Ready,
         workers: Workers = Workers(0),  # noqa: B008 (it has no state)
     ) -> None:
         self._stream, self._size, self._seed, self._share = stream, size, seed, share
         self._prepare, self._workers = prepare, workers
-        self.place = self._restored = place
+        self.position = self._restored = position
 
     def __iter__(self) -> Iterator[PromptBatch]:
-        if self.place is None:
+        if self.position is None:
             yield from self._batches(0, None)
             return
         over = True
-        if self.place is self._restored:
-            for batch in self._batches(self.place["epoch"], self.place["stream"]):
+        if self.position is self._restored:
+            for batch in self._batches(self.position["epoch"], self.position["stream"]):
                 over = False
                 yield batch
         if over:
-            yield from self._batches(self.place["epoch"] + 1, None)
+            yield from self._batches(self.position["epoch"] + 1, None)
 
-    def _batches(self, epoch: int, place: Place | None) -> Iterator[PromptBatch]:
-        """Each behind the start of the next one."""
-        begun: list[Callable[[], Ready]] = []
-        behind: Place = {}
-        for makes, next_behind in self._whole_batches(epoch, place):
+    def _batches(self, epoch: int, position: Position | None) -> Iterator[PromptBatch]:
+        """The batches of an epoch. Before one is returned, the next one is started."""
+        started: list[Callable[[], Ready]] = []
+        after: Position = {}
+        for makes, next_after in self._whole_batches(epoch, position):
             own = [partial(self._make, make) for make in self._share.of(makes)]
-            next_begun = self._workers.begin(own)
-            if behind:
-                yield _batch(begun, behind)
-            begun, behind = next_begun, {"epoch": epoch, "stream": next_behind}
-        if behind:
-            yield _batch(begun, behind)
+            next_started = self._workers.start(own)
+            if after:
+                yield _batch(started, after)
+            started, after = next_started, {"epoch": epoch, "stream": next_after}
+        if after:
+            yield _batch(started, after)
 
     def _whole_batches(
-        self, epoch: int, place: Place | None
-    ) -> Iterator[tuple[list[Callable[[], Row]], Place]]:
+        self, epoch: int, position: Position | None
+    ) -> Iterator[tuple[list[Callable[[], Row]], Position]]:
         makes: list[Callable[[], Row]] = []
-        enough = place is not None
-        for make, behind in self._stream.unread(self._seed, epoch, place):
+        enough = position is not None
+        for make, after in self._stream.unread(self._seed, epoch, position):
             makes.append(make)
             if len(makes) == self._size:
                 enough = True
-                yield makes, behind
+                yield makes, after
                 makes = []
         if not enough:
             raise too_few(self._size, "the stream", len(makes), "rows")
@@ -215,7 +216,7 @@ class StreamBatches:
         return made_ready(make(), self._prepare)
 
 
-def _batch(begun: Sequence[Callable[[], Ready]], behind: Place) -> PromptBatch:
-    batch = collate_prompts([ready() for ready in begun])
-    batch.place = behind
+def _batch(started: Sequence[Callable[[], Ready]], after: Position) -> PromptBatch:
+    batch = collate_prompts([ready() for ready in started])
+    batch.position = after
     return batch

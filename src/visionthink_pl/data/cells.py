@@ -14,21 +14,21 @@ IMAGE_SLOT = "<image>"  # where an image stands in a question
 
 
 def value_of(row: Mapping[str, Any], column: str) -> Any:
-    """The value of a column, or of a field within one; ``None`` where there is none."""
+    """The value of a column, or of a field within one; ``None`` if there is none."""
     if column in row:
         return row[column]
     value: Any = row
-    for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+    for field in column.split("."):
+        value = value.get(field) if isinstance(value, Mapping) else None
     return value
 
 
 def number_slots(question: str, images: int) -> str:
-    """The question without its ``<image>``, since the image comes first; of several images each
-    ``<image>`` becomes ``<image 1>`` and so on, so that the text still says which it means.
+    """The question without its ``<image>``, since the image comes first. With several images the
+    marks become ``<image 1>`` and so on, so that the text still refers to the right image.
 
     Raises:
-        BadRow: there are some, but not as many as images.
+        BadRow: there are marks, but not as many as images.
     """
     slots = question.count(IMAGE_SLOT)
     if slots not in (0, images):
@@ -40,11 +40,11 @@ def number_slots(question: str, images: int) -> str:
 
 
 def answer_texts(value: Any) -> tuple[str, ...]:
-    """The ground truths that a cell holds, at least one: each once, first that which is given most
-    often, of equals the first. What is blank or null is an empty one.
+    """The ground truths in a cell, at least one, each once: the most frequent first, and equally
+    frequent ones in their order. A blank or null value becomes an empty text.
 
     Raises:
-        BadRow: it is neither a text nor a finite number, nor a list of these.
+        BadRow: the cell holds neither a text nor a finite number, nor a list of these.
     """
     texts = [answer_text(one) for one in (value if isinstance(value, list) else [value])]
     given = Counter(text if text.strip() else "" for text in texts)
@@ -52,10 +52,10 @@ def answer_texts(value: Any) -> tuple[str, ...]:
 
 
 def answer_text(value: Any) -> str:
-    """One answer as text, empty where there is none.
+    """One answer as text, empty if there is none.
 
     Raises:
-        BadRow: it is neither a text nor a finite number.
+        BadRow: the value is neither a text nor a finite number.
     """
     if is_number(value):
         return numeral(value)
@@ -66,7 +66,7 @@ def kind_of(value: Any) -> str:
     """A kind as text.
 
     Raises:
-        BadRow: there is none, or it is neither a text, a number nor a truth value.
+        BadRow: there is no kind, or it is neither a text, a number nor a truth value.
     """
     if empty(value):
         raise BadRow("no kind")
@@ -76,10 +76,10 @@ def kind_of(value: Any) -> str:
 
 
 def text_of(value: Any, role: str) -> str:
-    """A text, empty where there is none.
+    """The value if it is a text, or an empty text for null.
 
     Raises:
-        BadRow: it is something else; ``role`` says what it was to be.
+        BadRow: it is something else; the error names its ``role``.
     """
     if value is not None and not isinstance(value, str):
         raise BadRow(f"{role} is no text: {shown(value)}")
@@ -87,7 +87,8 @@ def text_of(value: Any, role: str) -> str:
 
 
 def values_of(row: Mapping[str, Any], columns: str | list[str] | None) -> list[Any]:
-    """The values of one column that may hold a list, or of several; a single empty one is none."""
+    """The values of one column, which may hold a list, or of several columns. A single column
+    without a value gives none."""
     if isinstance(columns, str):
         value = value_of(row, columns)
         return value if isinstance(value, list) else [] if empty(value) else [value]
@@ -95,10 +96,11 @@ def values_of(row: Mapping[str, Any], columns: str | list[str] | None) -> list[A
 
 
 def empty(value: Any) -> bool:
-    """Whether a cell holds nothing: null or blank text."""
+    """Whether a cell is empty: null or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def without_end(values: list[Any]) -> list[Any]:
-    """The values up to the last that is not empty: a gap keeps its place, and so its letter."""
+    """The values without empty ones at the end. Empty values between others stay, so that letters
+    do not shift."""
     return values[: max((i for i, value in enumerate(values, 1) if not empty(value)), default=0)]

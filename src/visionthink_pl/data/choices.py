@@ -13,7 +13,7 @@ LETTERS = "ABCDEFGHIJ"  # the letters that the rule for choices knows
 
 
 def with_options(question: str, options: Sequence[str]) -> str:
-    """The question with its options under it, a lettered line each."""
+    """The question followed by its options, one lettered line each."""
     lines = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)]
     return "\n".join([question, *lines])
 
@@ -23,13 +23,13 @@ def right_option(options: Sequence[str], answer: object) -> str:
 
     Args:
         options: their texts, in order.
-        answer: an index counted from 0, an option's text, or its letter (``B``, ``b``, ``(B)``);
-            ``None`` or blank where there is none; a list of one of these, or of several that mean
-            the same option.
+        answer: an index counted from 0, an option's text or its letter (``B``, ``b``, ``(B)``);
+            ``None`` or blank if there is no answer; or a list of these that all refer to the same
+            option.
 
     Raises:
-        BadRow: too few options or too many, an empty one, or the answer names none of them, or
-            two.
+        BadRow: there are too few or too many options, one is empty, or the answer refers to none
+            of them or to two.
     """
     if not 2 <= len(options) <= len(LETTERS):
         raise BadRow(f"wrong number of options: {len(options)}; from 2 to {len(LETTERS)}")
@@ -39,22 +39,22 @@ def right_option(options: Sequence[str], answer: object) -> str:
     given = [one for one in (answer if isinstance(answer, list) else [answer]) if not empty(one)]
     if not given:
         return ""
-    meant = [_named(options, one) for one in given]
-    named = set().union(*meant)
-    if len(named) != 1 or not all(meant):
-        found = "no option" if not all(meant) else "two options"
+    possible = [_indices(options, one) for one in given]
+    named = set().union(*possible)
+    if len(named) != 1 or not all(possible):
+        found = "no option" if not all(possible) else "two options"
         raise BadRow(f"answer names {found}: {shown(answer)} of {', '.join(map(repr, options))}")
     (index,) = named
     return f"{LETTERS[index]}. {options[index]}"
 
 
-def _named(options: Sequence[str], answer: object) -> set[int]:
-    """Indices of the options that an answer may mean."""
+def _indices(options: Sequence[str], answer: object) -> set[int]:
+    """Indices of the options that an answer may refer to."""
     indices = range(len(options))
     if is_number(answer):
         by_index = {index for index in indices if index == answer}
         answer = numeral(answer)
-        if by_index or not answer.partition(".")[2].strip("0"):  # what is whole is an index
+        if by_index or not answer.partition(".")[2].strip("0"):  # a whole number is an index
             return by_index
     text = str(answer).strip()
     by_text = {index for index in indices if options[index].strip() == text}

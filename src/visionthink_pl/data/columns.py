@@ -25,7 +25,7 @@ from visionthink_pl.data.cells import (
 )
 from visionthink_pl.data.choices import right_option, with_options
 from visionthink_pl.data.declared import declared
-from visionthink_pl.data.image_files import URL, image_file, not_text
+from visionthink_pl.data.image_files import URL, image_file, text_for_bytes
 from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.other_columns import is_plain, without_decimals
 from visionthink_pl.data.texts import shown
@@ -37,18 +37,18 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 class Columns:
     """Which column holds what. ``info.use_tool`` is the field ``use_tool`` of the struct ``info``.
 
-    Columns that are not named here are handed on to rewards and tools as the sample's ``extra``,
-    but for those that hold bytes, images, audio or video.
+    Columns that are not named here are passed to rewards and tools as the sample's ``extra``,
+    except for those that hold bytes, images, audio or video.
 
     Args:
         question: text.
         images: an image or a list of images, each as bytes, a struct of bytes and path, or a path;
             or several such columns, some of which a row may leave empty.
-        answer: text, a number, or a list of these, each of which is right; null where there is
-            none, which only ``predict`` can do without.
-        choices: a list of options, or one column an option, of which the last ones may be empty,
-            null or blank. A row without options is an open question.
-        id: what names the row in reports; by default ``row`` and its number from 0.
+        answer: text, a number, or a list of these, each of which is right; null if the table has
+            no answers, which only ``predict`` allows.
+        choices: a list of options, or one column for each option, of which the last ones may be
+            empty, null or blank. A row without options is an open question.
+        id: name of the row in reports; by default ``row`` and its number from 0.
         kind: what metrics are split by.
         needs_second_look: true or false, for metrics only.
     """
@@ -67,30 +67,30 @@ class Columns:
         return [name for value in vars(self).values() for name in _listed(value)]
 
     def check(self, features: Mapping[str, Any], option: str) -> None:
-        """Refuse columns that the table lacks, and fields that their columns lack.
+        """Check that the table has all named columns and fields.
 
         Args:
-            features: by column, as of ``datasets``; ``None`` where what it holds is not known.
-            option: where the columns were set.
+            features: of ``datasets``, by column; ``None`` for a column of unknown type.
+            option: where the columns were set, for errors.
 
         Raises:
-            ConfigError: there is none of that name.
+            ConfigError: a column or field is missing, or its type is ``Json`` of ``datasets``.
         """
         for role, value in vars(self).items():
             for column in _listed(value):
-                if lacking := _lacking(features, column, set(self.names)):
-                    raise ConfigError(f"{option}: {role}: {lacking}")
+                if problem := _missing(features, column, set(self.names)):
+                    raise ConfigError(f"{option}: {role}: {problem}")
         self.refuse_json(features, option)
 
     def refuse_json(self, features: Mapping[str, Any], option: str) -> None:
-        """Refuse texts and numbers of which nobody can tell any more which they are.
+        """Refuse columns that do not distinguish texts from numbers, where this matters.
 
         Args:
-            features: as of ``check``.
-            option: as of ``check``.
+            features: see ``check``.
+            option: see ``check``.
 
         Raises:
-            ConfigError: a column that holds them is of the type ``Json`` of ``datasets``.
+            ConfigError: the type of such a column is ``Json`` of ``datasets``.
         """
         for role in ("question", "answer", "choices", "id", "kind"):
             for column in _listed(getattr(self, role)):
@@ -111,14 +111,14 @@ class RowReader:
 
     Args:
         columns: which column holds what.
-        kind: of rows, where no column holds it.
-        image_folder: what relative paths of images are relative to.
-        features: by column, as of ``datasets``, where they are known: kinds and answers are read
-            as of their types.
+        kind: of all rows, if no column holds it.
+        image_folder: folder that relative paths of images are relative to.
+        features: of ``datasets``, by column, if known; kinds and answers are read according to
+            their types.
 
     Attributes:
-        needed: columns that the sample is made of, without its ``extra``.
-        used: those, and the columns of ``extra``; the others need not be read.
+        needed: columns that a sample is made of, without those of its ``extra``.
+        used: needed columns and those of ``extra``; others need not be read.
 
     Raises:
         ConfigError: ``image_folder`` is a URL.
@@ -141,25 +141,25 @@ class RowReader:
         self.used = [n for n in features if n in self.needed or n not in self._not_extra]
 
     def read(
-        self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any] = decode
+        self, name: str, row: Mapping[str, Any], open_image: Callable[[ImageSource], Any] = decode
     ) -> VQASample | UnreadableSample:
-        """The sample that a row holds, or why it holds none.
+        """The sample of a row, or a bad row.
 
         Args:
             name: the sample's id.
-            row: values by column, images not decoded.
-            see: what makes its images.
+            row: values by column, with undecoded images.
+            open_image: makes an image of what is stored.
         """
         try:
-            return encodable(self._sample(name, row, see))
+            return encodable(self._sample(name, row, open_image))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(name, str(error))
 
     def _sample(
-        self, name: str, row: Mapping[str, Any], see: Callable[[ImageSource], Any]
+        self, name: str, row: Mapping[str, Any], open_image: Callable[[ImageSource], Any]
     ) -> VQASample:
         columns = self._columns
-        images = tuple(map(see, self._images(row)))
+        images = tuple(map(open_image, self._images(row)))
         question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
         if not question:
             raise BadRow("empty question")
@@ -205,7 +205,7 @@ class RowReader:
         return map(self._file, values)
 
     def _file(self, value: object) -> ImageSource:
-        """The source to decode: bytes, or the path to them."""
+        """What an image is decoded from: bytes, or the path of a file."""
         if isinstance(value, Mapping):
             value = _stored(value)
         if empty(value):
@@ -218,19 +218,19 @@ class RowReader:
 
 
 def _stored(image: Mapping[str, Any]) -> Any:
-    """The stored image: its bytes, or else its path."""
+    """The stored image: its bytes, or its path if there are none."""
     if image and not image.keys() & {"bytes", "path"}:
         fields = ", ".join(map(str, image))
         raise BadRow(f"no image: a struct of {fields}; of bytes and path is expected")
     data = image.get("bytes")
     if isinstance(data, str):
-        raise not_text(data)
+        raise text_for_bytes(data)
     return image.get("path") if data is None else data
 
 
-def _lacking(features: Mapping[str, Any], column: str, named: Set[str]) -> str | None:
-    """Why a table has no such column, or no such field within one; those that are ``named`` already
-    are not proposed in its place."""
+def _missing(features: Mapping[str, Any], column: str, named: Set[str]) -> str | None:
+    """What is wrong if the table has no such column or field. Those that are ``named`` already are
+    not suggested."""
     top, *fields = column.split(".")
     if column in features:
         return None
@@ -238,15 +238,15 @@ def _lacking(features: Mapping[str, Any], column: str, named: Set[str]) -> str |
         near = misspelling_of(top, tuple(name for name in features if name not in named))
         hint = f"; did you mean {near!r}?" if near else ""
         return f"there is no column {column!r}; the columns are {', '.join(features)}{hint}"
-    part = features[top]
+    feature = features[top]
     for field in fields:
-        if isinstance(part, Value) and part.dtype != "null":
+        if isinstance(feature, Value) and feature.dtype != "null":
             return f"there is no field {field!r} in {column!r}: {top!r} is no struct"
-        if not isinstance(part, Mapping):
-            return None  # only its rows can tell
-        if field not in part:
-            return f"there is no field {field!r} in {column!r}; the fields are {', '.join(part)}"
-        top, part = field, part[field]
+        if not isinstance(feature, Mapping):
+            return None  # its fields are not known
+        if field not in feature:
+            return f"there is no field {field!r} in {column!r}; the fields are {', '.join(feature)}"
+        top, feature = field, feature[field]
     return None
 
 

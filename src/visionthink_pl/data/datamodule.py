@@ -7,7 +7,6 @@ from typing import Any, Literal
 from lightning import LightningDataModule, Trainer
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from visionthink_pl.data.ahead import Workers
 from visionthink_pl.data.batches import (
     BatchesInOrder,
     DrawnRows,
@@ -19,6 +18,7 @@ from visionthink_pl.data.batches import (
     too_few,
 )
 from visionthink_pl.data.order import PromptOrder
+from visionthink_pl.data.prefetching import Workers
 from visionthink_pl.data.share import ALL, Share
 from visionthink_pl.data.source import PromptSource, Source, Stream
 from visionthink_pl.types import ConfigError
@@ -32,25 +32,25 @@ class PromptDataModule(LightningDataModule):
 
     Args:
         train: source of training prompts, or a stream of them.
-        validation: source for validation, in order; also used by test and predict unless they
-            have their own.
+        validation: source for validation, read in order. Test and predict use it too, unless they
+            have a source of their own.
         test: source for ``test``.
         predict: source for ``predict``.
         prompts_per_step: B, prompts in a rollout batch. A last batch that would be smaller is
             left out of the epoch.
-        validation_prompts: prompts in a batch of validation, test and predict; the remainder is
-            kept.
-        shuffle: shuffle the training prompts anew each epoch; ``false`` takes them in order.
+        validation_prompts: prompts in a batch of validation, test and predict; a last, smaller
+            batch is kept.
+        shuffle: shuffle the training prompts again in each epoch; ``false`` keeps their order.
         seed: of the shuffle.
-        max_bad_rows: more rows of ``train`` that are bad stop the run: before training, when all
-            rows are looked at; while it trains, where an image can't be decoded after all, or
-            rows come from a stream. ``null`` looks at none beforehand and never stops.
+        max_bad_rows: the run stops if ``train`` has more bad rows than this: before training, when
+            all rows are checked, or during training, if an image can't be decoded or the rows come
+            from a stream. ``null`` checks no rows before training and never stops the run.
         workers: threads that decode, resize and process the images of the next batch while the
-            policy trains on this one; 0 leaves all that to the batch's own turn. Each image
-            takes up to 40 MB of memory while it waits.
+            policy trains on the current one; with 0 each batch is prepared when it is drawn. A
+            prepared image takes up to 40 MB of memory until it is used.
 
     Attributes:
-        prepare: what they do beyond reading a sample; ``RolloutCallback`` knows.
+        prepare: what the threads do with a sample after reading it; ``RolloutCallback`` sets it.
     """
 
     @limited("data")
@@ -83,35 +83,35 @@ class PromptDataModule(LightningDataModule):
         self.shuffle, self.seed = shuffle, seed
         self._train_loader: StatefulDataLoader | StreamBatches | None = None
         self._restored: dict[str, Any] | None = None
-        # The loader's places before and behind the batch under way.
+        # The loader's positions before and after the batch that is being trained on.
         self._before: dict[str, Any] | None = None
-        self._now: dict[str, Any] | None = None
-        self._under_way = False
+        self._after: dict[str, Any] | None = None
+        self._in_use = False
 
     def state_dict(self) -> dict[str, Any]:
         if self._train_loader is None:
             return {}
-        if self._under_way:
+        if self._in_use:
             return {"train": self._before}
         if isinstance(self._train_loader, StreamBatches):
-            return {"train": self._now}
+            return {"train": self._after}
         return {"train": self._train_loader.state_dict()}
 
     def used(self) -> None:
-        """The training batch under way has been trained on. Until then a resumed run begins with
-        it, whenever a checkpoint is written."""
-        self._under_way = False
+        """The current batch has been trained on. A checkpoint that was written before makes a
+        resumed run begin with this batch."""
+        self._in_use = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Comes before the loader is made. What Lightning itself keeps of a loader's place is
-        dropped from checkpoints (``checkpoint.forget_loader``)."""
+        """Is called before the loader is made. The loader state that Lightning itself stores is
+        removed from checkpoints (``module/checkpoints.py``)."""
         self._restored = state_dict.get("train")
 
     def source(self, stage: Stage) -> PromptSource:
         """The source of one stage.
 
         Raises:
-            ConfigError: it has none.
+            ConfigError: the stage has none.
         """
         source = self._sources[stage]
         if source is None:
@@ -123,11 +123,11 @@ class PromptDataModule(LightningDataModule):
         return ALL if self.trainer is None else Share.of_rank(self.trainer)
 
     def check(self, stage: Stage, trainer: Trainer) -> None:
-        """Refuse what a stage can't do, before any weights are loaded.
+        """Check a stage before any weights are loaded.
 
         Raises:
-            ConfigError: it has no source, would train on a stream without an end, or on more ranks
-                than a batch has prompts.
+            ConfigError: it has no source, it would train on a stream without ``max_steps``, or
+                there are more ranks than prompts in a batch.
         """
         if self.prompts_per_step < trainer.world_size:
             raise ConfigError(
@@ -146,10 +146,10 @@ class PromptDataModule(LightningDataModule):
             self.check("train", self.trainer)
 
     def check_loader(self) -> None:
-        """Refuse a training loader that Lightning has put another sampler into.
+        """Refuse a training loader whose sampler Lightning has replaced.
 
         Raises:
-            ConfigError: each rank would draw prompts that are not its share of a batch.
+            ConfigError: it was replaced, so that ranks would not draw their shares of a batch.
         """
         trainer = self.trainer
         if trainer is not None and trainer.train_dataloader is not self._train_loader:
@@ -159,13 +159,13 @@ class PromptDataModule(LightningDataModule):
 
     @property
     def batches(self) -> int | None:
-        """Training batches of an epoch; ``None`` where nobody knows."""
+        """Training batches in an epoch; ``None`` for a stream."""
         source = self.source("train")
         return len(source) // self.prompts_per_step if isinstance(source, Source) else None
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Every kind that any source can yield, each once."""
+        """Every kind of every source, each once."""
         sources = [source for source in self._sources.values() if source is not None]
         return tuple(dict.fromkeys(kind for source in sources for kind in source.kinds))
 
@@ -173,25 +173,25 @@ class PromptDataModule(LightningDataModule):
         """Remember the loader's position before this batch."""
         loader = self._train_loader
         if loader is not None and self.trainer is not None and self.trainer.training:
-            self._before, self._under_way = self._now, True
+            self._before, self._in_use = self._after, True
             if isinstance(loader, StreamBatches):
-                loader.place = self._now = batch.place
+                loader.position = self._after = batch.position
             else:
-                self._now = loader.state_dict()
+                self._after = loader.state_dict()
         return batch
 
     def train_dataloader(self) -> StatefulDataLoader | StreamBatches:
-        """Batches of B prompts; of a resumed run, those that were left."""
+        """Batches of B prompts; in a resumed run, the remaining ones."""
         source = self.source("train")
         if isinstance(source, Stream):
             seed = self.seed if self.shuffle else None
-            size, place = self.prompts_per_step, self._restored
+            size, position = self.prompts_per_step, self._restored
             loader = StreamBatches(
-                source, size, seed, place, self._share, self.prepare, self._workers
+                source, size, seed, position, self._share, self.prepare, self._workers
             )
         else:
             loader = self._indexed(source)
-        self._now, self._restored, self._under_way = self._restored, None, False
+        self._after, self._restored, self._in_use = self._restored, None, False
         self._train_loader = loader
         return loader
 
@@ -210,7 +210,7 @@ class PromptDataModule(LightningDataModule):
 
     @property
     def validates(self) -> bool:
-        """Whether there is anything to validate on; training can do without."""
+        """Whether there is a validation source; training needs none."""
         return self._sources["validation"] is not None
 
     def val_dataloader(self) -> BatchesInOrder | list[BatchesInOrder]:
@@ -229,7 +229,7 @@ class PromptDataModule(LightningDataModule):
         return BatchesInOrder(rows, self.validation_prompts, needs_answer, self._share)
 
     def teardown(self, stage: str) -> None:
-        self._workers.end()
+        self._workers.stop()
 
     def on_exception(self, exception: BaseException) -> None:
-        self._workers.end()
+        self._workers.stop()

@@ -11,18 +11,18 @@ from visionthink_pl.data.bad_rows import BadRow
 
 
 def declared(feature: Any, value: Any) -> Any:
-    """The value in the declared type of its column.
+    """The value, converted to the declared type of its column; of a list, each value.
 
     Args:
-        feature: of ``datasets``; ``None`` where it is not known.
-        value: as it is stored; in lists each of their values.
+        feature: of ``datasets``; ``None`` if not known.
+        value: as it is stored.
 
     Returns:
-        The name of a class label, ``None`` where it is unlabelled; a float of fewer than 64 bits
-        as one of those, since it has fewer digits; other values as they are.
+        The name of a class label, or ``None`` if it is unlabelled. A float of fewer than 64 bits
+        in its own type, in which it has fewer digits. Other values unchanged.
 
     Raises:
-        BadRow: a label that has no name.
+        BadRow: a class label has no name.
     """
     if value is None:
         return None

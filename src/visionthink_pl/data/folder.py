@@ -20,7 +20,7 @@ from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 TEXTS = ("image", "question")
-CONTENT = (*TEXTS, "answer")  # without one of these a row is a bad one
+CONTENT = (*TEXTS, "answer")  # a row without one of these is a bad row
 OPTIONAL = ("id", "kind")
 KNOWN = (*CONTENT, *OPTIONAL)  # all other keys are extra columns
 
@@ -45,20 +45,20 @@ class _FolderRow:
 class ImageFolder(Source):
     """A folder of images and a JSONL file with one question a line.
 
-    Each line is an object with ``image`` (a path within the folder), ``question``, ``answer`` (a
-    text or a number, or a list of these, each of which is right) and, if wanted, ``kind`` (what
-    metrics are split by) and ``id``. Any other key becomes part of the sample's ``extra``, for
-    rewards and tools, unless it looks like a misspelling of one that the line lacks. An image that
-    can't be decoded, and an image, a question or an answer that is missing, null or blank, make a
-    bad row; a line that makes no sense stops the run at once.
+    Each line is a JSON object with ``image`` (a path within the folder), ``question``, ``answer``
+    (a text, a number, or a list of these, each of which is right) and optionally ``kind`` (what
+    metrics are split by) and ``id``. Other keys become the sample's ``extra``, for rewards and
+    tools, unless they look like a misspelling of a key that the line lacks. A row whose image can't
+    be decoded, or whose image, question or answer is missing, null or blank, is a bad row. Any
+    other error in a line stops the run at once.
 
     Args:
         folder: the folder that paths are relative to.
         questions: name of the JSONL file in that folder.
 
     Raises:
-        ConfigError: no such file, a line that is not such an object, a key that looks misspelt, a
-            path outside the folder, an id that occurs twice, or other keys throughout.
+        ConfigError: there is no such file, a line is no such object, a key looks misspelt, a path
+            leads out of the folder, an id occurs twice, or all lines have other keys only.
     """
 
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
@@ -111,11 +111,13 @@ class ImageFolder(Source):
         options = {"source": "ImageFolder", "questions": str(self._file)}
         return Origin(options, (self._file,), self._root)
 
-    def _sample(self, row: _FolderRow, see: Callable[[Path], Any]) -> VQASample | UnreadableSample:
+    def _sample(
+        self, row: _FolderRow, open_image: Callable[[Path], Any]
+    ) -> VQASample | UnreadableSample:
         if not row.image:
             return bad_row(row.id, "no image")
         try:
-            image = see(image_file(row.image, self._root))
+            image = open_image(image_file(row.image, self._root))
         except (BadRow, ImageDecodeError) as error:
             return bad_row(row.id, str(error))
         first, *others = row.answers
@@ -161,14 +163,14 @@ class ImageFolder(Source):
     def _check_inside(self, name: str, where: str) -> None:
         try:
             path = self._real(name)
-        except (OSError, ValueError):  # no path: a bad row
+        except (OSError, ValueError):  # not a path: a bad row
             return
         if path != str(self._root) and not path.startswith(os.path.join(self._root, "")):
             raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
 
     def _real(self, name: str) -> str:
-        """Where a path within the folder leads to; that of each folder is followed once, since
-        there may be 100,000 images in one."""
+        """The real path of an image. Links are resolved once for each folder, since a folder may
+        hold 100,000 images."""
         folder, file = os.path.split(os.path.join(self._root, name))
         if folder not in self._real_folders:
             self._real_folders[folder] = os.path.realpath(folder)
@@ -178,7 +180,7 @@ class ImageFolder(Source):
 
 
 def _check_record(record: Any, where: str) -> dict[str, Any]:
-    """The record, its answers as texts, empty texts for content that it lacks."""
+    """The record with its answers as texts, and with empty texts for missing content."""
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: an object with {', '.join(CONTENT)} is expected")
     lacking = tuple(key for key in KNOWN if key not in record)
@@ -202,7 +204,7 @@ def _check_record(record: Any, where: str) -> dict[str, Any]:
 
 
 def _repeated(names: list[str]) -> str | None:
-    """The first that has been there before."""
+    """The first name that occurs twice, if any."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

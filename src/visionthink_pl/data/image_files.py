@@ -1,5 +1,5 @@
-"""Where an image lies, by what a row says of it: a file. What else a text may be is told apart,
-since to open it would only say that there is no such file."""
+"""Image files that rows name. URLs, base64 and the like are recognised, since otherwise the error
+would only be that there is no such file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from visionthink_pl.images import ImageDecodeError, check_file
 URL = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+://|(?:file|https?):/)", re.IGNORECASE)
 DATA = re.compile(r"\s*data:[^,]*,", re.IGNORECASE)
 PYTHON = re.compile(r"""\s*b(?:'|")""")  # as str() writes bytes
-# How base64 of JPEG, PNG, GIF, WebP and TIFF begins, and any text of its letters alone.
+# The beginning of JPEG, PNG, GIF, WebP and TIFF in base64, and long texts of base64 letters alone.
 SIGNATURE = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)")
 LETTERS = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9+/_=\s-]{256,}", re.DOTALL)
 STORE = "store the image as bytes, or as a file and its path"
@@ -24,11 +24,11 @@ def image_file(name: str, folder: Path, hint: str = "") -> Path:
 
     Args:
         name: relative to ``folder``, or absolute.
-        folder: where relative ones are looked up.
-        hint: which setting names that folder, where one does.
+        folder: that relative paths are relative to.
+        hint: which setting names that folder, if any; it is appended to errors.
 
     Raises:
-        BadRow: it is a URL, base64 text or the like, or there is no such file, or it can't be
+        BadRow: the name is a URL, base64 text or the like, or the file is missing or can't be
             opened.
     """
     if (why := not_unicode(name)) is not None:
@@ -43,12 +43,12 @@ def image_file(name: str, folder: Path, hint: str = "") -> Path:
         check_file(path)
     except ImageDecodeError as error:
         hint = "" if Path(name).is_absolute() else hint
-        raise BadRow(_written_out(name) or f"{error}{hint}") from error
+        raise BadRow(_image_as_text(name) or f"{error}{hint}") from error
     return path
 
 
-def _written_out(name: str) -> str | None:
-    """What a text is that holds an image instead of its path."""
+def _image_as_text(name: str) -> str | None:
+    """In which form a text holds an image instead of its path; ``None`` if it does not."""
     if DATA.match(name):
         return f"image is a data URI: none is decoded; {STORE}"
     if PYTHON.match(name):
@@ -58,6 +58,6 @@ def _written_out(name: str) -> str | None:
     return None
 
 
-def not_text(value: str) -> BadRow:
-    """The bad row where a text stands for bytes."""
-    return BadRow(_written_out(value) or f"image bytes are text: {shown(value)}; {STORE}")
+def text_for_bytes(value: str) -> BadRow:
+    """The error for a text instead of an image's bytes."""
+    return BadRow(_image_as_text(value) or f"image bytes are text: {shown(value)}; {STORE}")

@@ -1,5 +1,5 @@
-"""Rows of JSON, decoded here: where ``datasets`` guesses what a column holds, or finds that it is
-mixed, the text "1" and the number 1 end up alike."""
+"""Rows of JSON. They are decoded here, since ``datasets`` guesses the types of columns and then
+does not distinguish the text "1" from the number 1."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.numerals import loads
 from visionthink_pl.types import ConfigError
 
-BLANK = "\ufeff \t\r\n"  # a mark that editors on Windows put first, and what JSON calls white space
+BLANK = "\ufeff \t\r\n"  # the byte order mark, and the white space of JSON
 BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")  # elements of a list
 LINE = "line"
 TEXTS = Features({LINE: Value("string")})
 
 
 def load_json(files: Any, source: str, split: str, streaming: bool) -> Any:
-    """A table of one column, which holds each row's JSON as it is written.
+    """A table of one column, which holds the JSON text of each row.
 
     Args:
-        files: one, a pattern, or several by split; with an object a line, or as a list of objects.
-        source: class that they are read for.
-        split: or a part of one, such as ``train[:1000]``, counted in lines.
-        streaming: whether the table is read as it comes.
+        files: one file, a pattern, or files by split; with one object per line, or one list of
+            objects per file.
+        source: class that reads the table, for errors.
+        split: or a range of lines of it, such as ``train[:1000]``.
+        streaming: whether to stream the table.
 
     Raises:
-        ConfigError: a part of a list is asked for.
+        ConfigError: the split is a range, but the file is one list.
     """
 
     def load(unit: str) -> Any:
@@ -57,7 +58,7 @@ def row_of(text: str) -> dict[str, Any]:
     """The row that a line holds.
 
     Raises:
-        BadRow: it is no JSON object.
+        BadRow: the line is no JSON object.
     """
     try:
         row = loads(text.strip(BLANK))
@@ -69,8 +70,8 @@ def row_of(text: str) -> dict[str, Any]:
 
 
 def fields_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The columns of rows: the fields of those that hold objects, a ``Value`` for others, ``None``
-    for those that hold nothing."""
+    """The columns of rows: a dict of fields for a column of objects, a ``Value`` for any other, and
+    ``None`` for a column that holds only nulls."""
     found: dict[str, Any] = {}
     for row in rows:
         _add_fields(found, row)
@@ -81,11 +82,11 @@ class JsonRows:
     """Rows of JSON on the disk.
 
     Args:
-        lines: a row each, as ``load_json`` gives them.
-        option: where the file was set.
+        lines: one row each, as ``load_json`` returns them.
+        option: where the file was set, for errors.
 
     Attributes:
-        features: as of ``fields_of``.
+        features: see ``fields_of``.
 
     Raises:
         ConfigError: a row is no JSON object.
@@ -104,8 +105,8 @@ class JsonRows:
         return len(self._lines)
 
     def read(self, index: int, columns: list[str], lazily: bool = False) -> dict[str, Any]:
-        """A row, all of it, whatever ``columns`` says: it is decoded as a whole, and holds no
-        bytes that could be read ``lazily``."""
+        """A whole row: JSON can't be decoded in part, so ``columns`` and ``lazily`` have no
+        effect."""
         return row_of(self._lines[index][LINE])
 
     @property
@@ -129,7 +130,7 @@ def _add_fields(found: dict[str, Any], row: Mapping[str, Any]) -> None:
             found[name] = known if isinstance(known, dict) else {}
             _add_fields(found[name], value)
         elif known is None and value is not None:
-            found[name] = Value("string")  # whatever it is, it has no fields
+            found[name] = Value("string")  # the type does not matter: it has no fields
 
 
 def _holds_something(text: str) -> bool:
@@ -137,22 +138,22 @@ def _holds_something(text: str) -> bool:
 
 
 def _elements(documents: list[str]) -> dict[str, list[str]]:
-    """The elements of lists, each as JSON."""
+    """The elements of lists, each as a JSON text."""
     return {LINE: list(chain.from_iterable(map(_as_texts, documents)))}
 
 
 def _as_texts(document: str) -> Iterator[str]:
     """The elements of a list, each as it is written."""
     document = document.strip(BLANK)
-    json.loads(document)  # below it must be a list without a mistake
-    decoder, place = json.JSONDecoder(), _behind_comma(document, 1)
-    while document[place] != "]":
-        _, end = decoder.raw_decode(document, place)
-        yield document[place:end]
-        place = _behind_comma(document, end)
+    json.loads(document)  # raises an error if the list is not valid
+    decoder, start = json.JSONDecoder(), _after_comma(document, 1)
+    while document[start] != "]":
+        _, end = decoder.raw_decode(document, start)
+        yield document[start:end]
+        start = _after_comma(document, end)
 
 
-def _behind_comma(document: str, place: int) -> int:
-    between = BETWEEN.match(document, place)
-    assert between is not None  # it matches nothing, too
+def _after_comma(document: str, start: int) -> int:
+    between = BETWEEN.match(document, start)
+    assert between is not None  # the pattern matches an empty text too
     return between.end()

@@ -22,11 +22,11 @@ UNREAD = (".csv", ".tsv", ".txt", ".xls", ".xlsx")
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table as it was loaded.
+    """A loaded table.
 
     Attributes:
-        rows: a ``Dataset``; where it is streamed an ``IterableDataset`` or ``ArrowStream``.
-        is_json: each row is one text, of JSON.
+        rows: a ``Dataset``; if streamed, an ``IterableDataset`` or ``ArrowStream``.
+        is_json: whether each row is one JSON text.
     """
 
     rows: Any
@@ -39,8 +39,8 @@ def load_table(
     """Load a table of the hub, of files or of a folder.
 
     Raises:
-        ConfigError: it can't be loaded; ``source``, the class that it is loaded for, says where
-            the path was set.
+        ConfigError: the table can't be loaded. The error begins with ``source``, the class that
+            loads it.
     """
     path = os.path.expanduser(path)
     builder = _builder_of_files(path, f"{source}.path")
@@ -66,11 +66,12 @@ def load_table(
 
 
 def _builder_of_files(path: str, option: str) -> str | None:
-    """What reads a file or a pattern of files; ``None`` for a folder and for what is on the hub.
+    """The builder of ``datasets`` for a file or a pattern of files; ``None`` for a folder and for a
+    data set on the hub.
 
     Raises:
-        ConfigError: it looks like a file or a folder and is none, or is an empty file or one of
-            another kind.
+        ConfigError: the path looks like a file or folder that does not exist, or the file is empty
+            or has another format.
     """
     here, ends = Path(path), [end.lower() for end in Path(path).suffixes]
     if (here / "state.json").is_file():
@@ -91,14 +92,15 @@ def _builder_of_files(path: str, option: str) -> str | None:
 
 
 def _is_train(split: str) -> bool:
-    """Whether a split is ``train`` or parts of it."""
-    return all(part.strip().partition("[")[0] == "train" for part in split.split("+"))
+    """Whether a split is ``train`` or made of ranges of it."""
+    return all(one.strip().partition("[")[0] == "train" for one in split.split("+"))
 
 
 def _of_hub_or_folder(
     path: str, split: str, config: str | None, revision: str | None, streaming: bool, source: str
 ) -> LoadedTable:
-    """Load from the hub or a folder. Without declared types JSON is decoded here, CSV refused."""
+    """Load from the hub or a folder. Without declared types, JSON is decoded here and CSV is
+    refused."""
     builder = load_dataset_builder(path, name=config, revision=revision)
     guessed = builder.info.features is None
     if guessed and builder.name == "csv":
@@ -123,7 +125,7 @@ def _of_arrow(rows: Any) -> LoadedTable:
 
 
 def _cause(error: BaseException) -> str:
-    """The root cause in one line: ``datasets`` wraps most errors."""
+    """The original error in one line: ``datasets`` wraps most errors."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())

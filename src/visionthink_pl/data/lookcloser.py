@@ -1,11 +1,11 @@
-"""``lookcloser``: questions about drawn images, some of which only the full image answers.
+"""``lookcloser``: questions about drawn images; some can be answered only from the full image.
 
 Everything is drawn from (seed, split, index) with Pillow and its bundled font, on a canvas of
 112 x 112 pixels, so that the first look has 56 x 56. Half of the questions, by default, can be
 answered from that first look:
 
     colour, shape, count   large shapes: the first look suffices
-    digit, letter          small print on a tag: it does not
+    digit, letter          small print on a tag: the first look does not suffice
     print                  a digit on a card, its print large or small under the same question
 """
 
@@ -63,13 +63,12 @@ class LookCloser(Source):
     """The drawn data set.
 
     Args:
-        length: how many samples it has.
+        length: number of samples.
         split: ``train`` and ``validation`` never share a drawing.
         seed: another seed draws other samples.
-        mix: how many of each kind a cycle holds; a kind left out is not asked. Print of the
-            mixed question ``print`` is large and small in turn. Every run of as many samples
-            as the mix counts, from a multiple of it on, holds exactly the mix: batches of
-            that size, read in order, are balanced.
+        mix: number of samples of each kind in a cycle; a kind that is left out is not asked. For
+            the kind ``print``, large and small print alternate. The samples are a sequence of
+            cycles, so batches of the size of a cycle, read in order, are balanced.
     """
 
     @limited()
@@ -119,12 +118,12 @@ class LookCloser(Source):
         )
 
     def _drawing(self, index: int) -> tuple[str, str]:
-        """The kind of question at ``index``, and what is drawn for it."""
-        cycle, place = divmod(index, len(self._cycle))
-        kind = self._cycle[place]
+        """The kind of question at ``index``, and the drawing for it."""
+        cycle, offset = divmod(index, len(self._cycle))
+        kind = self._cycle[offset]
         if kind != "print":
             return kind, kind
-        asked_before = cycle * self._mix["print"] + place - self._cycle.index("print")
+        asked_before = cycle * self._mix["print"] + offset - self._cycle.index("print")
         return kind, ("large print", "small print")[asked_before % 2]
 
 
@@ -137,14 +136,14 @@ def canvas(rng: random.Random) -> Canvas:
 
 
 def small_place(rng: random.Random, jitter: int) -> tuple[int, int]:
-    """A place for small print: the middle of a cell, moved by up to ``jitter`` pixels."""
+    """A position for small print: the middle of a cell, moved by up to ``jitter`` pixels."""
     middles = (CELL // 2 + CELL * rng.randrange(SIZE // CELL) for _ in "xy")
     x, y = (middle + rng.randint(-jitter, jitter) for middle in middles)
     return x, y
 
 
 def draw_tag(draw: ImageDraw.ImageDraw, centre: tuple[int, int]) -> None:
-    """Draw an empty tag, which small print fits on."""
+    """Draw an empty tag for small print."""
     x, y = centre
     draw.rounded_rectangle((x - 10, y - 9, x + 10, y + 9), 3, fill="white", outline=OUTLINE)
 
@@ -242,7 +241,7 @@ def _small_print(rng: random.Random) -> Drawn:
 
 
 def large_place(rng: random.Random) -> tuple[int, int]:
-    """A place for large print: about the middle of the canvas."""
+    """A position for large print: near the middle of the canvas."""
     return SIZE // 2 + rng.randint(-8, 8), SIZE // 2 + rng.randint(-8, 8)
 
 

@@ -1,4 +1,4 @@
-"""Names that look like misspellings of known ones."""
+"""Recognition of misspelt names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SHORT = 3  # letters of names such as "id", which others resemble by chance: "id
 
 @lru_cache(1000)  # each row of a file has the same keys
 def misspelling_of(name: str, known: tuple[str, ...]) -> str | None:
-    """The known name that ``name`` looks like a misspelling of: it has the same letters, case
-    aside, or most of them in the same order."""
+    """The known name that ``name`` probably stands for: it has the same letters, ignoring case, or
+    most of them in the same order. ``None`` if there is no such name."""
     written = name.strip().casefold()
     same_letters = (one for one in known if sorted(one) == sorted(written))
     long = [one for one in known if len(one) > SHORT]

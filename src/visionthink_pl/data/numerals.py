@@ -16,7 +16,7 @@ MOST_DIGITS = 1000  # a float of 64 bits has 341 at most
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; a truth value is none."""
+    """Whether a value is a number. A truth value is not a number."""
     numbers = int | float | Decimal | np.integer | np.floating
     return isinstance(value, numbers) and not isinstance(value, bool)
 
@@ -24,16 +24,16 @@ def is_number(value: Any) -> bool:
 def numeral(value: Any) -> str:
     """A number in plain digits.
 
-    Of a float they are the fewest that tell it from the other floats of its type: 0.1 stays 0.1
-    in 16, 32 and 64 bits. A ``Decimal`` keeps all that it has: 1.50 stays 1.50.
+    A float gets the fewest digits that distinguish it from other floats of its type: 0.1 stays 0.1
+    in 16, 32 and 64 bits. A ``Decimal`` keeps all its digits: 1.50 stays 1.50.
 
     Raises:
-        BadRow: it is infinite or none, or has more than 1000 digits.
+        BadRow: the number is infinite or NaN, or has more than 1000 digits.
     """
     if isinstance(value, float | np.floating):
         if not math.isfinite(value):
             raise BadRow(f"answer is no text: {value}")
-        return np.format_float_positional(value + 0, trim="-")  # + 0: there is no -0 in a text
+        return np.format_float_positional(value + 0, trim="-")  # + 0 turns -0.0 into 0.0
     exact = value if isinstance(value, Decimal) else Decimal(int(value))
     if not exact.is_finite():
         raise BadRow(f"answer is no text: {value}")
@@ -43,19 +43,19 @@ def numeral(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """Parse JSON; numbers keep the digits that are written.
+    """Parse JSON; numbers keep the digits with which they are written.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: the text is no JSON.
     """
     return json.loads(text, parse_float=_as_written)
 
 
 def _as_written(number: str) -> float | Decimal:
-    """A float, or a ``Decimal`` where no float has these digits."""
+    """A float, or a ``Decimal`` if no float has exactly these digits."""
     nearest = float(number)
     try:
         exact = Decimal(number)
-    except InvalidOperation:  # an exponent beyond measure
+    except InvalidOperation:  # the exponent is too large
         return nearest
     return nearest if Decimal(repr(nearest)) == exact else exact

@@ -11,16 +11,17 @@ from visionthink_pl.data.share import ALL, Share
 
 
 class PromptOrder(Sampler[int]):
-    """An order that depends on (seed, epoch) alone, so that a resumed run goes on in it.
+    """An order that depends only on (seed, epoch), so that a resumed run continues in it.
 
-    Only whole batches are drawn, and of each only the share of this rank.
+    Only whole batches are drawn, and of each batch only the share of this rank.
 
     Args:
         length: number of samples.
-        shuffle: a permutation, another one each epoch; otherwise the order of the source.
-        seed: of the permutations.
+        shuffle: whether to draw in another random order in each epoch instead of the order of the
+            source.
+        seed: of the random orders.
         batch: samples in a batch, over all ranks.
-        share: which of them are drawn.
+        share: samples of a batch that this rank draws.
     """
 
     def __init__(
@@ -28,26 +29,27 @@ class PromptOrder(Sampler[int]):
     ) -> None:
         self._length, self._shuffle, self._seed, self.epoch = length, shuffle, seed, 0
         self._batch, self._share = batch, share
-        self._place = self._restored = {"epoch": 0, "drawn": 0}
+        self._position = self._restored = {"epoch": 0, "drawn": 0}
         self._order: Sequence[int] = ()
 
     def __len__(self) -> int:
         return self._length // self._batch * len(self._share.of(range(self._batch)))
 
     def __iter__(self) -> Iterator[int]:
-        """Reads the epoch lazily: Lightning calls ``set_epoch`` after ``iter()``."""
+        """A generator, so that the epoch is read at the first index: Lightning calls ``set_epoch``
+        after ``iter()``."""
         epoch, restored = self.epoch, self._restored
         order = self._order = self._permutation(epoch) if self._shuffle else range(self._length)
         start = restored["drawn"] if restored["epoch"] == epoch else 0
         self._restored = {"epoch": 0, "drawn": 0}
         for end in range(start + self._batch, self._length + 1, self._batch):
             for index in self._share.of(order[end - self._batch : end]):
-                self._place = {"epoch": epoch, "drawn": end}
+                self._position = {"epoch": epoch, "drawn": end}
                 yield index
 
     def upcoming(self) -> Sequence[int]:
         """This rank's indices in the next batch of the epoch, for prefetching."""
-        batch = self._order[self._place["drawn"] :][: self._batch]
+        batch = self._order[self._position["drawn"] :][: self._batch]
         return self._share.of(batch) if len(batch) == self._batch else ()
 
     def _permutation(self, epoch: int) -> list[int]:
@@ -55,10 +57,11 @@ class PromptOrder(Sampler[int]):
         return torch.randperm(self._length, generator=generator).tolist()
 
     def state_dict(self) -> dict[str, int]:
-        return self._place
+        return self._position
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """The place holds for that epoch only: where it was over, the next one starts anew."""
+        """The position is valid for its epoch only: if that was over, the next one starts at its
+        beginning."""
         self.epoch, self._restored = state_dict["epoch"], state_dict
 
     def set_epoch(self, epoch: int) -> None:

@@ -22,10 +22,10 @@ PLAIN = (ClassLabel, Json, Array2D, Array3D, Array4D, Array5D)
 
 
 def is_plain(feature: Any) -> bool:
-    """Whether values of a column are plain: no bytes, image, audio or video, at any depth.
+    """Whether values of a column are plain: no bytes, images, audio or video, at any depth.
 
     Args:
-        feature: of ``datasets``; ``None`` where it is not known.
+        feature: of ``datasets``; ``None`` if not known.
     """
     if isinstance(feature, List | LargeList):
         return is_plain(feature.feature)
@@ -37,9 +37,9 @@ def is_plain(feature: Any) -> bool:
 
 
 def without_decimals(value: Any) -> Any:
-    """The value with floats for decimals, at any depth. (A number of JSON is read as a decimal
-    where no float has its digits. Answers need that, but for a reward a type that depends on
-    digits would be a trap.)"""
+    """The value with floats instead of decimals, at any depth. (A number in JSON is read as a
+    decimal if no float has its digits. Answers need this, but rewards could not rely on a type
+    that depends on the digits.)"""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):

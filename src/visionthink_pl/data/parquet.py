@@ -1,4 +1,4 @@
-"""Parquet files of one table: each has rows, and all have the same columns."""
+"""Parquet files that are read as one table: each has rows, and all have the same columns."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LISTS = pa.ListType | pa.LargeListType
 
 
 def features_of(data_files: Mapping[str, Sequence[str]], option: str) -> Features | None:
-    """The columns of files with types that hold all of them, ``None`` where they are not here.
+    """The columns of files, with types that fit all files; ``None`` if the files are not local.
 
-    ``datasets`` takes the columns of the first file, and would turn the others' numbers into texts,
-    fill columns that they lack with nulls, or fail without naming a file.
+    ``datasets`` uses the columns of the first file. It would convert numbers of other files to
+    text, fill columns that they lack with nulls, or fail without naming a file.
 
     Args:
         data_files: by split, as ``datasets`` has found them.
-        option: where they were set.
+        option: where the files were set, for errors.
 
     Raises:
-        ConfigError: one can't be read, or holds no row, or has other columns than the first.
+        ConfigError: a file can't be read, has no row, or has other columns than the first file.
     """
     files = [file for some in data_files.values() for file in some]
     if not all(map(os.path.isfile, files)):
@@ -64,8 +64,8 @@ def _check_columns(first: pa.Schema, other: pa.Schema, what: str) -> None:
 
 
 def _same(one: pa.DataType, two: pa.DataType) -> bool:
-    """Whether there is a type that holds the values of both unchanged. (A float of 32 bits is
-    none of 64 bits: it has fewer digits.)"""
+    """Whether there is a type that holds the values of both unchanged. (A float of 32 bits would
+    change in 64 bits: it has fewer digits.)"""
     types = pa.types
     if one == two or types.is_null(one) or types.is_null(two):
         return True

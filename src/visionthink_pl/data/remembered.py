@@ -18,19 +18,19 @@ from visionthink_pl.data.source import Origin, Stamp, stamp
 from visionthink_pl.types import UnreadableSample
 
 FOLDER = ".visionthink_pl"
-ELSEWHERE = "visionthink_pl"  # within the user's cache, where the data's folder can't be written to
+CACHE = "visionthink_pl"  # in the user's cache, used if the data's folder can't be written to
 
 log = logging.getLogger(__name__)
 
 
 class Finding(NamedTuple):
-    """What was found about one row.
+    """The result of checking one row.
 
     Attributes:
-        bad: what is wrong with it, if anything is.
-        files: that its images are in.
-        lasting: whether it stays so while no file changes. A file that could not be read may be
-            readable the next time.
+        bad: the bad row, if it is one.
+        files: stamps of its image files.
+        lasting: whether the result holds as long as no file changes. A file that could not be read
+            may be readable the next time.
     """
 
     bad: UnreadableSample | None
@@ -39,65 +39,65 @@ class Finding(NamedTuple):
 
 
 class Remembered:
-    """The cache file of a source; it holds the last look at its rows.
+    """The cache file of a source: the findings of the last check of its rows.
 
-    A file that is not there, can't be read, or is of other data, settings or versions is no
-    memory. Where none can be written, none is.
+    A file is ignored if it is missing, can't be read, or was written for other data, settings or
+    versions. If no file can be written, findings are not kept.
 
     Args:
         origin: of the rows.
-        rows: how many there are.
-        judged_by: what findings depend on beside the rows, as plain values.
+        rows: number of rows.
+        settings: what findings depend on besides the rows, as plain values.
     """
 
-    def __init__(self, origin: Origin, rows: int, judged_by: Mapping[str, Any]) -> None:
+    def __init__(self, origin: Origin, rows: int, settings: Mapping[str, Any]) -> None:
         self._rows = rows
         self._key = _digest(
             {
                 "options": origin.options,
                 "rows": rows,
                 "files": [stamp(file) for file in origin.files],
-                "judged_by": judged_by,
+                "settings": settings,
                 "versions": [__version__, PIL.__version__],
             }
         )
         name = f"rows-{_digest(origin.options)[:16]}.json"
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        self._places = (origin.folder / FOLDER / name, Path(caches, ELSEWHERE, name))
+        self._paths = (origin.folder / FOLDER / name, Path(caches, CACHE, name))
 
     def read(self) -> list[Finding | None]:
-        """What still holds, row by row; ``None`` where it has to be found out."""
-        for place in self._places:
+        """The findings that are still valid; ``None`` for rows that have to be checked."""
+        for path in self._paths:
             try:
-                kept = json.loads(place.read_text(encoding="utf-8"))
-                if kept["key"] == self._key and len(kept["rows"]) == self._rows:
-                    return _still_true([_finding(row) for row in kept["rows"]])
+                content = json.loads(path.read_text(encoding="utf-8"))
+                if content["key"] == self._key and len(content["rows"]) == self._rows:
+                    return _still_valid([_finding(row) for row in content["rows"]])
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-                log.debug("not to be read: %s: %s", place, error)
+                log.debug("can't be read: %s: %s", path, error)
         return [None] * self._rows
 
     def write(self, findings: Sequence[Finding]) -> None:
         """Write all findings atomically."""
         rows = [_plain(finding) if finding.lasting else None for finding in findings]
         text = json.dumps({"key": self._key, "rows": rows}, separators=(",", ":"))
-        for place in self._places:
+        for path in self._paths:
             try:
-                _replace(place, text)
+                _replace(path, text)
                 return
             except OSError as error:
-                log.debug("not to be written: %s: %s", place, error)
+                log.debug("can't be written: %s: %s", path, error)
 
 
-def _replace(place: Path, text: str) -> None:
+def _replace(path: Path, text: str) -> None:
     """Replace the file atomically."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=place.parent, delete=False) as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
         try:
             file.write(text)
             file.close()
-            os.replace(file.name, place)
+            os.replace(file.name, path)
         except BaseException:
             os.unlink(file.name)
             raise
@@ -120,8 +120,8 @@ def _finding(row: Any) -> Finding | None:
     return Finding(None if bad is None else UnreadableSample(*map(str, bad)), stamps)
 
 
-def _still_true(findings: Sequence[Finding | None]) -> list[Finding | None]:
-    """Without those of which a file has changed; each file is looked up once."""
+def _still_valid(findings: Sequence[Finding | None]) -> list[Finding | None]:
+    """The findings, with ``None`` for those with a changed file. Each file is checked once."""
     now = {path: stamp(path) for f in findings if f is not None for path, _, _ in f.files}
     return [
         None if f is None or any(now[file[0]] != file for file in f.files) else f for f in findings

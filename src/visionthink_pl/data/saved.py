@@ -25,7 +25,7 @@ PUBLISHED = Columns(
     kind="data_source",
     needs_second_look="info.use_tool",
 )
-ANSWERS = "answers"  # all of a row's, which the published data do not have
+ANSWERS = "answers"  # all answers of a row; the published data have no such column
 PREPARED = "extra_columns"  # of rows that ``prepare`` wrote: their ``extra`` as a JSON object
 REQUIRED = ("problem", "original_answer", "images", "doc_id", "data_source")
 
@@ -34,18 +34,18 @@ class SavedDataset(TableSource):
     """A folder written by ``datasets``' ``save_to_disk``, with the columns of the published data.
 
     The question is ``problem`` without its ``<image>``, the answer ``original_answer``, or each of
-    ``answers`` where there is such a column, and the kind ``data_source``; ``info.use_tool``, where
-    there is an ``info``, says whether the second look is needed. Ids that repeat, as some published
-    ones do, get the row's number behind them. Other columns become the ``extra`` of samples, and so
-    does what the JSON objects of a column ``extra_columns`` hold, which ``prepare`` writes.
+    ``answers`` if there is such a column, and the kind ``data_source``. ``info.use_tool`` says
+    whether the second look is needed, if there is a column ``info``. If ids repeat, as some
+    published ones do, the row's number is appended. Other columns become the ``extra`` of samples.
+    So do the entries of the JSON objects in ``extra_columns``, a column that ``prepare`` writes.
 
     Args:
-        folder: the folder, or the id of a data set on the hub that is one, such as
+        folder: a folder, or the id of such a data set on the hub, such as
             ``Senqiao/VisionThink-Smart-Train``.
         revision: of the data set on the hub.
 
     Raises:
-        ConfigError: no such folder, columns that are missing, or no rows.
+        ConfigError: there is no such folder, a column is missing, or there are no rows.
     """
 
     def __init__(self, folder: str, revision: str | None = None) -> None:
@@ -81,7 +81,7 @@ class SavedDataset(TableSource):
 
 
 def _prepared(cell: Any) -> dict[str, Any]:
-    """The columns that ``prepare`` wrote, of a row of another data set (null) none.
+    """The columns that ``prepare`` wrote; none for null, as in rows of a data set joined to it.
 
     Raises:
         BadRow: the cell holds no JSON object.

@@ -1,4 +1,4 @@
-"""Look at many rows in threads, with a progress bar."""
+"""Checks of many rows in threads, with a progress bar."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 T = TypeVar("T")
-THREADS = max(4, min(16, os.cpu_count() or 1))  # some wait for the disk while others think
-AT_ONCE = 32  # rows that a thread is given to look at
+THREADS = max(4, min(16, os.cpu_count() or 1))  # some wait for the disk while others compute
+CHUNK = 32  # rows that a thread checks in one task
 
 
 def look_at(
     rows: Sequence[int], look: Callable[[int], T], quiet: bool = False
 ) -> Iterator[tuple[int, T]]:
-    """Each row's number, in order, and what was found, in several threads.
+    """Check rows in several threads. Yields each row's number and result, in order.
 
     Args:
-        rows: their numbers.
-        look: what is found about one; to be called by any thread.
-        quiet: no bar, which is otherwise drawn where there is a terminal.
+        rows: numbers of the rows.
+        look: checks one row, in any thread.
+        quiet: draw no progress bar, even on a terminal.
     """
     console = Console(stderr=True)
     columns = (
@@ -33,15 +33,14 @@ def look_at(
         TimeRemainingColumn(),
     )
     silent = quiet or not console.is_terminal
-    parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     pool = ThreadPoolExecutor(THREADS)
     with Progress(*columns, console=console, disable=silent, transient=True) as bar:
         task = bar.add_task("", total=len(rows))
         try:
-            for part, found in zip(
-                parts, pool.map(lambda part: [look(row) for row in part], parts), strict=True
-            ):
-                bar.advance(task, len(part))
-                yield from zip(part, found, strict=True)
+            results = pool.map(lambda chunk: [look(row) for row in chunk], chunks)
+            for chunk, found in zip(chunks, results, strict=True):
+                bar.advance(task, len(chunk))
+                yield from zip(chunk, found, strict=True)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Which part of each batch a process draws."""
+"""The share of each batch that a process draws."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Share:
-    """The part of each batch that one rank draws.
+    """The share of each batch that one rank draws.
 
     Args:
         rank: of this process.
-        ranks: how many there are.
+        ranks: number of ranks.
     """
 
     rank: int = 0
@@ -28,7 +28,7 @@ class Share:
         return cls(trainer.global_rank, trainer.world_size)
 
     def of(self, batch: Sequence[T]) -> Sequence[T]:
-        """This rank's slice; slices are contiguous, and their sizes differ by at most one."""
+        """This rank's slice. Slices are contiguous, and their sizes differ by at most one."""
         first, last = (len(batch) * r // self.ranks for r in (self.rank, self.rank + 1))
         return batch[first:last]
 

@@ -13,13 +13,13 @@ from typing import Any
 from visionthink_pl.images import Size
 from visionthink_pl.types import UnreadableSample, VQASample
 
-Place = dict[str, Any]  # where a stream stands: plain values, kept in checkpoints
+Position = dict[str, Any]  # in a stream: plain values, stored in checkpoints
 Row = VQASample | UnreadableSample
-Stamp = tuple[str, int, int]  # of a file: path, size in bytes, time of change in nanoseconds
+Stamp = tuple[str, int, int]  # of a file: path, size in bytes, modification time in nanoseconds
 
 
 def stamp(path: str | Path) -> Stamp:
-    """Of a file as it is now; -1 where there is none."""
+    """The stamp of a file as it is now, with -1 twice if it does not exist."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -29,12 +29,13 @@ def stamp(path: str | Path) -> Stamp:
 
 @dataclass(frozen=True)
 class Look:
-    """What a row says before its images are decoded.
+    """What is known of a row before its images are decoded.
 
     Attributes:
-        row: the sample, its images left out, or the bad row that it is.
+        row: the sample without its images, or a bad row.
         sizes: of its images, upright.
-        files: that they are read from, as they were before; none of those within a table.
+        files: image files, with their stamps from before they were read; images in a table have
+            none.
     """
 
     row: Row
@@ -43,7 +44,7 @@ class Look:
 
     @classmethod
     def of(cls, row: Row, files: Sequence[Stamp] = ()) -> Look:
-        """Of a row whose images may be nothing but sizes."""
+        """The ``Look`` of a row. Its images need only have a width and a height."""
         if isinstance(row, UnreadableSample):
             return cls(row)
         sizes = tuple(Size(image.width, image.height) for image in row.images)
@@ -52,12 +53,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Origin:
-    """Files and options that a source's rows come from: the key of remembered findings.
+    """Files and options that determine a source's rows: the key of remembered findings.
 
     Attributes:
-        options: all that decides, beside files, which rows there are and what they hold.
-        files: of the rows; images in files of their own are not among them.
-        folder: that they lie in.
+        options: everything, apart from files, that determines which rows there are and what they
+            hold.
+        files: that hold the rows, without image files.
+        folder: of the files.
     """
 
     options: Mapping[str, Any]
@@ -71,8 +73,8 @@ class PromptSource(ABC):
     @property
     @abstractmethod
     def kinds(self) -> tuple[str, ...]:
-        """Every kind that its samples can have: known before the first sample is read, so that
-        all ranks reduce the same metrics."""
+        """Every kind that its samples can have. It is known before the first sample is read, so
+        that all ranks reduce the same metrics."""
 
 
 class Source(PromptSource):
@@ -89,44 +91,44 @@ class Source(PromptSource):
     def __getitem__(self, index: int) -> VQASample | UnreadableSample: ...
 
     def look(self, index: int) -> Look:
-        """What can be known of a row cheaply; by default it is read whole."""
+        """Check a row cheaply; by default the whole row is read."""
         return Look.of(self[index])
 
     @property
     def origin(self) -> Origin | None:
-        """Where the rows come from; ``None``, the default, where nobody can tell whether they are
-        still what they were: they are looked at anew by each run."""
+        """Where the rows come from. ``None``, the default, if it can't be known whether they have
+        changed: each run then checks all rows again."""
         return None
 
 
 class Stream(PromptSource):
-    """Samples one after another, without length or index: for data too large for a disk."""
+    """Samples in sequence, without length or index: for data that does not fit on the disk."""
 
     @abstractmethod
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        """Iterate over an epoch, or what is left of it.
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        """Iterate over an epoch, or over the rest of it.
 
         Args:
-            seed: of the order, which depends on nothing but it and the epoch; ``None`` takes the
-                samples as they come.
+            seed: of the order, which depends only on it and the epoch; ``None`` keeps the order of
+                the data.
             epoch: counted from 0.
-            place: behind which sample to go on; ``None`` begins anew.
+            position: after which to continue; ``None`` starts at the beginning.
 
         Yields:
-            Each sample, and the place behind it.
+            Each sample and the position after it.
         """
 
     def unread(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[Callable[[], Row], Place]]:
-        """The same, each sample as a function that makes it, in any thread: every rank passes all
-        rows, and makes its share of them. By default they are made as they are passed.
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[Callable[[], Row], Position]]:
+        """The same with functions that make the samples, in any thread: every rank iterates over
+        all rows, but makes only its share. By default all samples are made during iteration.
         """
-        for row, behind in self.read(seed, epoch, place):
-            yield partial(_given, row), behind
+        for row, after in self.read(seed, epoch, position):
+            yield partial(_same, row), after
 
 
-def _given(row: Row) -> Row:
+def _same(row: Row) -> Row:
     return row

@@ -15,33 +15,34 @@ from visionthink_pl.data.cells import value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
 from visionthink_pl.data.loading import load_table
-from visionthink_pl.data.source import Place, Row, Stream
+from visionthink_pl.data.source import Position, Row, Stream
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 from visionthink_pl.types.limits import PositiveInt, limited
 
-LOOKED_AT = 1000  # rows of JSON whose keys are the columns
+FIRST_ROWS = 1000  # of JSON, whose keys are the columns
 
 
 class VQAStream(Stream):
     """``VQADataset``, streamed: one block of rows is kept in memory, of each the columns that make
     its sample and the sample's ``extra``.
 
-    A block is read, shuffled and used up before the next one is read. (The buffer of ``datasets``
-    itself is lost when a run is resumed; a block is read once more.)
+    A block is read, shuffled and used up before the next one is read. (The shuffle buffer of
+    ``datasets`` is lost when a run is resumed; a block is read again.)
 
     Args:
-        path: as of ``VQADataset``.
+        path: see ``VQADataset``.
         kinds: every kind that a row may have; a row of another kind is a bad row. Without
-            ``columns.kind`` the one kind of all rows.
+            ``columns.kind``, the one kind of all rows.
         columns: which column holds what.
         split: of a data set on the hub.
         config: of a data set on the hub that has several.
         revision: of a data set on the hub.
-        image_folder: what relative paths of images are relative to.
-        block: rows that are shuffled together; their images are in memory as they are stored.
+        image_folder: folder that relative paths of images are relative to.
+        block: number of rows that are shuffled together; their images are in memory as they are
+            stored.
 
     Raises:
-        ConfigError: it can't be loaded, lacks a column, or has no row, or no kind is given.
+        ConfigError: the table can't be loaded, lacks a column or has no row, or no kind is given.
     """
 
     @limited()
@@ -79,37 +80,37 @@ class VQAStream(Stream):
         return self._kinds
 
     def read(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[VQASample | UnreadableSample, Place]]:
-        for make, behind in self.unread(seed, epoch, place):
-            yield make(), behind
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[VQASample | UnreadableSample, Position]]:
+        for make, after in self.unread(seed, epoch, position):
+            yield make(), after
 
     def unread(
-        self, seed: int | None, epoch: int, place: Place | None
-    ) -> Iterator[tuple[Callable[[], Row], Place]]:
-        place = place or {"block": 0, "drawn": 0, "rows": self._start}
-        block, drawn, here = place["block"], place["drawn"], place["rows"]
-        self._rows.load_state_dict(here)
+        self, seed: int | None, epoch: int, position: Position | None
+    ) -> Iterator[tuple[Callable[[], Row], Position]]:
+        position = position or {"block": 0, "drawn": 0, "rows": self._start}
+        block, drawn, start = position["block"], position["drawn"], position["rows"]
+        self._rows.load_state_dict(start)
         rows = iter(self._rows)
         while numbered := list(enumerate(islice(rows, self._block), block * self._block)):
-            behind = self._rows.state_dict()
+            end = self._rows.state_dict()
             if seed is not None:
                 random.Random(f"stream/{seed}/{epoch}/{block}").shuffle(numbered)
             for count, (number, row) in enumerate(numbered[drawn:], drawn + 1):
                 yield (
                     partial(self._read, number, row),
-                    {"block": block, "drawn": count, "rows": here},
+                    {"block": block, "drawn": count, "rows": start},
                 )
-            block, drawn, here = block + 1, 0, behind
+            block, drawn, start = block + 1, 0, end
 
     def _features(self) -> Mapping[str, Any] | None:
-        """By column, as far as they are known before a row is read; ``None`` without any row.
+        """Features by column, as far as they are known from the first rows; ``None`` without rows.
 
         Raises:
-            ConfigError: of what should be rows of JSON one of the first is none.
+            ConfigError: one of the first rows of a JSON file is no JSON object.
         """
         try:
-            first = list(islice(self._rows, LOOKED_AT if self._is_json else 1))
+            first = list(islice(self._rows, FIRST_ROWS if self._is_json else 1))
             if self._is_json:
                 return fields_of(row_of(row[LINE]) for row in first) or None
         except ValueError as error:

@@ -39,7 +39,7 @@ class ArrowRows:
         return len(self._rows)
 
     def read(self, index: int, columns: list[str], lazily: bool = False) -> dict[str, Any]:
-        """Some columns of a row; ``lazily`` as of ``row_of``."""
+        """Some columns of a row; see ``row_of``."""
         return row_of(self._raw[index].select(columns), self._stored, lazily)
 
     @property
@@ -58,9 +58,9 @@ class TableSource(Source):
     Args:
         rows: at least one.
         columns: which column holds what.
-        kind: of rows, where no column holds it.
-        image_folder: what relative paths of images are relative to.
-        loaded: how the table was loaded: ``path``, and what else says which rows it has.
+        kind: of all rows, if no column holds it.
+        image_folder: folder that relative paths of images are relative to.
+        loaded: how the table was loaded: ``path``, and other options that determine its rows.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TableSource(Source):
             try:
                 found[kind_of(declared(feature, value))] = None
             except BadRow:
-                continue  # so is its row
+                continue  # its row is a bad row
         return tuple(kind for kind in found if not_unicode(kind) is None)
 
     def __len__(self) -> int:
@@ -107,24 +107,24 @@ class TableSource(Source):
     def look(self, index: int) -> Look:
         files: list[Stamp] = []
 
-        def see(file: ImageSource) -> Size:
+        def read_size(file: ImageSource) -> Size:
             if isinstance(file, Path):
                 files.append(stamp(file))
             return look(file)
 
         row = self._rows.read(index, self._reader.needed, lazily=True)
-        return Look.of(self._reader.read(self._ids[index], row, see), files)
+        return Look.of(self._reader.read(self._ids[index], row, read_size), files)
 
     @property
     def origin(self) -> Origin | None:
-        """Of a table that is in memory only there is none."""
+        """``None`` for a table that is only in memory."""
         if not (files := self._rows.files):
             return None
         return Origin({"source": type(self).__name__, **self._options}, files, self._folder)
 
     @property
     def _folder(self) -> Path:
-        """The folder of the data, or of the copy that ``datasets`` keeps."""
+        """The folder of the data, or of ``datasets``' copy of them."""
         if self._path.is_dir():
             return self._path
         return self._path.parent if self._path.is_file() else self._rows.files[0].parent
@@ -136,21 +136,22 @@ class TableSource(Source):
 
 
 class VQADataset(TableSource):
-    """Any table of questions about images: of the hub, a parquet or a JSONL file, or a folder.
+    """Any table of questions about images: on the hub, in parquet or JSONL files, or in a folder.
     Columns that ``columns`` does not name become the ``extra`` of samples.
 
     Args:
         path: id of a data set on the hub; a ``.parquet``, ``.jsonl`` or ``.json`` file, or a
-            pattern of several (``shards/*.parquet``); or a folder as ``load_dataset`` reads it.
+            pattern of several (``shards/*.parquet``); or a folder that ``load_dataset`` can read.
         columns: which column holds what.
-        split: of a data set on the hub, also a part such as ``train[:1000]``; files are ``train``.
+        split: of a data set on the hub, also a range such as ``train[:1000]``; all rows of files
+            are ``train``.
         config: of a data set on the hub that has several.
         revision: of a data set on the hub.
-        image_folder: what relative paths of images are relative to.
-        kind: of all rows, where ``columns.kind`` names no column.
+        image_folder: folder that relative paths of images are relative to.
+        kind: of all rows, if ``columns.kind`` names no column.
 
     Raises:
-        ConfigError: it can't be loaded, lacks a column, has no row, or ``kind`` is blank.
+        ConfigError: the table can't be loaded, lacks a column or has no row, or ``kind`` is blank.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class VQADataset(TableSource):
 
 
 def unique(names: Sequence[Any]) -> list[str]:
-    """Ids as text, of a row without one its number; where any repeat, as some published ones do,
-    the row's number stands behind each."""
+    """Ids as text. A row without an id gets ``row`` and its number. If any ids repeat, as some
+    published ones do, the row's number is appended to every id."""
     ids = [f"row {i}" if empty(name) else str(name) for i, name in enumerate(names)]
     return [f"{name}#{i}" for i, name in enumerate(ids)] if len(set(ids)) < len(ids) else ids

@@ -1,4 +1,4 @@
-"""Texts that can't be encoded, and values as they appear in messages."""
+"""Texts that can't be encoded, and values in messages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
-SHOWN = 100  # characters of a value
+LONGEST = 100  # characters of a value in a message
 
 
 def not_unicode(text: str) -> str | None:
-    """Why a text can't be encoded, ``None`` where it can. Such a text would be read, sampled and
-    trained on, and fail where it is tokenized or written to a log."""
+    """Why a text can't be encoded; ``None`` if it can. Such a text would be read without an error,
+    and then fail when it is tokenized or written to a log."""
     if (found := SURROGATE.search(text)) is None:
         return None
     return (
@@ -21,11 +21,11 @@ def not_unicode(text: str) -> str | None:
 
 
 def printable(text: str) -> str:
-    """The text, with escapes for what can't be encoded."""
+    """The text, with escapes for characters that can't be encoded."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shown(value: Any) -> str:
-    """The value as Python writes it, cut off where it is long."""
+    """The value as Python writes it, shortened if it is long."""
     text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"

@@ -203,12 +203,13 @@ class Family(ABC):
         placeholders = ids.count(self.image_token_id)
         if placeholders != len(images):
             raise ValueError(f"{placeholders} image placeholders for {len(images)} images")
-        counts = iter([self.visual_tokens(image) for image in images])
-        return [
-            token
-            for i in ids
-            for token in ([i] * next(counts) if i == self.image_token_id else [i])
-        ]
+        blocks = iter([self.image_ids(image) for image in images])
+        return [token for i in ids for token in (next(blocks) if i == self.image_token_id else [i])]
+
+    def image_ids(self, image: Image.Image | Size) -> list[int]:
+        """The ids that take the place of an image's one placeholder in rendered text: by default
+        as many placeholders as it has visual tokens, and nothing between them."""
+        return [self.image_token_id] * self.visual_tokens(image)
 
     def encode_words(self, text: str) -> list[int]:
         """Tokenize what a user wrote: the names of added tokens, whether flagged as special or not,
@@ -240,8 +241,8 @@ class Family(ABC):
 
     @abstractmethod
     def visual_tokens(self, image: Image.Image | Size) -> int:
-        """How many visual tokens an image takes in the language model; its ``width`` and
-        ``height`` decide."""
+        """How many visual tokens an image takes in the language model, which is how many
+        placeholders are among ``image_ids``; its ``width`` and ``height`` decide."""
 
     @abstractmethod
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:
@@ -260,7 +261,7 @@ class Family(ABC):
         self,
         model: PreTrainedModel,
         embedded: Embedded,
-        positions_3NT: Tensor,
+        positions_ANT: Tensor,
         **attention: Any,
     ) -> Tensor:
         """Run the language model; its last states, (N, T, D), from which the head predicts.
@@ -268,16 +269,25 @@ class Family(ABC):
         Args:
             model: its own attention function must be ``policy.attention.attend``.
             embedded: what it reads, (N, T).
-            positions_3NT: rotary positions.
+            positions_ANT: rotary positions: A axes as ``positions`` gives them, or 1 where they
+                are alike, as those of text are.
             attention: what is attended to. ``packing``: how one row is packed. Or ``cache``,
                 whose ``update`` takes new keys and values and returns all, with ``mask`` of shape
                 (N, 1, T, keys) or ``places_NT``, the places of the tokens in their rows; without
                 either it is causal. ``packing`` and ``places_NT`` are for the attention function.
         """
 
-    @abstractmethod
     def positions(
-        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor | None
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, sizes: Tensor | None
     ) -> Tensor:
-        """Rotary positions, shape (3, N, T); ``grid_thw`` lists the images row by row,
-        ``None`` where there is none."""
+        """Rotary positions, shape (A, N, T), A axes that text has alike. They begin at 0; text goes
+        on by 1 behind the largest so far, and what is read later is shifted to there. By default
+        there is one axis, and the position of a token is its place.
+
+        Args:
+            model: whose positions they are; its weights may be missing.
+            ids_NT: rows, filled up behind.
+            attention_NT: 1 where there is a token, 0 where the row is filled up.
+            sizes: those of ``Pixels``, the images row by row; ``None`` where there is none.
+        """
+        return torch.arange(ids_NT.shape[1], device=ids_NT.device).expand(1, *ids_NT.shape)

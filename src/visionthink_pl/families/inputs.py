@@ -14,15 +14,17 @@ class Pixels:
     """Images as a vision tower takes them.
 
     Attributes:
-        values: (sum of P over the images, patch width), normalised.
-        grid_thw: (images, 3), patches in time, height and width.
+        values: normalised; those of one image after another along the first dimension, whose
+            length is the family's affair, as are further dimensions.
+        sizes: (images, any number of columns): what tells the images in ``values`` apart, and what
+            their positions are made from; with Qwen patches in time, height and width.
     """
 
     values: Tensor
-    grid_thw: Tensor
+    sizes: Tensor
 
     def to(self, device: torch.device) -> Pixels:
-        return Pixels(self.values.to(device), self.grid_thw.to(device))
+        return Pixels(self.values.to(device), self.sizes.to(device))
 
 
 @dataclass(frozen=True)

@@ -72,20 +72,20 @@ class Qwen(Family):
         return Pixels(out["pixel_values"], out["image_grid_thw"])
 
     def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
-        out = model.model.get_image_features(pixels.values, pixels.grid_thw)
+        out = model.model.get_image_features(pixels.values, pixels.sizes)
         return [values_PD[None] for values_PD in out.pooler_output]
 
     def hidden(
         self,
         model: PreTrainedModel,
         embedded: Embedded,
-        positions_3NT: Tensor,
+        positions_ANT: Tensor,
         **attention: Any,
     ) -> Tensor:
         cache, mask = attention.pop("cache", None), attention.pop("mask", None)
         return model.model.language_model(
             inputs_embeds=embedded.values_NTD,
-            position_ids=positions_3NT,
+            position_ids=positions_ANT.expand(3, -1, -1),
             attention_mask={"full_attention": mask},
             cache=cache,
             use_cache=cache is not None,
@@ -93,12 +93,13 @@ class Qwen(Family):
         ).last_hidden_state
 
     def positions(
-        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, grid_thw: Tensor | None
+        self, model: PreTrainedModel, ids_NT: Tensor, attention_NT: Tensor, sizes: Tensor | None
     ) -> Tensor:
+        """Three axes: time, height and width."""
         positions_3NT, _ = model.model.get_rope_index(
             input_ids=ids_NT,
             mm_token_type_ids=(ids_NT == self.image_token_id).int(),
-            image_grid_thw=grid_thw,
+            image_grid_thw=sizes,
             attention_mask=attention_NT,
         )
         return positions_3NT

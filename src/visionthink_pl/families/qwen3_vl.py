@@ -24,7 +24,7 @@ class Qwen3VL(Qwen):
     model_type = "qwen3_vl"
 
     def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
-        out = model.model.get_image_features(pixels.values, pixels.grid_thw)
+        out = model.model.get_image_features(pixels.values, pixels.sizes)
         levels = zip(out.pooler_output, *out.deepstack_features, strict=True)
         return [torch.stack(image) for image in levels]
 
@@ -32,14 +32,14 @@ class Qwen3VL(Qwen):
         self,
         model: PreTrainedModel,
         embedded: Embedded,
-        positions_3NT: Tensor,
+        positions_ANT: Tensor,
         **attention: Any,
     ) -> Tensor:
         # Layer by layer: called as a whole, this model takes no mask but its own, and would ask
         # our cache about one.
         cache, mask = attention.pop("cache", None), attention.pop("mask", None)
         text, states_NTD = model.model.language_model, embedded.values_NTD
-        rotary = text.rotary_emb(states_NTD, positions_3NT)
+        rotary = text.rotary_emb(states_NTD, positions_ANT.expand(3, -1, -1))
         for layer, deep_PD in zip_longest(text.layers, embedded.deep):
             states_NTD = layer(
                 states_NTD,

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from visionthink_pl.policy.distribution import log_distribution
     from visionthink_pl.policy.load import check_loadable, load_policy
     from visionthink_pl.policy.policy import Policy
+    from visionthink_pl.policy.policy_options import PolicyOptions
 
 __all__ = [
     "Full",
     "Lora",
     "Policy",
+    "PolicyOptions",
     "Tuning",
     "add_adapter",
     "check_loadable",
@@ -34,5 +36,6 @@ __getattr__ = late(
         "check_loadable": "load",
         "load_policy": "load",
         "Policy": "policy",
+        "PolicyOptions": "policy_options",
     },
 )

@@ -21,11 +21,11 @@ class VisualTokens:
 
     Attributes:
         values_LPD: its visual tokens, (levels, P, D), the levels as the family has them.
-        grid_thw_3: its patches in time, height and width, from which positions are made.
+        size: what ``Pixels.sizes`` says of it, from which positions are made.
     """
 
     values_LPD: Tensor
-    grid_thw_3: Tensor
+    size: Tensor
 
 
 class Prepared(NamedTuple):
@@ -106,7 +106,7 @@ class ImageFeatures:
             return {}
         pixels = self._pixels(images)
         values = self._family.image_features(self._model, pixels.to(self._model.device))
-        tokens = map(VisualTokens, values, pixels.grid_thw)
+        tokens = map(VisualTokens, values, pixels.sizes)
         return dict(zip(images, tokens, strict=True))
 
     def _pixels(self, images: Mapping[bytes, Image.Image]) -> Pixels:
@@ -117,7 +117,7 @@ class ImageFeatures:
         if not self._tower_trains():
             self._ready = {key: kept for key, kept in self._ready.items() if key not in images}
         values = torch.cat([part.values for part in parts])
-        return Pixels(values, torch.cat([part.grid_thw for part in parts]))
+        return Pixels(values, torch.cat([part.sizes for part in parts]))
 
     def _tower_trains(self) -> bool:
         tower = self._model.get_submodule(self._family.vision_tower)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import BitsAndBytesConfig, PreTrainedModel
@@ -35,15 +36,23 @@ def check_loadable(pretrained: str, family: Family, tuning: Tuning) -> None:
             f"model.pretrained: {pretrained!r} sets attention_dropout to {dropout}; it must be 0, "
             "or the policy that is trained is not the one that sampled"
         )
-    if "sliding_attention" in (text.get("layer_types") or ()):
+    if _slides(text):
         raise ConfigError(
             f"model.pretrained: {pretrained!r} has layers that see a sliding window alone; here "
-            "all see the whole prompt, as in the published models (use_sliding_window: false)"
+            "all see the whole prompt (use_sliding_window: false or sliding_window: null in its "
+            "config)"
         )
     if isinstance(tuning, Lora):
         from visionthink_pl.policy.adapter import check_targets
 
         check_targets(skeleton, tuning, family)
+
+
+def _slides(text: Mapping[str, Any]) -> bool:
+    """Whether layers have windows: the config says it of each, or else names one for all."""
+    if kinds := text.get("layer_types"):
+        return not {"sliding_attention", "chunked_attention"}.isdisjoint(kinds)
+    return text.get("sliding_window") is not None
 
 
 def load_policy(

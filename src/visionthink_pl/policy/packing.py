@@ -16,6 +16,7 @@ from visionthink_pl.families import Family
 from visionthink_pl.policy.attention import Packing, packing
 from visionthink_pl.policy.features import ImageFeatures, VisualTokens
 from visionthink_pl.types import Trajectory
+from visionthink_pl.types.supports import Supports
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,22 @@ class PackedTrajectories:
 
     Attributes:
         ids_T: token ids.
-        positions_3T: rotary positions; those of each continuation go on from its prompt.
+        positions_AT: rotary positions in A axes, as many as the family has; those of each
+            continuation go on from its prompt.
         visual: tokens of the images, in the order of their placeholders.
         packing: how they lie there.
         predictors_K: for each generated id, the place of the token before it.
         targets_K: the generated ids, trajectory by trajectory.
+        supports: the ids that these were chosen from; ``None`` where each was from all.
     """
 
     ids_T: Tensor
-    positions_3T: Tensor
+    positions_AT: Tensor
     visual: list[VisualTokens]
     packing: Packing
     predictors_K: Tensor
     targets_K: Tensor
+    supports: Supports | None
 
 
 def pack(
@@ -61,30 +65,39 @@ def pack(
         key=lambda pair: id(pair[0].prompt_ids if family.shares_prompts else pair[0]),
     ):
         group = list(neighbours)
-        first, first_3T = group[0]
+        first, first_AT = group[0]
         start, prompt = len(ids), len(first.prompt_ids)
         in_prompt = _prompt_images(first, family)
         ids += first.prompt_ids
-        places.append(first_3T[:, :prompt])
+        places.append(first_AT[:, :prompt])
         images += first.images[:in_prompt]
-        for trajectory, positions_3T in group:
+        for trajectory, positions_AT in group:
             before = start + prompt - 1  # the prompt's last token predicts the first id
             for offset, generated in enumerate(trajectory.generated_mask[prompt:]):
                 if generated:
                     predictors.append(before if offset == 0 else len(ids) + offset - 1)
             targets += [i for turn in trajectory.turns for i in turn.generated_ids]
             ids += trajectory.ids[prompt:]
-            places.append(positions_3T[:, prompt:])
+            places.append(positions_AT[:, prompt:])
             images += trajectory.images[in_prompt:]
         groups.append((prompt, [len(trajectory.ids) - prompt for trajectory, _ in group]))
     return PackedTrajectories(
         ids_T=torch.tensor(ids, device=model.device),
-        positions_3T=torch.cat(places, 1).to(model.device),
+        positions_AT=torch.cat(places, 1).to(model.device),
         visual=[tokens[id(image)] for image in images],
         packing=packing(groups, model.device),
         predictors_K=torch.tensor(predictors, device=model.device),
         targets_K=torch.tensor(targets, device=model.device),
+        supports=_supports(trajectories),
     )
+
+
+def _supports(trajectories: Sequence[Trajectory]) -> Supports | None:
+    turns = [turn for trajectory in trajectories for turn in trajectory.turns]
+    if all(turn.supports is None for turn in turns):
+        return None
+    parts = [turn.supports or Supports.whole(len(turn.generated_ids)) for turn in turns]
+    return Supports.joined(parts)
 
 
 def _positions(
@@ -93,14 +106,14 @@ def _positions(
     model: PreTrainedModel,
     visual: Sequence[VisualTokens],
 ) -> list[Tensor]:
-    """Rotary positions of each trajectory, each (3, T)."""
+    """Rotary positions of each trajectory, each (A, T)."""
     rows = [torch.tensor(trajectory.ids) for trajectory in trajectories]
     ids_NT = pad_sequence(rows, batch_first=True, padding_value=family.pad_id)
     lengths = [len(row) for row in rows]
     attention_NT = (torch.arange(ids_NT.shape[1]) < torch.tensor(lengths)[:, None]).long()
-    grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual])
-    positions_3NT = family.positions(model, ids_NT, attention_NT, grid_thw)
-    return [positions_3NT[:, row, :length] for row, length in enumerate(lengths)]
+    sizes = torch.stack([tokens.size for tokens in visual])
+    positions_ANT = family.positions(model, ids_NT, attention_NT, sizes)
+    return [positions_ANT[:, row, :length] for row, length in enumerate(lengths)]
 
 
 def _prompt_images(trajectory: Trajectory, family: Family) -> int:

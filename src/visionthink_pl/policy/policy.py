@@ -19,6 +19,7 @@ from visionthink_pl.policy.distribution import log_distribution
 from visionthink_pl.policy.features import ImageFeatures, Prepared, VisualTokens
 from visionthink_pl.policy.packing import pack
 from visionthink_pl.types import Trajectory
+from visionthink_pl.types.supports import Supports
 
 CHUNK = 1024  # generated positions whose logits are held at once
 
@@ -68,8 +69,12 @@ class Policy(nn.Module):
         return self.model
 
     def forward(self, trajectories: Sequence[Trajectory]) -> Tensor:
-        """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory."""
-        return self.logprobs(*self._predictions(trajectories))
+        """Log-probabilities of all generated ids, shape (K,): trajectory by trajectory.
+
+        Each is one among the ids that its token was chosen from (``Turn.supports``).
+        """
+        hidden_KD, ids_K, supports = self._predictions(trajectories)
+        return self.logprobs(hidden_KD, ids_K, supports=supports)
 
     def logprobs_and_entropies(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
         """The same, and the entropy of the distribution that each id was chosen from, in nats."""
@@ -115,6 +120,12 @@ class Policy(nn.Module):
         if self.frozen is not None:
             self.frozen.features.clear()
 
+    def autocast(self) -> torch.autocast:
+        """The context to compute in outside of a trainer: mixed precision over a base in bf16, as
+        in training."""
+        mixed = self.base.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -135,20 +146,20 @@ class Policy(nn.Module):
         return self.features(images)
 
     def positions(self, ids_NT: Tensor, real_NT: Tensor, visual: Sequence[VisualTokens]) -> Tensor:
-        """Rotary positions, shape (3, N, T), on the CPU.
+        """Rotary positions, shape (A, N, T), A axes as the family has them, on the CPU.
 
         Args:
             ids_NT: rows, filled up with ``pad_id``.
             real_NT: which ids are no padding.
             visual: tokens of the images, row by row.
         """
-        grid_thw = torch.stack([tokens.grid_thw_3 for tokens in visual]) if visual else None
-        return self.family.positions(self.base, ids_NT, real_NT.long(), grid_thw)
+        sizes = torch.stack([tokens.size for tokens in visual]) if visual else None
+        return self.family.positions(self.base, ids_NT, real_NT.long(), sizes)
 
     def hidden(
         self,
         ids_NT: Tensor,
-        positions_3NT: Tensor,
+        positions_ANT: Tensor,
         visual: Sequence[VisualTokens] = (),
         **attention: Any,
     ) -> Tensor:
@@ -156,12 +167,12 @@ class Policy(nn.Module):
 
         Args:
             ids_NT: what is read.
-            positions_3NT: rotary positions.
+            positions_ANT: rotary positions, in 1 axis where all are alike.
             visual: tokens of the images, in the order of their placeholders.
             attention: as of ``Family.hidden``.
         """
         embedded = self.embed(ids_NT, visual)
-        return self.family.hidden(self.base, embedded, positions_3NT, **attention)
+        return self.family.hidden(self.base, embedded, positions_ANT, **attention)
 
     def embed(self, ids_NT: Tensor, visual: Sequence[VisualTokens]) -> Embedded:
         """Embeddings, each image's visual tokens at its placeholders."""
@@ -173,46 +184,84 @@ class Policy(nn.Module):
         first_PD, *deep = levels_LPD
         return Embedded(embeds_NTD.masked_scatter(visual_NT1, first_PD), visual_NT1, deep)
 
-    def distribution(self, hidden: Tensor) -> Tensor:
-        """Log-probabilities over ids, shape (..., V), from states of shape (..., D)."""
-        logits = self.base.get_output_embeddings()(hidden)
-        return log_distribution(logits, self.never_sampled_V, self.temperature)
+    def distribution(self, hidden: Tensor, excluded: Tensor | None = None) -> Tensor:
+        """Log-probabilities over ids, shape (..., V).
 
-    def logprobs(self, hidden_KD: Tensor, ids_K: Tensor, chunk: int = CHUNK) -> Tensor:
-        """Log-probabilities of ``ids_K``, a chunk of logits at a time, recomputed backward."""
-        (logprobs_K,) = self._by_chunks(self._logprobs, hidden_KD, ids_K, chunk)
+        Args:
+            hidden: last states, shape (..., D).
+            excluded: ids that get probability 0, shape (V,) or (..., V); by default those that are
+                never sampled.
+        """
+        logits = self.base.get_output_embeddings()(hidden)
+        excluded = self.never_sampled_V if excluded is None else excluded
+        return log_distribution(logits, excluded, self.temperature)
+
+    def logprobs(
+        self,
+        hidden_KD: Tensor,
+        ids_K: Tensor,
+        chunk: int = CHUNK,
+        supports: Supports | None = None,
+    ) -> Tensor:
+        """Log-probabilities of ``ids_K``, a chunk of logits at a time, recomputed backward.
+
+        Args:
+            hidden_KD: states that predict them.
+            ids_K: the ids.
+            chunk: how many at a time.
+            supports: what each was chosen from; ``None`` for all ids that may be sampled.
+        """
+        (logprobs_K,) = self._by_chunks(self._logprobs, hidden_KD, ids_K, supports, chunk)
         return logprobs_K
 
-    def _predictions(self, trajectories: Sequence[Trajectory]) -> tuple[Tensor, Tensor]:
-        """Hidden states that predict the generated ids, (K, D), and these ids, (K,)."""
+    def _predictions(
+        self, trajectories: Sequence[Trajectory]
+    ) -> tuple[Tensor, Tensor, Supports | None]:
+        """Hidden states that predict the generated ids, (K, D), these ids, (K,), and what they
+        were chosen from."""
         packed = pack(trajectories, self.family, self.base, self.features)
-        positions_31T = packed.positions_3T[:, None]
+        positions_A1T = packed.positions_AT[:, None]
         hidden_1TD = self.hidden(
-            packed.ids_T[None], positions_31T, packed.visual, packing=packed.packing
+            packed.ids_T[None], positions_A1T, packed.visual, packing=packed.packing
         )
-        return hidden_1TD[0, packed.predictors_K], packed.targets_K
+        return hidden_1TD[0, packed.predictors_K], packed.targets_K, packed.supports
 
     @staticmethod
     def _by_chunks(
-        function: Callable[[Tensor, Tensor], tuple[Tensor, ...]],
+        function: Callable[[Tensor, Tensor, Supports | None], tuple[Tensor, ...]],
         hidden_KD: Tensor,
         ids_K: Tensor,
+        supports: Supports | None,
         chunk: int = CHUNK,
     ) -> tuple[Tensor, ...]:
         """``function`` a chunk at a time, so that (K, V) logits are never held."""
         if len(ids_K) <= chunk:
-            return function(hidden_KD, ids_K)
+            return function(hidden_KD, ids_K, supports)
+        hidden, ids = hidden_KD.split(chunk), ids_K.split(chunk)
+        chosen_from = [None] * len(ids) if supports is None else supports.split(chunk)
         parts = [
             checkpoint(function, *part, use_reentrant=False)
-            for part in zip(hidden_KD.split(chunk), ids_K.split(chunk), strict=True)
+            for part in zip(hidden, ids, chosen_from, strict=True)
         ]
         return tuple(map(torch.cat, zip(*parts, strict=True)))
 
-    def _logprobs(self, hidden_KD: Tensor, ids_K: Tensor) -> tuple[Tensor]:
-        return (self.distribution(hidden_KD).gather(-1, ids_K[:, None]).squeeze(-1),)
+    def _logprobs(
+        self, hidden_KD: Tensor, ids_K: Tensor, supports: Supports | None
+    ) -> tuple[Tensor]:
+        logprobs_KV = self.distribution(hidden_KD, self._excluded(supports))
+        return (logprobs_KV.gather(-1, ids_K[:, None]).squeeze(-1),)
 
-    def _logprobs_and_entropies(self, hidden_KD: Tensor, ids_K: Tensor) -> tuple[Tensor, Tensor]:
-        logprobs_KV = self.distribution(hidden_KD)
-        finite_KV = logprobs_KV.masked_fill(self.never_sampled_V, 0)  # 0 * -inf would be nan
+    def _logprobs_and_entropies(
+        self, hidden_KD: Tensor, ids_K: Tensor, supports: Supports | None
+    ) -> tuple[Tensor, Tensor]:
+        excluded = self._excluded(supports)
+        logprobs_KV = self.distribution(hidden_KD, excluded)
+        finite_KV = logprobs_KV.masked_fill(excluded, 0)  # 0 * -inf would be nan
         entropies_K = -(logprobs_KV.exp() * finite_KV).sum(-1)
         return logprobs_KV.gather(-1, ids_K[:, None]).squeeze(-1), entropies_K
+
+    def _excluded(self, supports: Supports | None) -> Tensor:
+        """Ids that get probability 0, shape (V,), or (K, V) where tokens have ids of their own."""
+        if supports is None:
+            return self.never_sampled_V
+        return supports.excluded(self.never_sampled_V)

@@ -1,4 +1,4 @@
-"""Accuracy by rules: the checks that need no judge (R_accuracy of the paper's Eq. 4)."""
+"""Accuracy by rules, without a judge (R_accuracy of the paper's Eq. 4)."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from visionthink_pl.types import ConfigError, Group
 from visionthink_pl.types.limits import FiniteFloat, limited
 
 Units = Literal["optional", "strict"]
-KEPT = 4096  # answers of which it is remembered whether they are right
+CACHED = 4096  # verdicts on answers
 
 
 class RuleAccuracy(Reward):
-    """1 where the extracted answer matches a ground truth by rules, else 0.
+    """1 if the extracted answer matches a ground truth by rules, else 0.
 
-    No answer, or one of nothing but white space, scores 0: nothing else that the model wrote is
-    looked at. Where the rules could not decide in time there is no score: the trajectory leaves its
-    group.
+    A missing or blank answer scores 0; the rest of the text is not considered. If the rules can't
+    decide in time, there is no score and the trajectory leaves its group.
 
     Args:
         weight: factor of this part in the sum.
-        units: ``optional``: a unit that one side lacks says nothing, as the question mostly fixes
-            it. ``strict``: the answer may lack it, but not the ground truth. Two units that differ
-            never match.
+        units: ``optional``: a unit may be missing on one side, as the question mostly implies it.
+            ``strict``: it may be missing in the answer, but not in the ground truth. Two different
+            units never match.
     """
 
     name = "accuracy"
@@ -52,9 +51,10 @@ class RuleAccuracy(Reward):
 
 
 class RelaxedAccuracy(Reward):
-    """ChartQA's relaxed accuracy, for evaluation: 1 where a number is within 5%, else 0.
+    """ChartQA's relaxed accuracy, for evaluation: 1 if a number is within 5%, else 0.
 
-    To train, take ``RuleAccuracy``: a policy paid for 5% off learns to be 5% off.
+    For training use ``RuleAccuracy``: a policy that is rewarded for errors of 5% learns to make
+    them.
     """
 
     name = "accuracy"
@@ -64,11 +64,11 @@ class RelaxedAccuracy(Reward):
 
 
 class ANLS(Reward):
-    """Normalised Levenshtein similarity between 0 and 1, for evaluation; its mean is ANLS. Of
-    several ground truths the most similar counts.
+    """Normalised Levenshtein similarity between 0 and 1, for evaluation; its mean is ANLS. With
+    several ground truths, the most similar one counts.
 
-    To train, take ``RuleAccuracy``: it is 0 or 1, and the resize penalty counts as correct
-    only a value of exactly 1, so that an answer one letter off would earn most of the reward and
+    For training use ``RuleAccuracy``, which is 0 or 1. The resize penalty counts only a value of
+    exactly 1 as correct, so an answer with one wrong letter would get most of the reward and yet
     count as wrong.
     """
 
@@ -83,25 +83,25 @@ def checked(units: Units, name: str) -> Units:
 
     Args:
         units: see ``RuleAccuracy``.
-        name: of the class that it is an argument of, for the error.
+        name: of the class with this argument, for the error.
 
     Raises:
-        ConfigError: there is no such way.
+        ConfigError: ``units`` has no such value.
     """
     if units not in get_args(Units):
         raise ConfigError(f"{name}.units: 'optional' or 'strict', not {units!r}")
     return units
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHED)
 def matches_any(answer: str, truths: tuple[str, ...], units: Units = "optional") -> bool | None:
-    """Whether an answer is right under one of several truths; what has been asked is remembered.
+    """Whether an answer matches one of several truths; results are cached.
 
     Args:
         units: see ``RuleAccuracy``.
 
     Returns:
-        ``None`` where that could not be decided of one truth, and it is right under no other.
+        ``None`` if this could not be decided for one truth, and the answer matches no other.
 
     Raises:
         RuntimeError: the process of the mathematical rule could not be started.
@@ -116,13 +116,13 @@ def matches_any(answer: str, truths: tuple[str, ...], units: Units = "optional")
 
 
 def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
-    """Whether an answer is right, by the first rule that says so; a blank one never is.
+    """Whether an answer matches a truth by any of the rules. A blank answer never does.
 
     Args:
         units: see ``RuleAccuracy``.
 
     Returns:
-        ``None`` where that could not be decided: mathematics took too long.
+        ``None`` if this could not be decided, since the mathematical rule took too long.
 
     Raises:
         RuntimeError: the process of the mathematical rule could not be started.
@@ -131,7 +131,7 @@ def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
     if not answer.strip() or differ_in_unit(answer, truth):
         return False
     try:
-        return (  # cheapest first
+        return (  # the fastest rules first
             same_text(answer, truth)
             or same_quantity(answer, truth, strict)
             or same_time(answer, truth)

@@ -1,4 +1,4 @@
-"""A reward scores a whole group, since the resize penalty is a property of the group."""
+"""The interface of a reward. It scores whole groups, since the resize penalty is about a group."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ class Reward(ABC):
         weight: factor of this part in the sum.
 
     Attributes:
-        name: under which the part is logged, and by which later parts look it up.
-        needs: names of rewards that must stand before this one in the list.
+        name: under which the part is logged and passed to later parts.
+        needs: names of rewards that must come before this one in the list.
     """
 
-    name: ClassVar[str] = ""  # to be said by each class
+    name: ClassVar[str] = ""  # set by each class
     needs: ClassVar[tuple[str, ...]] = ()
-    weight: float = 1.0  # of classes whose constructor leaves it at that
+    weight: float = 1.0  # for classes whose constructor does not set it
 
     @limited()
     def __init__(self, weight: FiniteFloat = 1.0) -> None:
         self.weight = weight
 
     def setup(self) -> None:
-        """Load or connect to whatever scoring needs. Called before the first batch; to call it
-        again does no harm.
+        """Load or connect to what scoring needs. Called before the first batch. It may be called
+        again.
 
         Raises:
-            ConfigError: it isn't there.
+            ConfigError: something that is needed is missing.
         """
 
     def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
-        """Called as soon as a trajectory ends, while others are still generated, and for a whole
-        batch before any of it is scored: work that takes long can start here, and ``score``
-        collect it."""
+        """Called as soon as a trajectory ends, while others are still generated, and for all
+        trajectories of a batch before the first one is scored. Work that takes long can start here;
+        ``score`` then collects its results."""
 
     @abstractmethod
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
@@ -51,17 +51,17 @@ class Reward(ABC):
         Args:
             group: the sample and its trajectories.
             parts: the unweighted values of the rewards that were scored before this one: those
-                that it needs, and all that stand before it and need nothing themselves.
+                that it needs, and those that come before it and need nothing themselves.
 
         Returns:
-            A list of a finite number for each trajectory, in their order, ``None`` where it could
-            not be computed: such a trajectory leaves its group, and is never a zero. Anything
-            else stops the run.
+            A list with a finite number for each trajectory, in their order. ``None`` stands for a
+            value that could not be computed: the trajectory leaves its group, and is never scored
+            0. Any other result stops the run.
         """
 
     def finish(self) -> None:
         """Called when all groups of a batch have been scored.
 
         Raises:
-            RunStopped: too few could be for the run to go on.
+            RunStopped: too few of them could be scored for the run to continue.
         """

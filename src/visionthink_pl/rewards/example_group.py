@@ -1,4 +1,4 @@
-"""A group as the engine would make it, for the test of a reward."""
+"""A group like those of the engine, to test a reward."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def example_group(
     """A group without ids, log-probabilities and scores.
 
     Args:
-        turns: for each trajectory the texts of its turns. One that calls the tool and goes on was
-            shown the full image; one whose last turn has no answer was truncated.
+        turns: for each trajectory the texts of its turns. A trajectory that calls the tool and has
+            another turn is high; one whose last turn has no answer is truncated.
         truth: the right answer.
         question: what was asked.
         kind: of the sample.

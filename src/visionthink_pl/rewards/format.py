@@ -15,14 +15,14 @@ TAG = re.compile(r"</?(?:think|answer|tool_call)>")
 
 
 class FormatReward(Reward):
-    """0.5 where every turn is well formed, else 0.
+    """0.5 if every turn is well formed, else 0.
 
-    Every turn starts with its one ``<think>`` block and ends with one block of another kind:
-    the last turn with an ``<answer>``, each turn before it with a ``<tool_call>`` that names an
-    offered tool with valid arguments. Other text may stand between the two, not around them. A
-    thought may name any tag but the one that ends it; behind it no tag is repeated or nested. A
-    trajectory that ended without an answer scores 0. What a block holds is not judged: an empty
-    thought is well formed.
+    Every turn starts with its only ``<think>`` block and ends with one block of another kind: the
+    last turn with an ``<answer>``, each turn before it with a ``<tool_call>`` that names an offered
+    tool with valid arguments. Other text is allowed between the two blocks, but not before or after
+    them. A thought may contain any tag except the one that ends it. After the thought no tag may be
+    repeated or nested. A trajectory that ended without an answer scores 0. The content of blocks
+    does not matter: an empty thought is well formed.
     """
 
     name = "format"
@@ -32,7 +32,7 @@ class FormatReward(Reward):
 
 
 def well_formed(trajectory: Trajectory) -> bool:
-    """Whether all turns are, and the last one answers."""
+    """Whether all turns are well formed, and the last one answers."""
     if trajectory.stop is not StopReason.ANSWERED:
         return False
     *earlier, last = trajectory.turns
@@ -42,7 +42,7 @@ def well_formed(trajectory: Trajectory) -> bool:
 
 
 def has_shape(text: str, block: Literal["answer", "tool_call"]) -> bool:
-    """Whether the text starts with its one thought and ends with its one such block."""
+    """Whether the text starts with its only thought and ends with its only block of this kind."""
     thought, said = split_thought(text)
     opening, closing = THOUGHT_TAGS
     one_thought = thought.lstrip().startswith(opening) and thought.count(closing) == 1

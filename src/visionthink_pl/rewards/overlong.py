@@ -16,13 +16,13 @@ from visionthink_pl.types.limits import (
 
 
 class OverlongPenalty(Reward):
-    """0 up to ``free_tokens`` generated in all turns, then linearly down to ``-penalty`` over the
-    next ``buffer_tokens``, and no further (Yu et al., "DAPO", Eq. 13).
+    """0 up to ``free_tokens`` generated tokens in all turns. Over the next ``buffer_tokens`` it
+    falls linearly to ``-penalty``, where it stays (Yu et al., "DAPO", Eq. 13).
 
     Args:
-        free_tokens: generated tokens that cost nothing.
+        free_tokens: generated tokens without a penalty.
         buffer_tokens: tokens over which the penalty grows.
-        penalty: the most that is taken off, in units of reward.
+        penalty: largest penalty, in units of reward.
         weight: factor of this part in the sum.
     """
 

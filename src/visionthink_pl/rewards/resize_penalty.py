@@ -1,4 +1,4 @@
-"""The penalty that keeps the policy from always or never asking (paper, Eq. 5 and 6)."""
+"""The penalty that prevents the policy from always or never calling the tool (paper, Eq. 5, 6)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import Group
 from visionthink_pl.types.limits import FiniteFloat, NonNegativeFloat, Share, limited
 
-ACCURACY = "accuracy"  # the name of the part that says who was correct
+ACCURACY = "accuracy"  # the name of the part that says which trajectories are correct
 
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """How many answered directly and how many saw the full image, and who of them was correct."""
+    """How many trajectories are direct and high, and how many of each are correct."""
 
     direct: int
     high: int
@@ -24,24 +24,24 @@ class GroupCounts:
 
 
 class ResizePenalty(Reward):
-    """Penalises, in each group, the choice that its own trajectories show to be the worse one.
+    """Penalises, in each group, the choice that did worse among its trajectories.
 
-    ``measure: share`` is Eq. 5 to the letter: with r the share of direct answers among the
-    correct trajectories, direct answers are penalised where r < theta and calls otherwise. That
-    share moves with how often the policy asks, so that always and never asking both attract.
-    ``measure: accuracy`` compares accuracies instead: direct answers are penalised where both
-    choices were seen and a_direct < margin * a_high, calls otherwise. Under either measure
-    nobody is penalised where nobody was correct.
+    ``measure: share`` is exactly Eq. 5: with r the share of direct answers among the correct
+    trajectories, direct answers are penalised if r < theta, and calls otherwise. This share depends
+    on how often the policy calls the tool, so training may end at always or at never calling it.
+    ``measure: accuracy`` compares accuracies instead: direct answers are penalised if the group has
+    both choices and a_direct < margin * a_high, and calls otherwise. With either measure there is
+    no penalty in a group without a correct trajectory.
 
     Args:
         measure: ``share`` (Eq. 5) or ``accuracy``.
-        theta: threshold on the share of direct answers among the correct, for ``share``; 0
+        theta: for ``share``: threshold on the share of direct answers among the correct ones; 0
             penalises every call in groups with a correct answer.
-        margin: fraction of the accuracy after a second look that direct answers must reach, for
-            ``accuracy``.
-        penalty: what is taken off, in units of reward; 0 switches the penalty off.
-        applies_to: ``all`` penalises every trajectory that made the choice, as Eq. 5 says;
-            ``correct`` only those that were right. The counts are the same.
+        margin: for ``accuracy``: fraction of the accuracy of high trajectories that direct answers
+            must reach.
+        penalty: the penalty, in units of reward; 0 switches it off.
+        applies_to: ``all`` penalises every trajectory with the worse choice, as in Eq. 5;
+            ``correct`` only the correct ones among them. The counts are the same.
         weight: factor of this part in the sum.
     """
 
@@ -65,11 +65,12 @@ class ResizePenalty(Reward):
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return minus the penalty, or 0, for each trajectory.
 
-        A trajectory that another part could not score has left the group: it is not counted.
+        A trajectory that another part could not score has left the group and is not counted.
         """
-        left = [None in values for values in zip(*parts.values(), strict=True)]
+        unscored = [None in values for values in zip(*parts.values(), strict=True)]
         accuracy: Scores = [
-            None if gone else value for gone, value in zip(left, parts[ACCURACY], strict=True)
+            None if missing else value
+            for missing, value in zip(unscored, parts[ACCURACY], strict=True)
         ]
         penalised = self.penalised_choice(count(group, accuracy))
         scores: Scores = []
@@ -77,12 +78,12 @@ class ResizePenalty(Reward):
             chose = (penalised == "direct" and trajectory.direct) or (
                 penalised == "high" and trajectory.high
             )
-            hit = chose and (self._applies_to == "all" or correct == 1)
-            scores.append(None if correct is None else -self._penalty if hit else 0.0)
+            pays = chose and (self._applies_to == "all" or correct == 1)
+            scores.append(None if correct is None else -self._penalty if pays else 0.0)
         return scores
 
     def penalised_choice(self, counts: GroupCounts) -> Literal["direct", "high"] | None:
-        """Which choice a group with these counts penalises; ``None`` for neither."""
+        """The choice that is penalised in a group with these counts; ``None`` for neither."""
         correct = counts.correct_direct + counts.correct_high
         if correct == 0:
             return None
@@ -96,7 +97,7 @@ class ResizePenalty(Reward):
 
 
 def count(group: Group, accuracy: Scores) -> GroupCounts:
-    """Count the group's choices; a trajectory is correct where its accuracy part is 1."""
+    """Count the group's choices. A trajectory is correct if its accuracy part is 1."""
     known = [
         (trajectory, correct == 1)
         for trajectory, correct in zip(group.trajectories, accuracy, strict=True)

@@ -1,4 +1,4 @@
-"""The rewards of a config, one after another, on whole groups."""
+"""Scoring of whole groups by the rewards of a config."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import ConfigError, Group, RunStopped
 
-LARGEST = 3.4e38  # what float32 holds, in which advantages are computed
+LARGEST = 3.4e38  # in float32, in which advantages are computed
 
 
 def check_rewards(rewards: Sequence[Reward]) -> None:
-    """Refuse rewards without a name, with equal names, or before one that they need.
+    """Check the names of rewards and their order.
 
     Raises:
-        ConfigError: one hasn't, they don't, or it doesn't.
+        ConfigError: a reward has no name, two have the same name, or one comes before a reward that
+            it needs.
     """
     for reward in rewards:
         if not reward.name:
@@ -39,11 +40,11 @@ def check_rewards(rewards: Sequence[Reward]) -> None:
 def score_group(group: Group, rewards: Sequence[Reward]) -> None:
     """Fill ``group.parts`` and ``group.rewards``, the weighted sum (paper, Eq. 4).
 
-    Rewards that need others come last, so that they know of every trajectory that has left the
-    group because some part could not be computed.
+    Rewards that need others are scored last, so that they know all trajectories that have left the
+    group because a part could not be computed.
 
     Raises:
-        RunStopped: a reward returned something other than its scores.
+        RunStopped: a reward returned something else than its scores.
     """
     for reward in sorted(rewards, key=lambda reward: bool(reward.needs)):
         group.parts[reward.name] = _checked(reward, group, reward.score(group, group.parts))
@@ -57,7 +58,7 @@ def score_groups(groups: Sequence[Group], rewards: Sequence[Reward]) -> None:
     """Score all groups of a batch.
 
     Raises:
-        RunStopped: a reward could not score enough of them, or returned something else.
+        RunStopped: a reward could not score enough of them, or returned something else than scores.
     """
     for group in groups:
         score_group(group, rewards)
@@ -66,11 +67,11 @@ def score_groups(groups: Sequence[Group], rewards: Sequence[Reward]) -> None:
 
 
 def _checked(reward: Reward, group: Group, scores: object) -> Scores:
-    """Return a reward's scores if there is one for each trajectory.
+    """Return a reward's scores if there is a valid one for each trajectory.
 
     Raises:
-        RunStopped: it is not. What was learnt before is worth the checkpoint that this error
-            leaves, and it ends all ranks together.
+        RunStopped: there is not. Unlike other errors, this one ends all ranks together and writes a
+            checkpoint, so that the training so far is not lost.
     """
     returned, count = f"{type(reward).__name__}.score returned", len(group.trajectories)
     if not isinstance(scores, list) or len(scores) != count:
@@ -79,10 +80,10 @@ def _checked(reward: Reward, group: Group, scores: object) -> Scores:
             f"{returned} {many} for {count} trajectories of sample {group.sample.id!r}; return a "
             "list of one score for each trajectory, in their order"
         )
-    for place, score in enumerate(scores, start=1):
+    for number, score in enumerate(scores, start=1):
         if score is not None and not _is_finite(score):
             raise RunStopped(
-                f"{returned} {reprlib.repr(score)} for trajectory {place} of {count} of sample "
+                f"{returned} {reprlib.repr(score)} for trajectory {number} of {count} of sample "
                 f"{group.sample.id!r}; a score is a number that is finite in float32, or None "
                 "where it could not be computed"
             )
@@ -90,7 +91,7 @@ def _checked(reward: Reward, group: Group, scores: object) -> Scores:
 
 
 def _is_finite(score: object) -> bool:
-    return isinstance(score, (int, float)) and abs(score) <= LARGEST  # which nan is not
+    return isinstance(score, (int, float)) and abs(score) <= LARGEST  # false for nan
 
 
 def _weighted_sum(values: Scores, rewards: Sequence[Reward]) -> float | None:

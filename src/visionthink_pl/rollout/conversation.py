@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from visionthink_pl.families import Family, Message
+from visionthink_pl.families.fixed_cost import refuse_fixed_cost
 from visionthink_pl.images import Size
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
@@ -70,9 +71,16 @@ class Conversation:
     Args:
         family: whose template and tokenizer are used.
         options: what the model is shown and told.
+
+    Raises:
+        ConfigError: tools would never be offered, since no image can save the family a token.
     """
 
     def __init__(self, family: Family, options: ConversationOptions) -> None:
+        if options.offered:
+            names = ", ".join(tool.name for tool in options.offered)
+            problem = f"rollout.tools: {names} would never be offered"
+            refuse_fixed_cost(family, problem, ", or set rollout.tools to []")
         self._family, self.options = family, options
         self._tools = {tool.name: tool for tool in options.offered}
         signatures = "\n".join(signature(tool) for tool in options.offered)
@@ -121,9 +129,11 @@ class Conversation:
         if len(low) < len(high):
             return None
         offer = self._offers(low, high)
-        visual = self.visual_tokens(low if offer or not self._tools else high)
+        shown = low if offer or not self._tools else high
+        visual = self.visual_tokens(shown)
         words = len(self._family.encode_words(question))
-        return PromptLength(self._frame_tokens(offer, len(high)) + words + visual, visual)
+        frame = self._frame_tokens(offer, len(high))
+        return PromptLength(frame + words + self._image_ids(shown), visual)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -155,7 +165,11 @@ class Conversation:
         before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
         blank = [Size(1, 1)] * images
         tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
-        return tokens - self.visual_tokens(blank)
+        return tokens - self._image_ids(blank)
+
+    def _image_ids(self, images: Sequence[Size]) -> int:
+        """How many ids take the place of images, those between visual tokens included."""
+        return sum(len(self._family.image_ids(image)) for image in images)
 
     def visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
         """How many visual tokens images take together."""

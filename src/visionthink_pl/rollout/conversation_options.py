@@ -9,6 +9,7 @@ from functools import cached_property
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
 from visionthink_pl.rollout.sampling import Sampling
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveInt, check_fields
 from visionthink_pl.visual_tools import ResizeImage, VisualTool, check_tool
@@ -71,9 +72,14 @@ class ConversationOptions:
                 f"{self.max_turns}"
             )
 
-    def sampling(self, rows: int, seed: int) -> Sampling:
+    def sampling(
+        self,
+        rows: int,
+        seed: int,
+        truncation: Truncation = Truncation(),  # noqa: B008 (frozen)
+    ) -> Sampling:
         """How trajectories are sampled under these limits."""
-        return Sampling(self.max_turns, self.max_new_tokens, rows, seed)
+        return Sampling(self.max_turns, self.max_new_tokens, rows, seed, truncation)
 
     @cached_property
     def offered(self) -> Sequence[VisualTool]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from visionthink_pl.rollout.cache import RaggedCache
-from visionthink_pl.rollout.rows import DecodingRows
+from visionthink_pl.rollout.rows import DecodingRows, Generated
+from visionthink_pl.rollout.truncation import Truncation
+from visionthink_pl.types.supports import Supports
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -21,21 +23,6 @@ if TYPE_CHECKING:
 BUCKET = 64  # attention looks at a multiple of this many places, so that shapes rarely change
 READ = 8192  # tokens that are read at once: more would take more memory, and no less time
 MOSTLY = 0.75  # rows move together when fewer than this share of them is still of use
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What one row generated in one turn.
-
-    Attributes:
-        ids: sampled ids, the end-of-turn token included if it came.
-        logprobs: their log-probabilities, in nats.
-        finished: whether the end-of-turn token came within ``max_new_tokens``.
-    """
-
-    ids: list[int]
-    logprobs: list[float]
-    finished: bool
 
 
 @dataclass(frozen=True)
@@ -47,29 +34,23 @@ class Given:
 
 
 class _State(Enum):
-    DECODING = "in a turn"
+    DECODING = "in a turn whose end has not been seen yet"
     WAITING = "its turn has ended; it may be given something to read"
     STOPPED = "it will not go on"
 
 
 @dataclass
 class _Slot:
-    """A row of the decoder.
+    """What the host knows of a row; how far it has come, ``DecodingRows`` knows on the device.
 
     Attributes:
         row: the caller's number for it.
-        length: tokens in its cache when its turn began, or ended.
-        position: rotary position of the next token then.
-        unfed: the last id that it was given or sampled; the model has not read it yet.
-        began: the step at which its turn began.
+        sets: the ids that each token of its turn was chosen from, where not from all.
     """
 
     row: int
-    length: int
-    position: int
-    unfed: int
-    began: int = 0
     state: _State = _State.DECODING
+    sets: list[Tensor] = field(default_factory=list)
 
 
 class Decoder:
@@ -90,13 +71,21 @@ class Decoder:
         max_new_tokens: a turn that reaches this many tokens has not finished.
         check_every: tokens between two looks at which rows have ended. On a GPU each look waits
             for all that was queued, and costs more than a few tokens too many.
+        truncation: which ids may be sampled.
     """
 
-    def __init__(self, policy: Policy, max_new_tokens: int, check_every: int) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        max_new_tokens: int,
+        check_every: int,
+        truncation: Truncation = Truncation(),  # noqa: B008 (frozen)
+    ) -> None:
         self._policy, self._max, self._check_every = policy, max_new_tokens, check_every
-        self._device = policy.device
+        self._device, self._truncation = policy.device, truncation
         self._slots: list[_Slot] = []
-        self._clock = 0  # steps so far; all rows take them together
+        self._masks: list[Tensor] = []  # (N, V) a step: the ids that were left to choose from
+        self._longest = 0  # as of the rows, counted on: no step may wait for the device
 
     @property
     def decoding(self) -> int:
@@ -118,14 +107,16 @@ class Decoder:
         nothing = [0] * len(prompts)
         positions = self._read(cache, range(len(prompts)), prompts, nothing, nothing)
         self._cache = cache.take(self._tensor(prompt_of_row), self._room(cache.capacity))
-        self._slots = [
-            _Slot(row, len(prompts[index].ids) - 1, positions[index], prompts[index].ids[-1])
-            for row, index in enumerate(prompt_of_row)
-        ]
-        self._rows = DecodingRows.blank(
-            len(self._slots), self._max + self._check_every, self._device
+        self._slots = [_Slot(row) for row in range(len(prompt_of_row))]
+        self._rows = DecodingRows.blank(len(self._slots), self._max, self._device)
+        of_row = [prompts[index].ids for index in prompt_of_row]
+        self._begin(
+            range(len(self._slots)),
+            [len(ids) - 1 for ids in of_row],
+            [positions[index] for index in prompt_of_row],
+            [ids[-1] for ids in of_row],
+            uniform_NT,
         )
-        self._begin(range(len(self._slots)), uniform_NT)
 
     def run(self) -> list[tuple[int, Generated]]:
         """Decode until turns end; the rows whose turn did, and what they generated in it."""
@@ -135,7 +126,8 @@ class Decoder:
         while True:
             for _ in range(self._check_every):
                 self._step()
-            if ended := self._rows.over_N.nonzero().flatten().tolist():
+            self._read_masks()
+            if ended := self._ended():
                 return self._end(ended)
 
     def stop(self, row: int) -> None:
@@ -149,23 +141,24 @@ class Decoder:
             given: for each row, what follows its turn.
             uniform_NT: as for ``start``, in the order of ``given``.
         """
-        slot_of = {slot.row: slot for slot in self._slots}
-        slots = [slot_of[row] for row in given]
+        lengths, starts, unfed = self._rows.reached(self._indices(given))
         blocks = [
-            Given([slot.unfed, *block.ids], block.images)
-            for slot, block in zip(slots, given.values(), strict=True)
+            Given([last, *block.ids], block.images)
+            for last, block in zip(unfed, given.values(), strict=True)
         ]
-        lengths = [slot.length for slot in slots]
         capacity = self._room(max(lengths) + max(len(block.ids) for block in blocks))
         if capacity > self._cache.capacity:
             self._keep(self._alive(), capacity)
-        indices = [self._slots.index(slot) for slot in slots]
-        starts = [slot.position for slot in slots]
+        indices = self._indices(given)
         positions = self._read(self._cache, indices, blocks, lengths, starts)
-        for slot, block, position in zip(slots, blocks, positions, strict=True):
-            slot.length += len(block.ids) - 1
-            slot.position, slot.unfed, slot.state = position, block.ids[-1], _State.DECODING
-        self._begin(indices, uniform_NT)
+        lengths = [n + len(block.ids) - 1 for n, block in zip(lengths, blocks, strict=True)]
+        unfed = [block.ids[-1] for block in blocks]
+        self._begin(indices, lengths, positions, unfed, uniform_NT)
+
+    def _indices(self, rows: Iterable[int]) -> list[int]:
+        """The slots that the caller's ``rows`` are in now."""
+        index_of = {slot.row: index for index, slot in enumerate(self._slots)}
+        return [index_of[row] for row in rows]
 
     def _room(self, length: int) -> int:
         """Cache capacity for a turn behind ``length`` tokens, in whole buckets."""
@@ -210,14 +203,14 @@ class Decoder:
         step_T = torch.arange(ids_RT.shape[1])
         real_RT = step_T < torch.tensor([len(row) for row in rows])[:, None]
         visual = policy.visual_tokens([image for block in blocks for image in block.images])
-        positions_3RT = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
-        after_R = positions_3RT.masked_fill(~real_RT, -1).amax((0, 2)) + 1
+        positions_ART = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
+        after_R = positions_ART.masked_fill(~real_RT, -1).amax((0, 2)) + 1
         slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
         seen = max(lengths) + len(step_T)
         cache.write_at(rows_R, slots_RT, seen)
         attention = self._behind(slots_RT, seen) if any(lengths) else {}
-        ids_RT, positions_3RT = ids_RT.to(self._device), positions_3RT.to(self._device)
-        policy.hidden(ids_RT, positions_3RT, visual, cache=cache, **attention)
+        ids_RT, positions_ART = ids_RT.to(self._device), positions_ART.to(self._device)
+        policy.hidden(ids_RT, positions_ART, visual, cache=cache, **attention)
         return after_R.tolist()
 
     def _behind(self, slots_RT: Tensor, seen: int) -> dict[str, Tensor]:
@@ -231,54 +224,64 @@ class Decoder:
         """Attention mask of new tokens, shape (N, 1, T, seen): each sees its row up to itself."""
         return (torch.arange(seen, device=self._device) <= slots_NT[..., None])[:, None]
 
-    def _begin(self, indices: Sequence[int], uniform_NT: Tensor | None) -> None:
-        """Begin a turn of the slots ``indices``."""
-        slots = [self._slots[index] for index in indices]
-        for slot in slots:
-            slot.began = self._clock
-        self._rows.begin(
-            self._tensor(indices),
-            self._tensor([slot.length for slot in slots]),
-            self._tensor([slot.position for slot in slots]),
-            self._tensor([slot.unfed for slot in slots]),
-            uniform_NT,
-        )
+    def _begin(
+        self,
+        indices: Sequence[int],
+        lengths: Sequence[int],
+        positions: Sequence[int],
+        unfed: Sequence[int],
+        uniform_NT: Tensor | None,
+    ) -> None:
+        """Begin a turn of the slots ``indices``, as ``DecodingRows.begin`` does."""
+        for index in indices:
+            self._slots[index].state = _State.DECODING
+        self._longest = max(self._longest, *lengths)
+        self._rows.begin(indices, lengths, positions, unfed, uniform_NT)
 
     def _step(self) -> None:
         """One forward pass: each decoding row reads its last id and samples the next."""
         policy, rows = self._policy, self._rows
-        longest = max(
-            slot.length + self._clock - slot.began + 1
-            for slot in self._slots
-            if slot.state is _State.DECODING
-        )
-        seen = min(self._cache.capacity, -(-longest // BUCKET) * BUCKET)
+        seen = min(self._cache.capacity, -(-(self._longest + 1) // BUCKET) * BUCKET)
         slots_N1 = rows.lengths_N[:, None]
         self._cache.write_at(None, slots_N1, seen)
         hidden_N1D = policy.hidden(
             rows.unfed_N[:, None],
-            rows.positions_N[None, :, None].expand(3, -1, 1),
+            rows.positions_N[None, :, None],
             mask=self._visible(slots_N1, seen),
             cache=self._cache,
         )
-        rows.sample(policy.distribution(hidden_N1D[:, 0]), policy.end_of_turn_id, self._max)
-        self._clock += 1
+        logprobs_NV = policy.distribution(hidden_N1D[:, 0])
+        if self._truncation.active:
+            logprobs_NV = self._truncation(logprobs_NV)
+            self._masks.append(logprobs_NV.isfinite() & rows.decoding_N[:, None])
+        rows.sample(logprobs_NV, policy.end_of_turn_id, self._max)
+        self._longest += 1
+
+    def _read_masks(self) -> None:
+        """Fetch the ids that tokens since the last look were chosen from; a look waits anyway."""
+        for mask_NV in self._masks:
+            sets = mask_NV.nonzero()[:, 1].int().cpu().split(mask_NV.sum(-1).tolist())
+            for slot, ids in zip(self._slots, sets, strict=True):
+                slot.sets += [ids] if len(ids) else []
+        self._masks.clear()
+
+    def _ended(self) -> list[int]:
+        """The slots whose turn has ended since anyone looked."""
+        goes_on = self._rows.decoding_N.tolist()
+        pairs = enumerate(zip(self._slots, goes_on, strict=True))
+        return [i for i, (slot, on) in pairs if slot.state is _State.DECODING and not on]
 
     def _end(self, indices: Sequence[int]) -> list[tuple[int, Generated]]:
         """Collect what the slots ``indices`` generated; they wait from now on."""
-        index = self._tensor(indices)
-        ids, logprobs = self._rows.ids_NT[index].tolist(), self._rows.logprobs_NT[index].tolist()
-        self._rows.decoding_N[index] = self._rows.over_N[index] = False
+        ended = self._rows.generated(indices, self._policy.end_of_turn_id)
+        self._longest = self._rows.longest()
         out = []
-        for slot, row_ids, row_logprobs in zip(
-            [self._slots[index] for index in indices], ids, logprobs, strict=True
-        ):
-            end = self._policy.end_of_turn_id
-            finished = end in row_ids[: self._max]
-            count = row_ids.index(end) + 1 if finished else self._max
-            slot.length, slot.position = slot.length + count, slot.position + count
-            slot.unfed, slot.state = row_ids[count - 1], _State.WAITING
-            out.append((slot.row, Generated(row_ids[:count], row_logprobs[:count], finished)))
+        for slot, generated in zip([self._slots[i] for i in indices], ended, strict=True):
+            slot.state = _State.WAITING
+            if slot.sets:
+                generated = replace(generated, supports=Supports.of(slot.sets))
+                slot.sets = []
+            out.append((slot.row, generated))
         return out
 
     def _alive(self) -> list[int]:

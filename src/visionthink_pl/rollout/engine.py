@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from visionthink_pl.rollout.conversation import Conversation, Opening
-from visionthink_pl.rollout.decoder import Decoder, Generated, Given
+from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.replies import InvalidCall
-from visionthink_pl.rollout.rows import uniforms
+from visionthink_pl.rollout.rows import Generated, uniforms
 from visionthink_pl.rollout.sampling import Sampling
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
 
@@ -48,7 +49,7 @@ class RolloutEngine:
     Args:
         policy: the model; its mode (train or eval) is restored afterwards.
         conversation: renders prompts and tool responses.
-        sampling: lengths and seed.
+        sampling: lengths, seed, and which ids may be sampled.
     """
 
     def __init__(self, policy: Policy, conversation: Conversation, sampling: Sampling) -> None:
@@ -85,7 +86,8 @@ class RolloutEngine:
             openings: the prompts.
             group_size: trajectories a prompt.
             draw: index of the rollout batch.
-            greedy: take the most likely id instead of sampling.
+            greedy: take the most likely id instead of sampling; log-probabilities are those among
+                all ids then, whatever is truncated in sampling.
             ended: called with each trajectory as soon as it ends, while others go on.
         """
         rows = [
@@ -121,7 +123,7 @@ class RolloutEngine:
         """Decode rows, answering their calls, until each has stopped."""
         prompts = {id(row.opening): row.opening.trajectory for row in rows}
         index_of = {key: index for index, key in enumerate(prompts)}
-        decoder = self.decoder()
+        decoder = self.decoder(greedy)
         decoder.start(
             [Given(prompt.prompt_ids, prompt.images) for prompt in prompts.values()],
             [index_of[id(row.opening)] for row in rows],
@@ -141,10 +143,11 @@ class RolloutEngine:
                 else:
                     waiting[index] = given
 
-    def decoder(self) -> Decoder:
-        """A decoder for rows that are generated at once."""
+    def decoder(self, greedy: bool) -> Decoder:
+        """A decoder for rows that are generated at once; a greedy one truncates nothing."""
         check_every = 1 if self._policy.device.type == "cpu" else CHECK_EVERY
-        return Decoder(self._policy, self._sampling.max_new_tokens, check_every)
+        truncation = Truncation() if greedy else self._sampling.truncation
+        return Decoder(self._policy, self._sampling.max_new_tokens, check_every, truncation)
 
     def _uniforms(self, rows: Sequence[_Rollout], greedy: bool) -> Tensor | None:
         """The random numbers of each row's next turn."""
@@ -158,7 +161,8 @@ class RolloutEngine:
         """Read a turn that was generated: answer its call, or end the trajectory."""
         trajectory = row.trajectory
         text_ids = generated.ids[:-1] if generated.finished else generated.ids
-        turn = Turn(generated.ids, generated.logprobs, self._conversation.decode(text_ids))
+        text = self._conversation.decode(text_ids)
+        turn = Turn(generated.ids, generated.logprobs, text, supports=generated.supports)
         trajectory.turns.append(turn)
         if not generated.finished:
             trajectory.stop = StopReason.OUT_OF_TOKENS

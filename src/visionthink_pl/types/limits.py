@@ -25,6 +25,7 @@ FiniteFloat = Annotated[float, Predicate(math.isfinite)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
+TopP = Annotated[float, Gt(0), Le(1)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1), "a run can be repeated by it"]
 
 SHORT = {2**32 - 1: "2**32 - 1"}  # bounds that are easier to read so

@@ -18,14 +18,14 @@ class PromptBatch:
         samples: the prompts.
         unreadable: the bad rows of the draw.
         rollouts: what came of the samples.
-        place: of a stream, where it stands behind this draw.
+        position: of a stream, after this draw.
         pixels: images that were made ready for the vision tower ahead; whoever runs it takes them.
     """
 
     samples: list[VQASample]
     unreadable: list[UnreadableSample] = field(default_factory=list)
     rollouts: RolloutBatch | None = None
-    place: dict[str, Any] | None = None
+    position: dict[str, Any] | None = None
     pixels: list[Any] = field(default_factory=list)
 
     def to(self, device: object) -> PromptBatch:

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from visionthink_pl.types.samples import VQASample
+
+if TYPE_CHECKING:
+    from visionthink_pl.types.supports import Supports  # with torch, which takes seconds to load
 
 
 class StopReason(StrEnum):
@@ -41,6 +44,8 @@ class Turn:
         call: the valid tool call of this turn, if it made one.
         call_error: why a call that was attempted is invalid.
         given_ids: the ids of the tool response and the next generation prompt, or empty.
+        supports: the ids that each of ``generated_ids`` was chosen from, under top-k, top-p or
+            min-p; ``None`` where from all that may be sampled.
     """
 
     generated_ids: list[int]
@@ -49,6 +54,7 @@ class Turn:
     call: ToolCall | None = None
     call_error: str | None = None
     given_ids: list[int] = field(default_factory=list)
+    supports: Supports | None = None
 
 
 @dataclass

@@ -41,8 +41,10 @@ def resized(width: int, height: int, factor: int, most: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("most", [112 * 112, 224 * 224, 1280 * 28 * 28])
-def test_what_is_within_the_run_s_limit_is_read_as_in_training(checkpoint: Path, most: int) -> None:
-    family = load_family(checkpoint)
+def test_what_is_within_the_run_s_limit_is_read_as_in_training(
+    qwen_checkpoint: Path, most: int
+) -> None:
+    family = load_family(qwen_checkpoint)
     family.limit(most)
     size = family.processor.image_processor.size
     side = SIDE[family.model_type]

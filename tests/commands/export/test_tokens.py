@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from export_helpers import (
     conversation_of,
     example_of,
     export,
+    read_card,
     samples,
     save_run,
     teach_to_call,
@@ -24,8 +26,9 @@ from export_helpers import (
     turns_of_export,
     turns_of_trainer,
 )
+from families_helpers import family_of, own_class
 from model_helpers import adapted_policy
-from visionthink_pl.families import EMBEDDED, Family, load_family
+from visionthink_pl.families import EMBEDDED, Family
 from visionthink_pl.images import decode
 from visionthink_pl.policy import Full, Lora, Policy, load_policy
 from visionthink_pl.rollout.decoder import Decoder, Given
@@ -186,8 +189,11 @@ def decoded(policy: Policy) -> list[list[int]]:
 
 
 def test_each_family(checkpoint: Path, tmp_path: Path) -> None:
-    policy = adapted_policy(str(checkpoint), load_family(checkpoint)).eval()
-    ckpt, _ = save_run(policy, tmp_path / "run", str(checkpoint), lora={"r": 4, "alpha": 32})
+    policy = adapted_policy(str(checkpoint), family_of(checkpoint)).eval()
+    model: dict = {"lora": {"r": 4, "alpha": 32}}
+    if own := own_class(checkpoint):
+        model["family"] = f"{own.__module__}.{own.__name__}"
+    ckpt, _ = save_run(policy, tmp_path / "run", str(checkpoint), **model)
     expected, sample = decoded(policy), samples()[0]
     for out in (export(ckpt, tmp_path / "a"), export(ckpt, tmp_path / "m", "--merge")):
         example = example_of(out)
@@ -197,4 +203,6 @@ def test_each_family(checkpoint: Path, tmp_path: Path) -> None:
         if (out / "config.json").exists():
             kind = json.loads((out / "config.json").read_text())["model_type"]
             assert kind == policy.family.model_type
+            _, card = read_card(out)  # the made-up answer holds nothing that is never sampled
+            assert re.search(r"by [\d.e-]+ nats at most and [\d.e-]+ in the mean", card)
     assert len(set(expected[0])) > 3  # it says more than one thing

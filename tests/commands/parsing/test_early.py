@@ -27,9 +27,24 @@ MEANT = [
     ("--model.quantization=nf4", "model.lora.quantization", "a level too high"),
     ("--model.temperature_=1", "rollout.temperature", "in another section"),
     ("--model.loss.kl=0", "model.loss.init_args.kl_coefficient", "an option of a class"),
+    (
+        "--rollout.rewards=[{class_path: HybridAccuracy, init_args: {judge: {class_path: "
+        "visionthink_pl.rewards.APIJudge, init_args: {modell: x}}}}]",
+        "rollout.rewards.init_args.judge.init_args.model",
+        "an option of a class within a class",
+    ),
+    (
+        "--data.test={class_path: VQADataset, init_args: {path: a, columns: {image: b}}}",
+        "data.test.init_args.columns.images",
+        "a field of an option of a class",
+    ),
     ("--rollout.max_tokens=1", "rollout.max_new_tokens", "a like name"),
     ("--rollout.group_sise=1", "rollout.group_size", "a typo"),
     ("--rollout.system_prompt=x", "rollout.prompt", "what is said of it"),
+    ("--rollout.reward=[]", "rollout.rewards", "a typo"),
+    ("--trainer.max_epoch=1", "trainer.max_epochs", "a typo in an option of Lightning's"),
+    ("--ckpt_pth=a.ckpt", "ckpt_path", "a typo outside of any section"),
+    ("--confg=a.yaml", "config", "a typo in that of the file"),
     ("--rolout.rows=1", "rollout.rows", "a typo in the section"),
     ("--epochs=1", "trainer.max_epochs", "a part of its name"),
     ("--seed=1", "seed_everything", "a part of its name"),
@@ -50,8 +65,18 @@ def test_no_key_is_suggested_where_none_is_near(added: str) -> None:
     assert "did you mean" not in str(refusal.value)
 
 
-# A class as it is written, and what is said of it.
-CLASSES = [
+# What is written, and what is said of it.
+MISTAKES = [
+    ("--data.train.folder=x", "data.train.init_args.folder of LookCloser; its keys: length, split"),
+    # values
+    ("--model.micro_batch_size=many", "model.micro_batch_size: Expected a int. Got value: many"),
+    ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
+    ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
+    ("--model.lora.quantization=nf5", "model.lora.quantization: Expected one of 'nf4'"),
+    ("--seed_everything=abc", "seed_everything: Expected a bool"),
+    ("--seed_everything=-1", "seed_everything: from 0 to 2**32 - 1"),
+    ("--model.kinds=[digit]", '"model.kinds" must be given via "data.kinds"'),
+    # classes
     (
         "--model.loss=visionthink_pl.loses.GRPOLoss",
         "can't import visionthink_pl.loses: No module named 'visionthink_pl.loses'; did you mean "
@@ -91,10 +116,71 @@ CLASSES = [
 ]
 
 
-@pytest.mark.parametrize(("added", "phrase"), CLASSES)
-def test_no_such_class(added: str, phrase: str) -> None:
+@pytest.mark.parametrize(("added", "phrase"), MISTAKES)
+def test_mistakes(added: str, phrase: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         check("fit", ["--config", QUICKSTART, added])
+    assert phrase in str(refusal.value)
+
+
+IN_A_FILE = """\
+trainer:
+  callbacks:
+    - class_path: visionthink_pl.callbacks.RolloutLog
+      init_args: {every_n_steps: 10}
+model:
+  lora: {r: 16, alpha: 32}
+data:
+  train:
+    class_path: visionthink_pl.data.LookCloser
+    init_args: {length: 40, split: train}
+rollout:
+  group_size: 8
+  rewards:
+    - class_path: visionthink_pl.rewards.RuleAccuracy
+    - class_path: visionthink_pl.rewards.ResizePenalty
+      init_args: {measure: accuracy}
+"""
+# What is written in the file, what instead, and what is said of it.
+MISWRITTEN = [
+    ("rollout:", "rolout:", "rolout.group_size; did you mean rollout.group_size?"),
+    ("group_size", "group_sise", "did you mean rollout.group_size?"),
+    ("{r: 16,", "{rank: 16,", "unknown key model.lora.rank of Lora; did you mean model.lora.r?"),
+    ("length:", "lenth:", "did you mean data.train.init_args.length?"),
+    ("measure:", "measur:", "did you mean rollout.rewards.init_args.measure?"),
+    ("every_n_steps", "every_n_step", "did you mean trainer.callbacks.init_args.every_n_steps?"),
+    ("r: 16", "r: sixteen", "model.lora.r: Expected a int. Got value: sixteen"),
+    ("split: train", "split: trian", "data.train.init_args.split: Expected one of 'train', 'val"),
+    ("RolloutLog", "RoloutLog", "did you mean visionthink_pl.callbacks.RolloutLog?"),
+    ("data.LookCloser", "dat.LookCloser", "did you mean visionthink_pl.data?"),
+]
+
+
+@pytest.mark.parametrize(("written", "instead", "phrase"), MISWRITTEN)
+def test_mistakes_in_a_file(tmp_path: Path, written: str, instead: str, phrase: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(IN_A_FILE, encoding="utf-8")
+    check("fit", ["--config", str(file)])  # the control
+    file.write_text(IN_A_FILE.replace(written, instead, 1), encoding="utf-8")
+    with pytest.raises(ConfigError) as refusal:
+        check("fit", ["--config", str(file)])
+    assert phrase in str(refusal.value)
+
+
+# The same of ``prepare``, whose options stand in no section.
+OF_PREPARE = [
+    ("--policy.pretraind=x", "policy.pretraind of PolicyOptions; did you mean policy.pretrained?"),
+    ("--data.lenth=4", "data.init_args.lenth of LookCloser; did you mean data.init_args.length?"),
+    ("--data.length=0", "data.init_args.length: at least 1, not 0"),
+    ("--rollouts=many", "rollouts: Expected a int. Got value: many"),
+    ("--policy.precision=fp16", "policy.precision: Expected one of 'fp32', 'bf16'"),
+]
+
+
+@pytest.mark.parametrize(("added", "phrase"), OF_PREPARE)
+def test_mistakes_in_prepare(added: str, phrase: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check("prepare", ["--config", str(CONFIGS / "prepare" / "lookcloser.yaml"), added])
     assert phrase in str(refusal.value)
 
 

@@ -1,44 +1,62 @@
 """Help, version and refusals, without importing torch."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from visionthink_pl.__main__ import main, spare_the_cores
+from visionthink_pl.commands.parsing.front import answered
 from visionthink_pl.commands.parsing.verbs import VERBS
+from visionthink_pl.types import ConfigError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SLOW = ("torch", "lightning", "transformers", "torchvision", "torchmetrics", "peft", "datasets")
 RUN = """
-import sys
+import contextlib, io, json, sys
 from visionthink_pl.__main__ import main
-try:
-    code = main()
-except SystemExit as end:
-    code = end.code or 0
-print("loaded:", *(name for name in {slow} if name in sys.modules))
-print("code:", code)
+
+def run(args):
+    sys.argv[1:], out, errors = args, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code or 0
+    loaded = [name for name in {slow} if name in sys.modules]
+    return code, out.getvalue(), errors.getvalue(), loaded
+
+print(json.dumps([run(args) for args in json.loads(sys.argv[1])]))
 """
 
 
-def program(tmp_path: Path, *args: str) -> tuple[int, str, str, str]:
-    """Exit code, output, errors, and which slow packages were loaded."""
+@dataclass
+class Ran:
+    """Exit code, output, errors, and the slow packages that are loaded."""
+
+    code: int
+    said: str
+    errors: str
+    loaded: list[str]
+
+
+def program(folder: Path, *commands: Sequence[str]) -> list[Ran]:
+    """Command lines, one after another in one new process."""
     code = RUN.format(slow=SLOW)
     ran = subprocess.run(
-        [sys.executable, "-c", code, *args], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", code, json.dumps(commands)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 0, ran.stderr
-    *lines, loaded, code = ran.stdout.splitlines()
-    return (
-        int(code.split()[1]),
-        "\n".join(lines),
-        ran.stderr,
-        loaded.removeprefix("loaded:").strip(),
-    )
+    return [Ran(*found) for found in json.loads(ran.stdout)]
 
 
 # Arguments, the exit code, and what is said.
@@ -66,35 +84,59 @@ FIRST = [
 ]
 
 
-@pytest.mark.parametrize(("args", "code", "phrase"), FIRST)
-def test_first_words_come_before_slow_packages(
-    tmp_path: Path, args: list[str], code: int, phrase: str
-) -> None:
-    (tmp_path / "empty.yaml").touch()
-    args = [arg.format(q=CONFIGS / "quickstart.yaml") for arg in args]
-    ended, said, errors, loaded = program(tmp_path, *args)
-    assert (ended, loaded) == (code, "")
-    assert phrase in (errors if code else said)
-    assert not code or errors.count("\n") == 1
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "empty.yaml").touch()
+    named = [[arg.format(q=CONFIGS / "quickstart.yaml") for arg in args] for args, *_ in FIRST]
+    return program(folder, *named)
 
 
+@pytest.mark.parametrize("row", range(len(FIRST)), ids=[" ".join(args) for args, *_ in FIRST])
+def test_first_words_come_before_slow_packages(first: list[Ran], row: int) -> None:
+    (_, code, phrase), ran = FIRST[row], first[row]
+    assert (ran.code, ran.loaded) == (code, [])
+    assert phrase in (ran.errors if code else ran.said)
+    assert not code or ran.errors.count("\n") == 1
+
+
+@pytest.mark.long
 def test_slow_packages_are_seen_when_they_are_loaded(tmp_path: Path) -> None:
     args = ("fit", "--config", str(CONFIGS / "quickstart.yaml"), "--rollout.max_turns=1")
-    ended, _, errors, loaded = program(tmp_path, *args)
-    assert ended == 2 and "rollout.max_turns: at least 2" in errors and "torch" in loaded
+    (ran,) = program(tmp_path, args)
+    assert ran.code == 2 and "rollout.max_turns: at least 2" in ran.errors and "torch" in ran.loaded
 
 
-def test_all_verbs_stand_side_by_side(tmp_path: Path) -> None:
-    _, said, _, _ = program(tmp_path, "--help")
-    listed = re.findall(r"^ {4}(\w+) ", said, re.MULTILINE)
+def said_to(first: list[Ran], *args: str) -> str:
+    return next(ran.said for ran, (given, *_) in zip(first, FIRST, strict=True) if [*args] == given)
+
+
+def test_all_verbs_stand_side_by_side(first: list[Ran]) -> None:
+    listed = re.findall(r"^ {4}(\w+) ", said_to(first, "--help"), re.MULTILINE)
     assert listed == list(VERBS)
 
 
-def test_our_options_come_first(tmp_path: Path) -> None:
-    _, said, _, _ = program(tmp_path, "fit", "--help")
+def test_our_options_come_first(first: list[Ran]) -> None:
+    said = said_to(first, "fit", "--help")
     places = [said.index(f"--{key} ") for key in ("model.loss", "data.train", "rollout.rows")]
     assert max(places) < said.index("--trainer.accelerator ")
     assert "G, rollouts of one prompt" in said and "GRPOLoss" in said
+
+
+LISTED = "(verbs: fit, validate, test, predict, prepare, plan, export)"
+NO_VERBS = [
+    (["fitt"], f"there is no verb 'fitt'; did you mean fit? {LISTED}"),
+    (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {LISTED}"),
+    (["dance"], f"there is no verb 'dance' {LISTED}"),
+    ([], "a verb comes first: fit, validate, test, predict, prepare, plan, export"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), NO_VERBS)
+def test_no_such_verb(args: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        answered(args)
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(

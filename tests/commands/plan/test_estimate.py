@@ -6,15 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from families_helpers import make_checkpoint, own_class
 from plan_helpers import QWEN_2_5_7B, QWEN_3_4B, SMALL, make_setup, measure
 from plan_helpers import write_checkpoint as write
+from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.commands.plan import estimate as module
 from visionthink_pl.commands.plan.estimate import Estimate, estimate
 from visionthink_pl.commands.plan.ghost import skeleton
 from visionthink_pl.commands.plan.prompts import openings_of
-from visionthink_pl.commands.plan.setup import Setup
+from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.commands.plan.step import take
+from visionthink_pl.images import PixelLimits
+from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
+from visionthink_pl.visual_tools import ToolResult
 
 MEASURED = {
     "LoRA": {},
@@ -83,6 +88,7 @@ def test_few_layers_extended_are_all_layers(
     assert extended.flops == pytest.approx(whole.flops, rel=1e-6)
 
 
+@pytest.mark.long
 def test_few_layers_extended_with_deepstack(tmp_path: Path) -> None:
     tower = QWEN_3_4B.tower | {"depth": 4, "hidden_size": 64, "intermediate_size": 128}
     tower |= {"num_heads": 2, "deepstack_visual_indexes": [0, 1, 2]}
@@ -94,7 +100,7 @@ def test_few_layers_extended_with_deepstack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "billions"),
-    [(QWEN_2_5_7B, 8.29), (QWEN_3_4B, 4.44)],
+    [(QWEN_2_5_7B, 8.29), pytest.param(QWEN_3_4B, 4.44, marks=pytest.mark.long)],
     ids=["Qwen2.5-VL-7B", "Qwen3-VL-4B"],
 )
 def test_weights_are_counted_and_not_extended(sizes, billions: float, tmp_path: Path) -> None:
@@ -159,3 +165,19 @@ def test_flops_of_a_forward_pass_are_two_a_weight_and_token(tmp_path: Path) -> N
     prompt = found.tokens["prompt"]
     expected = 2 * layers * (prompt + 8 * 40) + 2 * 512 * 4096 * 8 * 40
     assert expected < found.flops["forward"] < 1.25 * expected
+
+
+def test_by_hand_with_a_family_that_is_not_qwen_s(tmp_path: Path) -> None:
+    """An image of 504 x 504: 16 x 16 visual tokens in half and 32 x 32 in full, of 64 numbers in
+    fp32 each; a token more behind each row."""
+    folder = make_checkpoint("pixtral_llava", tmp_path)
+    base = VisionThinkModule(str(folder), family=own_class(folder))
+    rollout = RolloutCallback(max_new_tokens=16, limits=PixelLimits(max_pixels=504**2))
+    setup = Setup.of(base, rollout, 1, "32-true", Demand(), gpu=False)
+    found = estimate(setup)
+    assert found.prompt_tokens["visual"] == 16 * 16
+    assert found.phases["prompts"]["features"] == 16 * 16 * 64 * 4
+    assert found.phases["second look"]["features"] == (16 * 16 + 32 * 32) * 64 * 4
+    (opening, *_) = openings_of(setup)
+    text = setup.conversation.response_ids(opening.messages, ToolResult())
+    assert found.tokens["second look"] == 8 * (len(text) + 32 * 32 + 32)

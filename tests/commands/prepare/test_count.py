@@ -1,11 +1,16 @@
 """Rolling out with the embedded model, and what can't be scored or read."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from PIL import Image
 
+from equivalence import naive
+from families_helpers import family_of
+from model_helpers import adapted_policy, sample_of_size
 from prepare_helpers import Faulty, Listed, make_settings
 from visionthink_pl.commands.prepare.count import HIGH, LOW, SampleCounter, correct, count_all
 from visionthink_pl.commands.prepare.record import Record, Row
@@ -13,10 +18,11 @@ from visionthink_pl.data import LookCloser
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import RuleAccuracy, score_groups
+from visionthink_pl.rewards.base import Scores
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.types import ConfigError, Group, UnreadableSample, VQASample
 
 
 def samples(*indices: int) -> list[VQASample]:
@@ -45,6 +51,30 @@ def test_counts_depend_on_the_sample_and_the_seed(tmp_path: Path, policy: Policy
     backwards = SampleCounter(make_settings(tmp_path, rollouts=4, rows=4), policy)(asked[::-1])
     assert backwards[::-1] == counts
     assert SampleCounter(make_settings(tmp_path, rollouts=4, seed=1), policy)(asked) != counts
+
+
+class Checksum(RuleAccuracy):
+    """What a model of random weights says is right or wrong by chance."""
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        said = ("".join(turn.text for turn in t.turns) for t in group.trajectories)
+        return [float(crc32(text.encode()) % 2) for text in said]
+
+
+@pytest.mark.equivalence
+def test_counts_of_each_family_are_those_of_plain_passes(checkpoint: Path, tmp_path: Path) -> None:
+    policy, reward = adapted_policy(str(checkpoint), family_of(checkpoint)), Checksum()
+    settings = make_settings(tmp_path, accuracy=reward, rollouts=4, max_new_tokens=6)
+    asked, expected = [sample_of_size(*size) for size in ((112, 112), (168, 84))], []
+    for view, draw in ((HalfView(), LOW), (FullView(), HIGH)):
+        options = ConversationOptions(tools=[], first_view=view, limits=settings.limits)
+        conversation, sampling = Conversation(policy.family, options), Sampling(1, 6, 99, seed=0)
+        found = naive.rollout(policy, conversation, sampling, asked, 4, draw)
+        groups = [Group(s, said, 0) for s, said in zip(asked, found, strict=True)]
+        expected.append([sum(map(float, reward.score(group, {}))) for group in groups])
+    counts = SampleCounter(settings, policy)(asked)
+    assert counts == list(zip(*expected, strict=True))
+    assert 0 < sum(map(sum, counts)) < 16
 
 
 def test_no_features_are_kept(tmp_path: Path, policy: Policy) -> None:
@@ -117,3 +147,15 @@ def test_unreadable_samples_and_duplicates_are_not_rolled_out(
     assert [row.id for row in reported] == ["bad", first.id, "copy", second.id, "again"]
     assert [row.low is not None for row in reported] == [False, True, False, True, False]
     assert [row.duplicate_of for row in reported] == [None, None, first.id, None, second.id]
+
+
+def test_answers_are_truncated_as_asked(tmp_path: Path, policy: Policy) -> None:
+    """The most likely id alone: all rollouts of a sample are the greedy one."""
+    asked, options = samples(*range(12)), {"rollouts": 4, "rows": 4}
+    alike = SampleCounter(make_settings(tmp_path, top_k=1, **options), policy)(asked)
+    assert {count for pair in alike for count in pair} == {0, 4}
+    for truncation in ({"top_p": 1e-6}, {"min_p": 1.0}):
+        settings = make_settings(tmp_path, **truncation, **options)
+        assert SampleCounter(settings, policy)(asked) == alike
+    sampled = SampleCounter(make_settings(tmp_path, **options), policy)(asked)
+    assert not {count for pair in sampled for count in pair} <= {0, 4}  # the control

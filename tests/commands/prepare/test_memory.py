@@ -10,9 +10,9 @@ from rich.console import Console
 
 from prepare_helpers import make_settings
 from visionthink_pl.commands.prepare import count
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.commands.verb import exit_code
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards import RuleAccuracy
 from visionthink_pl.rollout import RolloutEngine
 

@@ -5,6 +5,7 @@ import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -14,14 +15,14 @@ from PIL import Image
 from prepare_helpers import Faulty, Killed, Listed, make_settings
 from visionthink_pl.__main__ import main as main_of_package
 from visionthink_pl.commands.prepare import prepare as prepare_command
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.commands.prepare.prepare import main
 from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.run import prepare
 from visionthink_pl.data import LookCloser
 from visionthink_pl.families import Family
 from visionthink_pl.policy import Lora, Policy, load_policy
-from visionthink_pl.rewards import RuleAccuracy
+from visionthink_pl.policy.policy_options import PolicyOptions
+from visionthink_pl.rewards import FormatReward, RuleAccuracy
 from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample
 
 CONFIG = Path(__file__).parents[3] / "configs" / "prepare" / "lookcloser.yaml"
@@ -49,40 +50,40 @@ def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return printed.removeprefix("error: ").rstrip()
 
 
-# What is added to the command line, and what the one line must say.
+# What is added to the command line, what the one line must say, and what refuses it.
 MISTAKES = [
-    ("--rolouts=4", "rolouts; did you mean rollouts?"),
-    ("--policy.pretraind=x", "policy.pretraind of PolicyOptions; did you mean policy.pretrained?"),
-    ("--data.lenth=4", "data.init_args.lenth of LookCloser; did you mean data.init_args.length?"),
-    ("--rollouts=many", "rollouts: Expected a int. Got value: many"),
-    ("--rollouts=0", "rollouts: at least 1, not 0"),
-    ("--rollouts=4", "gain: from 1 to rollouts (4), not 6"),
-    ("--gain=0", "gain: at least 1, not 0"),
-    ("--max_new_tokens=0", "max_new_tokens: at least 1, not 0"),
-    ("--rows=0", "rows: at least 1, not 0"),
-    ("--prompts_per_batch=0", "prompts_per_batch: at least 1, not 0"),
-    ("--temperature=0", "temperature: above 0, not 0.0"),
-    ("--temperature=.nan", "temperature: above 0, not nan"),
-    ("--near_duplicates=64", "near_duplicates: from 0 to 63 bits, not 64"),
-    ("--seed=-1", "seed: from 0 to 2**32 - 1, not -1"),
-    ("--limits.min_pixels=0", "limits.min_pixels: at least 1, not 0"),
-    ("--prompt=look_closer", "prompt: 'look_closer' has the slot {tools}"),
-    ("--prompt=nowhere", "prompt: no file 'nowhere'"),
-    ("--accuracy=FormatReward", "accuracy: a reward that says what is correct, such as RuleAcc"),
-    ("--data.length=0", "data.init_args.length: at least 1, not 0"),
-    ("--data=null", "data"),
-    ("--policy.precision=fp16", "policy.precision: Expected one of 'fp32', 'bf16'"),
-    ("--policy.adapter=nowhere", "policy.adapter: there is no adapter_config.json in 'nowhere'"),
-    ("--config=nowhere.yaml", "config: File does not exist"),
+    ("--rolouts=4", "rolouts; did you mean rollouts?", "the early look"),
+    ("--config=nowhere.yaml", "config: File does not exist", "the same"),
+    ("--data=null", "data", "the parser"),
+    ("--data.mix={shap: 1}", "data.init_args.mix: no kind 'shap'; the kinds are", "a class's own"),
+    ("--rollouts=4", "gain: from 1 to rollouts (4), not 6", "the settings"),
+    ("--policy.adapter=nowhere", "policy.adapter: there is no adapter_config.json", "the policy's"),
 ]
 
 
 @pytest.mark.usefixtures("_no_weights")
-@pytest.mark.parametrize(("added", "phrase"), MISTAKES)
-def test_mistake(capsys: pytest.CaptureFixture[str], added: str, phrase: str) -> None:
+@pytest.mark.parametrize(("added", "phrase", "by"), MISTAKES)
+def test_mistake(capsys: pytest.CaptureFixture[str], added: str, phrase: str, by: str) -> None:
     line = one_line(capsys, added)
-    assert phrase in line and "rollout.limits" not in line
+    assert phrase in line and "rollout.limits" not in line, by
     assert not Path("runs").exists()
+
+
+# Settings that can't work together or by their content; those out of their limits are refused in
+# ``parsing/test_limits_on_the_line.py``.
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"rollouts": 4, "gain": 5}, "gain: from 1 to rollouts (4), not 5"),
+    ({"accuracy": FormatReward()}, "accuracy: a reward that says what is correct, such as RuleAc"),
+    ({"prompt": "look_closer"}, "prompt: 'look_closer' has the slot {tools}"),
+    ({"prompt": "nowhere"}, "prompt: no file 'nowhere'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED)
+def test_settings_that_cannot_work(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        make_settings(tmp_path, **options)
+    assert str(refused.value).startswith(message)
 
 
 def test_no_such_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.commands.prepare.write import write_dataset
 from visionthink_pl.data import LookCloser, SavedDataset
 from visionthink_pl.images import PixelLimits, decode
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import ConfigError, VQASample
 
 OF_PREPARE = ["original_answer", "solution", "info", "correct_low", "correct_high"]
 
@@ -138,21 +138,27 @@ def test_nothing_kept_is_a_data_set_too(tmp_path: Path) -> None:
     assert len(read) == 0 and read.column_names == list(write.FEATURES)
 
 
-def test_a_kill_while_writing_leaves_the_data_set_that_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class KilledAt(LookCloser):
+    """Somebody presses Ctrl-C when this row is read."""
+
+    def __init__(self, length: int, index: int) -> None:
+        super().__init__(length)
+        self._at = index
+
+    def __getitem__(self, index: int) -> VQASample:
+        if index == self._at:
+            raise KeyboardInterrupt
+        return super().__getitem__(index)
+
+
+def test_a_kill_while_writing_leaves_the_data_set_that_was_there(tmp_path: Path) -> None:
     settings, folder = make_settings(tmp_path), tmp_path / "dataset"
     selection = selected(settings, tmp_path)
     write_dataset(folder, selection, settings)
     before = len(datasets.load_from_disk(folder))
-
-    def kill(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(write, "_png", kill)
-        with pytest.raises(KeyboardInterrupt):
-            write_dataset(folder, selection, settings)
+    killed = make_settings(tmp_path, data=KilledAt(20, selection.kept[-1].index))
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(folder, selection, killed)
     assert len(datasets.load_from_disk(folder)) == before
     write_dataset(folder, selection, settings)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -1,15 +1,20 @@
-"""Mistakes in a config: one line, exit code 2, the nearest key, and no model loaded."""
+"""The trainer's command line: mistakes end in one line and exit code 2, and no model is loaded.
 
+There is one row for each place that refuses; what it refuses is tested where it is.
+"""
+
+import io
 import re
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from lightning import Trainer
+from jsonargparse import Namespace
 from lightning.pytorch.accelerators import MPSAccelerator
 
-from visionthink_pl.commands.trainer.cli import main
-from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.commands.trainer.cli import VisionThinkCLI, build_cli, main
 from visionthink_pl.types import ConfigError
 
 CONFIG = """\
@@ -75,306 +80,172 @@ def test_a_correct_config_reaches_the_loading_of_the_model(config: Path) -> None
         main(["fit", "--config", str(config)])
 
 
-def test_the_progress_bar_can_be_switched_off(config: Path) -> None:
-    with pytest.raises(AboutToLoad):
-        main(["fit", "--config", str(config), "--trainer.enable_progress_bar=false"])
-
-
-# What is added to the command line, and what the one line must say.
-ON_THE_COMMAND_LINE = [
-    # typos
-    ("--model.micro_batch_sise=4", "model.micro_batch_sise; did you mean model.micro_batch_size?"),
-    ("--rolout.rows=4", "rolout.rows; did you mean rollout.rows?"),
-    ("--rollout.reward=[]", "rollout.reward; did you mean rollout.rewards?"),
-    ("--trainer.max_epoch=1", "trainer.max_epoch; did you mean trainer.max_epochs?"),
-    ("--ckpt_pth=a.ckpt", "ckpt_pth; did you mean ckpt_path?"),
-    ("--confg=a.yaml", "confg; did you mean config?"),
+# What is added to the command line, what the one line must say, and what refuses it.
+MISTAKES = [
+    ("--rolout.rows=4", "unknown key rolout.rows; did you mean rollout.rows?", "the early look"),
+    ("extra", "extra", "the parser"),
     (
-        "--model.loss.kl=0",
-        "unknown key model.loss.init_args.kl of GRPOLoss; did you mean "
-        "model.loss.init_args.kl_coefficient?",
-    ),
-    ("--data.train.folder=x", "data.train.init_args.folder of LookCloser; its keys: length, split"),
-    (
-        "--rollout.rewards=[{class_path: HybridAccuracy, init_args: {judge: {class_path: "
-        "visionthink_pl.rewards.APIJudge, init_args: {modell: x}}}}]",
-        "rollout.rewards.init_args.judge.init_args.modell of APIJudge; did you mean "
-        "rollout.rewards.init_args.judge.init_args.model?",
+        "--model.loss=visionthink_pl.rewards.FormatReward",
+        "not correspond to a subclass",
+        "the same",
     ),
     (
-        "--data.test={class_path: VQADataset, init_args: {path: a, columns: {image: b}}}",
-        "data.test.init_args.columns.image of Columns; did you mean "
-        "data.test.init_args.columns.images?",
+        "--seed_everything=true",
+        "seed_everything: from 0 to 2**32 - 1, not True",
+        "once it is parsed",
     ),
-    ("--model.zzzzzzzzzzz=4", "unknown key model.zzzzzzzzzzz"),
-    ("extra", "extra"),
-    # wrong types and values
-    ("--model.micro_batch_size=many", "model.micro_batch_size: Expected a int. Got value: many"),
-    ("--model.micro_batch_size=2.5", "model.micro_batch_size: Expected a int. Got value: 2.5"),
-    ("--model.optimizer.schedule=cosin", "model.optimizer.schedule: Expected one of 'constant'"),
-    ("--seed_everything=abc", "seed_everything: Expected a bool"),
-    ("--seed_everything=true", "seed_everything: from 0 to 2**32 - 1, not True"),
-    # classes
-    (
-        "--model.loss=GRPOLos",
-        "model.loss: there is no class GRPOLos; write the module that it is in as well; "
-        "did you mean GRPOLoss?",
-    ),
-    ("--trainer.callbacks=RolloutLog", "trainer.callbacks: a list, such as [RolloutLog]"),
-    ("--trainer.val_check_interval=3", "trainer.val_check_interval: 3 batches, but an epoch of"),
-    (
-        "--ckpt_path=last",
-        "ckpt_path: name the file; a new process doesn't know the last checkpoint",
-    ),
-    (
-        "--model.loss=visionthink_pl.losses.GRPOLos",
-        "model.loss: there is no class visionthink_pl.losses.GRPOLos; "
-        "did you mean visionthink_pl.losses.GRPOLoss?",
-    ),
-    (
-        "--model.loss=visionthink_pl.loses.GRPOLoss",
-        "model.loss: can't import visionthink_pl.loses: No module named 'visionthink_pl.loses'; "
-        "did you mean visionthink_pl.losses?",
-    ),
-    ("--model.loss=visionthink_pl.rewards.FormatReward", "not correspond to a subclass of Loss"),
-    # values that can't work
-    ("--rollout.group_size=1", "rollout.group_size: at least 2, not 1"),
-    ("--model.micro_batch_size=0", "model.micro_batch_size: at least 1, not 0"),
-    ("--model.lora.dropout=0.1", "model.lora.dropout: must be 0, not 0.1"),
-    ("--model.lora.r=0", "model.lora.r: at least 1, not 0"),
-    ("--model.std_floor=-1", "model.std_floor: at least 0, not -1.0"),
-    ("--model.optimizer.lr=0", "model.optimizer.lr: above 0, not 0.0"),
-    ("--model.loss.clip_low=1.5", "model.loss.init_args.clip_low: between 0 and 1, not 1.5"),
-    ("--rollout.temperature=0", "rollout.temperature: above 0, not 0.0"),
-    ("--rollout.temperature=.inf", "rollout.temperature: above 0, not inf"),
-    ("--rollout.temperature=.nan", "rollout.temperature: above 0, not nan"),
-    (
-        "--rollout.rewards=[{class_path: RuleAccuracy, init_args: {weight: .nan}}]",
-        "rollout.rewards[0].init_args.weight: a number, not nan",
-    ),
-    ("--rollout.max_new_tokens=0", "rollout.max_new_tokens: at least 1, not 0"),
-    ("--rollout.rows=0", "rollout.rows: at least 1, not 0"),
-    ("--rollout.limits.min_pixels=0", "rollout.limits.min_pixels: at least 1, not 0"),
-    ("--data.prompts_per_step=0", "data.prompts_per_step: at least 1, not 0"),
-    ("--data.prompts_per_step=41", "41 prompts a step, but data.train has only 40"),
+    ("--ckpt_path=nowhere.ckpt", "ckpt_path: there is no file 'nowhere.ckpt'", "before it is read"),
+    ("--trainer.inference_mode=true", "trainer.inference_mode: must be false", "the config alone"),
     (
         "--data.train.mix={shap: 1}",
         "data.train.init_args.mix or data.validation.init_args.mix: no kind 'shap'; the kinds are",
+        "a constructor, which knows no key of the config",
     ),
-    ("--seed_everything=-1", "seed_everything: from 0 to 2**32 - 1"),
-    ("--model.std_floor=.nan", "model.std_floor: at least 0, not nan"),
-    ("--model.optimizer.lr=.nan", "model.optimizer.lr: above 0, not nan"),
-    ("--model.optimizer.betas=[0.9, 1.0]", "model.optimizer.betas: from 0 to below 1"),
-    ("--model.lora.alpha=0", "model.lora.alpha: at least 1, not 0"),
-    ("--model.lora.targets=(", "model.lora.targets: '(' is no regular expression"),
-    ("--model.lora.targets=nothing", "model.lora.targets: 'nothing' matches no linear layer"),
     (
-        "--rollout.rewards=[RuleAccuracy, {class_path: ResizePenalty, init_args: {theta: 3}}]",
-        "rollout.rewards[1].init_args.theta: from 0 to 1, not 3.0",
+        "--trainer.precision=bf16-true",
+        "trainer.precision: 32-true or bf16-mixed, not",
+        "the module",
     ),
-    # values that can't work together
-    ("--rollout.prompt=one_look", "rollout.prompt: 'one_look' has no slot {tools}"),
-    ("--rollout.first_view=FullView", "set tools to [] or first_view to HalfView"),
-    ("--rollout.prompt_without_tools=look_closer", "'look_closer' has the slot {tools}, but no"),
-    ("--rollout.tools=[ResizeImage, ResizeImage]", "rollout.tools: each needs a name of its own"),
+    ("--trainer.devices=999", "data.prompts_per_step: at least as many as processes", "the data"),
     (
-        "--trainer.callbacks=[visionthink_pl.callbacks.RolloutCallback]",
+        "--trainer.val_check_interval=3",
+        "trainer.val_check_interval: 3 batches, but an epoch",
+        "fit",
+    ),
+]
+
+
+@pytest.mark.parametrize(("added", "phrase", "by"), MISTAKES)
+def test_mistake_on_the_command_line(
+    config: Path, capsys: pytest.CaptureFixture[str], added: str, phrase: str, by: str
+) -> None:
+    assert phrase in one_line(capsys, "fit", "--config", str(config), added), by
+
+
+def test_mistake_in_the_file(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(CONFIG.replace("rollout:", "rolout:"), encoding="utf-8")
+    line = one_line(capsys, "fit", "--config", str(config))
+    assert line == "unknown key rolout.group_size; did you mean rollout.group_size?"
+
+
+def test_no_such_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no verb 'fitt'; did you mean fit?" in one_line(capsys, "fitt")
+
+
+class Parsed(Exception):
+    """Raised with the command line once it is parsed, before anything is built."""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> VisionThinkCLI:
+    def halt(cli: VisionThinkCLI) -> None:
+        raise Parsed(cli)
+
+    file = tmp_path_factory.mktemp("parsed") / "config.yaml"
+    file.write_text(CONFIG, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Parsed) as caught:
+        patch.setattr("sys.argv", ["visionthink_pl"])
+        patch.setattr(VisionThinkCLI, "instantiate_classes", halt)
+        build_cli(["fit", "--config", str(file)])
+    return caught.value.args[0]
+
+
+@pytest.fixture
+def look_over(parsed: VisionThinkCLI) -> Iterator[Callable[..., Namespace]]:
+    """Looks over the config with other options of the trainer; returns it as it is then."""
+    before = parsed.config
+
+    def look(**trainer: Any) -> Namespace:
+        parsed.config = before.clone()
+        for name, value in trainer.items():
+            parsed.config.fit.trainer[name] = value
+        parsed.before_instantiate_classes()
+        return parsed.config.fit
+
+    yield look
+    parsed.config = before
+
+
+def of_class(path: str) -> Namespace:
+    return Namespace(class_path=path, init_args=Namespace())
+
+
+LIGHTNING_S = "lightning.pytorch.strategies."
+REFUSED = [
+    ({"inference_mode": True}, "trainer.inference_mode: must be false"),
+    ({"inference_mode": None}, "trainer.inference_mode: must be false"),
+    ({"gradient_clip_val": 1.0}, "trainer.gradient_clip_val: set model.max_grad_norm"),
+    ({"accumulate_grad_batches": 2}, "trainer.accumulate_grad_batches: must be 1"),
+    ({"barebones": True}, "trainer.barebones: must be false"),
+    ({"use_distributed_sampler": True}, "trainer.use_distributed_sampler: must be false"),
+    ({"callbacks": of_class("a.RolloutLog")}, "trainer.callbacks: a list, such as [RolloutLog]"),
+    (
+        {"callbacks": [of_class("visionthink_pl.callbacks.RolloutCallback")]},
         "trainer.callbacks: RolloutCallback is added already, as rollout",
     ),
-    ("--rollout.max_turns=1", "rollout.max_turns: at least 2 where tools (resize_image) are"),
-    ("--rollout.rewards=[]", "rollout.rewards: at least one reward"),
-    (
-        "--rollout.rewards=[ResizePenalty, RuleAccuracy]",
-        "rollout.rewards: 'resize_penalty' needs a reward named 'accuracy' before it",
-    ),
-    (
-        "--rollout.rewards=[RuleAccuracy, RuleAccuracy]",
-        "rollout.rewards: two rewards are named 'accuracy'",
-    ),
-    ("--model.kinds=[digit]", '"model.kinds" must be given via "data.kinds"'),
-    # options of Lightning's that do not go with this module
-    ("--trainer.precision=bf16-true", "trainer.precision: 32-true or bf16-mixed, not bf16-true"),
-    ("--trainer.inference_mode=true", "trainer.inference_mode: must be false"),
-    ("--trainer.gradient_clip_val=1.0", "trainer.gradient_clip_val: set model.max_grad_norm"),
-    ("--trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches: must be 1"),
-    ("--trainer.barebones=true", "trainer.barebones: must be false"),
-    ("--trainer.use_distributed_sampler=true", "trainer.use_distributed_sampler: must be false"),
-    ("--model.lora.quantization=nf5", "model.lora.quantization: Expected one of 'nf4'"),
-    ("--trainer.strategy=fsdp", "trainer.strategy: auto on one device, ddp on several, not fsdp"),
-    ("--trainer.strategy=ddp_spawn", "trainer.strategy: auto on one device, ddp on several, not"),
-    ("--trainer.strategy=ddp_fork", "ddp on several, not ddp_fork"),
-    ("--trainer.strategy=ddp_notebook", "ddp on several, not ddp_notebook"),
-    ("--trainer.strategy=ddp_spawn_find_unused_parameters_true", "ddp on several, not ddp_spawn_"),
-    ("--trainer.strategy=DDP_Spawn", "ddp on several, not DDP_Spawn"),  # Lightning takes any case
-    ("--trainer.accelerator=mps", "trainer.accelerator: auto, cpu, gpu or cuda, not mps"),
-    ("--trainer.accelerator=tpu", "trainer.accelerator: auto, cpu, gpu or cuda, not tpu"),
-    ("--trainer.overfit_batches=2", "trainer.overfit_batches: set trainer.limit_train_batches"),
-    ("--trainer.overfit_batches=0.5", "trainer.overfit_batches: set trainer.limit_train_batches"),
-    ("--trainer.devices=999", "data.prompts_per_step: at least as many as processes (999), not"),
-    # what isn't there
-    ("--config=nowhere.yaml", "config: File does not exist: "),
-    ("--ckpt_path=nowhere", "ckpt_path: there is no file 'nowhere'"),
-    ("--ckpt_path=nowhere.ckpt", "ckpt_path: there is no file 'nowhere.ckpt'"),
-    ("--rollout.prompt_without_tools=nowhere", "rollout.prompt_without_tools: no file 'nowhere'"),
-    (
-        "--rollout.prompt=nowhere",
-        "rollout.prompt: no file 'nowhere'; the prompts that ship are look_closer",
-    ),
-    ("--model.pretrained=no/such/folder", "model.pretrained: can't read a model config at 'no/"),
-    ("--data.train=null", "data.train: a source of samples is needed"),
+    ({"strategy": "fsdp"}, "trainer.strategy: auto on one device, ddp on several, not fsdp"),
+    ({"strategy": "ddp_spawn"}, "ddp on several, not ddp_spawn"),
+    ({"strategy": "ddp_fork"}, "ddp on several, not ddp_fork"),
+    ({"strategy": "ddp_notebook"}, "ddp on several, not ddp_notebook"),
+    ({"strategy": "ddp_spawn_find_unused_parameters_true"}, "ddp on several, not ddp_spawn_find"),
+    ({"strategy": "DDP_Spawn"}, "ddp on several, not DDP_Spawn"),  # Lightning takes any case
+    # These derive from DDPStrategy, all but the last.
+    ({"strategy": of_class(f"{LIGHTNING_S}DeepSpeedStrategy")}, f"not {LIGHTNING_S}DeepSpeedStrat"),
+    ({"strategy": of_class(f"{LIGHTNING_S}XLAStrategy")}, f"several, not {LIGHTNING_S}XLAStrategy"),
+    ({"strategy": of_class(f"{LIGHTNING_S}FSDPStrategy")}, f"several, not {LIGHTNING_S}FSDPStrate"),
+    ({"accelerator": "mps"}, "trainer.accelerator: auto, cpu, gpu or cuda, not mps"),
+    ({"accelerator": "tpu"}, "trainer.accelerator: auto, cpu, gpu or cuda, not tpu"),
 ]
 
 
-@pytest.mark.parametrize(("added", "phrase"), ON_THE_COMMAND_LINE)
-def test_mistake_on_the_command_line(
-    config: Path, capsys: pytest.CaptureFixture[str], added: str, phrase: str
+@pytest.mark.parametrize(("trainer", "phrase"), REFUSED)
+def test_options_of_lightning_s_that_do_not_go_with_this_module(
+    look_over: Callable[..., Namespace], trainer: dict[str, Any], phrase: str
 ) -> None:
-    assert phrase in one_line(capsys, "fit", "--config", str(config), added)
+    with pytest.raises(ConfigError) as refused:
+        look_over(**trainer)
+    assert phrase in str(refused.value)
 
 
-# Objects in place of a strategy's name; the second and those behind it derive from DDPStrategy.
-STRATEGIES = [
-    ("{class_path: %sDDPStrategy, init_args: {start_method: spawn}}", "is popen, not spawn; in a"),
-    ("{class_path: %sDDPStrategy, init_args: {start_method: fork}}", "is popen, not fork; in a"),
-    ("{class_path: %sDeepSpeedStrategy}", "ddp on several, not lightning.pytorch.strategies.Deep"),
-    ("{class_path: %sXLAStrategy}", "ddp on several, not lightning.pytorch.strategies.XLAStrategy"),
-    ("{class_path: %sFSDPStrategy}", "ddp on several, not lightning.pytorch.strategies.FSDPStra"),
-]
+STRATEGIES_THAT_WORK = ["auto", "DDP", "ddp_find_unused_parameters_true"]
 
 
-@pytest.mark.parametrize(("written", "phrase"), STRATEGIES)
-def test_an_object_as_strategy(
-    config: Path, capsys: pytest.CaptureFixture[str], written: str, phrase: str
+@pytest.mark.parametrize("strategy", [*STRATEGIES_THAT_WORK, of_class(f"{LIGHTNING_S}DDPStrategy")])
+def test_negative_control_strategies_that_work(
+    look_over: Callable[..., Namespace], strategy: str | Namespace
 ) -> None:
-    strategy = written % "lightning.pytorch.strategies."
-    config.write_text(CONFIG.replace("trainer:\n", f"trainer:\n  strategy: {strategy}\n"))
-    line = one_line(capsys, "fit", "--config", str(config), "--trainer.devices=2")
-    assert line.startswith("trainer.strategy: ") and phrase in line
-
-
-STRATEGIES_THAT_WORK = ["ddp_find_unused_parameters_true", "{class_path: %sDDPStrategy}"]
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES_THAT_WORK)
-def test_negative_control_strategies_that_work(config: Path, strategy: str) -> None:
-    strategy = strategy.replace("%s", "lightning.pytorch.strategies.")
-    config.write_text(CONFIG.replace("trainer:\n", f"trainer:\n  strategy: {strategy}\n"))
-    with pytest.raises(AboutToLoad):
-        main(["fit", "--config", str(config)])
+    assert look_over(strategy=strategy).trainer.strategy == strategy
 
 
 def test_auto_chooses_the_cpu_where_mps_is_available(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+    look_over: Callable[..., Namespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
-    config.write_text(CONFIG.replace("accelerator: cpu", "accelerator: auto"))
-    with pytest.raises(AboutToLoad):
-        main(["fit", "--config", str(config)])
+    for available, chosen in ((True, "cpu"), (False, "auto")):
+        monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda a=available: a))
+        assert look_over(accelerator="auto").trainer.accelerator == chosen
 
 
-@pytest.mark.parametrize(("own", "every"), [([], 1), (["--trainer.log_every_n_steps=5"], 5)])
-def test_each_batch_has_its_row_of_metrics(
-    config: Path, monkeypatch: pytest.MonkeyPatch, own: list[str], every: int
+def test_the_progress_bar_that_is_always_there_is_hidden(
+    look_over: Callable[..., Namespace],
 ) -> None:
-    seen: list[Trainer] = []
-
-    def look(module: VisionThinkModule, trainer: Trainer) -> None:
-        seen.append(trainer)
-        raise AboutToLoad
-
-    monkeypatch.setattr(VisionThinkModule, "check", look)
-    with pytest.raises(AboutToLoad):
-        main(["fit", "--config", str(config), *own])
-    assert [trainer.log_every_n_steps for trainer in seen] == [every]
+    """Lightning would refuse it beside ``enable_progress_bar: false``."""
+    assert look_over().progress.refresh_rate > 0
+    hidden = look_over(enable_progress_bar=False)
+    assert (hidden.trainer.enable_progress_bar, hidden.progress.refresh_rate) == (None, 0)
 
 
-# What is written in the YAML, what instead, and what the one line must say.
-IN_THE_FILE = [
-    ("rollout:", "rolout:", "rolout.group_size; did you mean rollout.group_size?"),
-    ("micro_batch_size", "micro_batch_sise", "did you mean model.micro_batch_size?"),
-    ("{r: 16,", "{rank: 16,", "unknown key model.lora.rank of Lora; did you mean model.lora.r?"),
-    ("length: 40, split: tr", "lenth: 40, split: tr", "did you mean data.train.init_args.length?"),
-    ("measure:", "measur:", "did you mean rollout.rewards.init_args.measure?"),
-    ("every_n_steps", "every_n_step", "did you mean trainer.callbacks.init_args.every_n_steps?"),
-    ("kl_coefficient", "kl_coeficient", "did you mean model.loss.init_args.kl_coefficient?"),
-    ("r: 16", "r: sixteen", "model.lora.r: Expected a int. Got value: sixteen"),
-    ("split: train", "split: trian", "data.train.init_args.split: Expected one of 'train', 'val"),
-    ("measure: accuracy", "measure: acc", "rollout.rewards.init_args.measure: Expected one of"),
-    ("RolloutLog", "RoloutLog", "did you mean visionthink_pl.callbacks.RolloutLog?"),
-    ("rewards.RuleAcc", "rewards.RulAcc", "did you mean visionthink_pl.rewards.RuleAccuracy?"),
-    ("data.LookCloser", "dat.LookCloser", "did you mean visionthink_pl.data?"),
-    ("group_size: 8", "group_size: [8", "Problems parsing config"),
-    ("group_size: 8", "group_size: 1", "rollout.group_size: at least 2, not 1"),
-]
+def test_each_batch_has_its_row_of_metrics(parsed: VisionThinkCLI) -> None:
+    assert parsed.config.fit.trainer.log_every_n_steps == 1
 
 
-@pytest.mark.parametrize(("written", "instead", "phrase"), IN_THE_FILE)
-def test_mistake_in_the_file(
-    config: Path, capsys: pytest.CaptureFixture[str], written: str, instead: str, phrase: str
-) -> None:
-    assert written in CONFIG
-    config.write_text(CONFIG.replace(written, instead), encoding="utf-8")
-    assert phrase in one_line(capsys, "fit", "--config", str(config))
-
-
-def test_missing_folder_of_images(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = ("--data.train=ImageFolder", "--data.train.folder=nowhere")
-    line = one_line(capsys, "fit", "--config", str(config), *folder)
-    assert "folder: there is no file 'questions.jsonl' in 'nowhere'" in line
-
-
-def test_the_adapter_s_folder_is_no_checkpoint(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("last-v1").mkdir()
+def test_the_nearest_checkpoint_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("last-v1").mkdir()  # the adapter's folder
     Path("last-v1.ckpt").touch()
-    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=last-v1")
-    assert line == "ckpt_path: there is no file 'last-v1'; did you mean 'last-v1.ckpt'?"
-    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=.")
-    assert line == "ckpt_path: there is no file '.'; did you mean 'last-v1.ckpt'?"
-
-
-@pytest.mark.parametrize("content", [b"", b"\x80\x04garbage", b"not a checkpoint at all"])
-def test_a_file_that_is_no_checkpoint(
-    config: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
-    Path("mine.ckpt").write_bytes(content)
-    line = one_line(capsys, "validate", "--config", str(config), "--ckpt_path=mine.ckpt")
-    assert line.startswith("ckpt_path: 'mine.ckpt' can't be read as a checkpoint: ")
-
-
-def test_a_file_without_a_training_run_is_no_checkpoint(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    torch.save({"state_dict": {}}, "weights.pt")
-    line = one_line(capsys, "fit", "--config", str(config), "--ckpt_path=weights.pt")
-    assert line.startswith("ckpt_path: 'weights.pt' is no checkpoint of a training run: it lacks")
-
-
-def test_decay_needs_a_length_of_training(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    endless = ["--trainer.max_epochs=-1", "--model.optimizer.schedule=cosine"]
-    line = one_line(capsys, "fit", "--config", str(config), *endless)
-    assert "model.optimizer.schedule: cosine needs an end of training" in line
-
-
-def test_a_mistake_found_while_loading_is_one_line_too(
-    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: object) -> None:
-        raise ConfigError("model.lora.targets: nothing\n  matches")
-
-    monkeypatch.setattr("visionthink_pl.module.module.load_policy", fail)
-    line = one_line(capsys, "fit", "--config", str(config))
-    assert line == "model.lora.targets: nothing matches"
-
-
-def test_a_bug_keeps_its_traceback(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object) -> None:
-        raise ValueError("a bug")
-
-    monkeypatch.setattr("visionthink_pl.module.module.load_policy", fail)
-    with pytest.raises(ValueError, match="a bug"):
-        main(["fit", "--config", str(config)])
+    near = "there is no file {!r}; did you mean 'last-v1.ckpt'?"
+    last = "name the file; a new process doesn't know the last checkpoint"
+    for given, said in (("last-v1", near), (".", near), ("last", last)):
+        line = one_line(capsys, "fit", "--config", str(config), f"--ckpt_path={given}")
+        assert line == f"ckpt_path: {said.format(given)}"
 
 
 # Verbs that read a source which is not set.
@@ -389,27 +260,16 @@ def test_verb_without_its_source(
     assert f"data.{source}: a source of samples is needed" in line
 
 
-VERBS = "(verbs: fit, validate, test, predict, prepare, plan, export)"
-NO_VERBS = [
-    (["fitt"], f"there is no verb 'fitt'; did you mean fit? {VERBS}"),
-    (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {VERBS}"),
-    (["dance"], f"there is no verb 'dance' {VERBS}"),
-    ([], "a verb comes first: fit, validate, test, predict, prepare, plan, export"),
-]
-
-
-@pytest.mark.parametrize(("args", "phrase"), NO_VERBS)
-def test_no_such_verb(capsys: pytest.CaptureFixture[str], args: list[str], phrase: str) -> None:
-    assert phrase in one_line(capsys, *args)
-
-
-@pytest.fixture
-def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("COLUMNS", "1000")  # no line is wrapped
-    with pytest.raises(SystemExit) as end:
-        main(["fit", "--help"])
+@pytest.fixture(scope="module")
+def help_text() -> str:
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
+        patch.setattr("sys.argv", ["visionthink_pl"])
+        patch.setenv("COLUMNS", "1000")  # no line is wrapped
+        with pytest.raises(SystemExit) as end:
+            main(["fit", "--help"])
     assert end.value.code == 0
-    return capsys.readouterr().out
+    return out.getvalue()
 
 
 EXPLAINED = [

@@ -2,14 +2,22 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from lightning import Callback
+from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from visionthink_pl.commands.trainer.cli import main
-from visionthink_pl.commands.trainer.run_checks import check_monitored, figures_of, missing_package
+from visionthink_pl.commands.trainer.run_checks import (
+    check_folders,
+    check_monitored,
+    figures_of,
+    missing_package,
+)
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import ConfigError
 
@@ -34,46 +42,22 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("file").touch()
 
 
-def logger(name: str, folder: str) -> str:
-    path = f"lightning.pytorch.loggers.{name}"
-    return f"--trainer.logger={{class_path: {path}, init_args: {{save_dir: {folder}}}}}"
-
-
 def callback(name: str, **options: str) -> str:
     given = ", ".join(f"{key}: {value}" for key, value in options.items())
     path = f"lightning.pytorch.callbacks.{name}"
     return f"--trainer.callbacks=[{{class_path: {path}, init_args: {{{given}}}}}]"
 
 
-# Arguments, and what the one line must say.
+LOGGERS = "lightning.pytorch.loggers"
+# Arguments, and what the one line must say: a row for each check.
 REFUSED = [
-    ([logger("CSVLogger", "file")], "trainer.logger: CSVLogger.save_dir: 'file' can't be a folder"),
-    ([logger("CSVLogger", "file/logs")], "CSVLogger.save_dir: 'file/logs' can't be a folder: "),
-    ([logger("TensorBoardLogger", "file")], "TensorBoardLogger.save_dir: 'file' can't be a folder"),
     (
         ["--trainer.logger=false", "--trainer.default_root_dir=file"],
         "trainer.default_root_dir: 'file' can't be a folder: ",
     ),
-    (["--trainer.default_root_dir=file", "--trainer.logger=true"], "can't be a folder: "),
     (
-        ["--trainer.logger=false", callback("ModelCheckpoint", dirpath="file")],
-        "trainer.callbacks: ModelCheckpoint.dirpath: ",
-    ),
-    (
-        ["--trainer.logger={class_path: lightning.pytorch.loggers.WandbLogger}"],
-        "trainer.logger: WandbLogger needs a package that is not installed: ",
-    ),
-    (
-        ["--trainer.logger=[{class_path: lightning.pytorch.loggers.MLFlowLogger}]"],
-        "trainer.logger[0]: MLFlowLogger: Requirement 'mlflow",
-    ),
-    (
-        ["--trainer.logger=false", callback("EarlyStopping", monitor="val/acc")],
-        "EarlyStopping.monitor: 'val/acc' is never logged by this run; did you mean val/accuracy",
-    ),
-    (
-        ["--trainer.logger=false", callback("ModelCheckpoint", monitor="val_accuracy")],
-        "ModelCheckpoint.monitor: 'val_accuracy' is never logged by this run; did you mean val/acc",
+        ["--trainer.logger=false", callback("LearningRateMonitor")],
+        "LearningRateMonitor writes to a logger, and trainer.logger is false",
     ),
     (
         [
@@ -84,8 +68,12 @@ REFUSED = [
         "EarlyStopping.monitor: 'val/accuracy' is never logged by this run",
     ),
     (
-        ["--trainer.logger=false", callback("LearningRateMonitor")],
-        "LearningRateMonitor writes to a logger, and trainer.logger is false",
+        [f"--trainer.logger={{class_path: {LOGGERS}.WandbLogger}}"],
+        "trainer.logger: WandbLogger needs a package that is not installed: ",
+    ),
+    (
+        [f"--trainer.logger=[{{class_path: {LOGGERS}.MLFlowLogger}}]"],
+        "trainer.logger[0]: MLFlowLogger: Requirement 'mlflow",
     ),
 ]
 
@@ -97,6 +85,42 @@ def test_refused_before_the_weights_are_loaded(
     assert main(["fit", "--config", QUICKSTART, *SMALL, *args]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and phrase in errors[0]
+
+
+# Options of a trainer, and the key of the folder that can't be one.
+FOLDERS: list[tuple[Callable[[], dict[str, Any]], str]] = [
+    (lambda: {"logger": CSVLogger("file")}, "trainer.logger: CSVLogger.save_dir: 'file'"),
+    (lambda: {"logger": CSVLogger("file/logs")}, "trainer.logger: CSVLogger.save_dir: 'file/logs'"),
+    (
+        lambda: {"logger": TensorBoardLogger("file")},
+        "trainer.logger: TensorBoardLogger.save_dir: 'file'",
+    ),
+    (lambda: {"logger": True, "default_root_dir": "file"}, "trainer.logger: "),
+    (lambda: {"default_root_dir": "file"}, "trainer.default_root_dir: 'file'"),
+    (
+        lambda: {"callbacks": [ModelCheckpoint("file")]},
+        "trainer.callbacks: ModelCheckpoint.dirpath: ",
+    ),
+    (
+        lambda: {"logger": [CSVLogger("logs"), CSVLogger("file")]},
+        "trainer.logger: CSVLogger.save_dir: 'file'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "key"), FOLDERS)
+def test_folders_that_can_t_be_written(options: Callable[[], dict[str, Any]], key: str) -> None:
+    trainer = Trainer(**{"accelerator": "cpu", "logger": False} | options())
+    with pytest.raises(ConfigError, match="can't be a folder: .*file' is a file") as refused:
+        check_folders(trainer)
+    assert str(refused.value).startswith(key)
+    assert [path.name for path in Path().iterdir()] == ["file"]
+
+
+def test_folders_that_can() -> None:
+    Path("logs").mkdir()
+    for folder in ("logs", "logs/new", "memory://logs"):
+        check_folders(Trainer(accelerator="cpu", logger=CSVLogger(folder)))
 
 
 def test_a_judge_without_its_extra_names_the_command(
@@ -125,12 +149,30 @@ class Logs(Callback):
     """Somebody's own callback, which may log what it likes."""
 
 
+# What is monitored, and the names that are suggested in its place.
+NEVER_LOGGED = [
+    (
+        EarlyStopping("val/acc"),
+        "EarlyStopping.monitor: 'val/acc' is",
+        "; did you mean val/accuracy",
+    ),
+    (ModelCheckpoint(monitor="val_accuracy"), "ModelCheckpoint.monitor: 'val_a", "val/accuracy"),
+    (EarlyStopping("zzz"), "EarlyStopping.monitor: 'zzz' is never logged by this run (docs", ""),
+]
+
+
+@pytest.mark.parametrize(("monitoring", "begins", "near"), NEVER_LOGGED)
+def test_metrics_that_are_never_logged(monitoring: Callback, begins: str, near: str) -> None:
+    figures = figures_of(VisionThinkModule(kinds=("digit",)), PARTS, True)
+    with pytest.raises(ConfigError) as refused:
+        check_monitored([ModelCheckpoint(), monitoring], figures)
+    assert str(refused.value).startswith(f"trainer.callbacks: {begins}")
+    assert near in str(refused.value)
+    check_monitored([EarlyStopping("val/accuracy/digit")], figures)
+
+
 def test_monitored_metrics_are_not_checked_beside_a_user_s_callbacks() -> None:
-    waiting = EarlyStopping(monitor="mine")
-    with pytest.raises(ConfigError):
-        check_monitored([waiting], ["val/accuracy"])
-    check_monitored([waiting, Logs()], ["val/accuracy"])
-    check_monitored([ModelCheckpoint()], [])
+    check_monitored([EarlyStopping(monitor="mine"), Logs()], ["val/accuracy"])
 
 
 def test_accuracy_is_not_logged_without_such_a_reward() -> None:
@@ -145,9 +187,3 @@ def test_a_failed_import_of_no_class_in_the_config_is_a_bug() -> None:
         importlib.import_module("no_such_package")
     except ImportError as error:
         assert missing_package(error, {"a": {"class_path": "b.C"}}) is None
-
-
-def test_an_existing_folder() -> None:
-    Path("logs").mkdir()
-    with pytest.raises(AboutToLoad):
-        main(["fit", "--config", QUICKSTART, *SMALL, logger("CSVLogger", "logs")])

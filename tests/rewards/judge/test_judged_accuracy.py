@@ -10,7 +10,7 @@ from visionthink_pl.rewards import HybridAccuracy, JudgeAccuracy, ResizePenalty,
 from visionthink_pl.rewards.judge import Case, Judge, JudgeFailure
 from visionthink_pl.rewards.rules.math_process import Undecided
 from visionthink_pl.rewards.rules.mathematics import PROCESS
-from visionthink_pl.types import ConfigError, Group, RunStopped, StopReason, Trajectory
+from visionthink_pl.types import Group, RunStopped, StopReason, Trajectory
 
 
 class Listed(Judge):
@@ -229,9 +229,3 @@ def test_units_that_the_truth_lacks_are_for_the_judge_where_they_are_strict() ->
     assert judge.asked == []
     assert HybridAccuracy(judge, units="strict").score(group, {}) == [0.0]
     assert [case.answer for case in judge.asked] == ["28%"]
-
-
-@pytest.mark.parametrize("kind", [JudgeAccuracy, HybridAccuracy])
-def test_a_rate_is_a_share(kind: type[JudgeAccuracy]) -> None:
-    with pytest.raises(ConfigError, match=rf"{kind.__name__}.max_failure_rate: from 0 to 1"):
-        kind(Listed(), max_failure_rate=1.5)

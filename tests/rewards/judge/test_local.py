@@ -115,8 +115,6 @@ def test_code_of_a_model_runs_where_it_is_trusted_alone(
 
 BAD = [
     ({"model": "./nowhere"}, "LocalJudge.model: can't load './nowhere'"),
-    ({"batch_size": 0}, "LocalJudge.batch_size: at least 1"),
-    ({"max_new_tokens": 0}, "LocalJudge.max_new_tokens: at least 1"),
     ({"four_bit": True, "offload": True}, "LocalJudge.offload"),
     ({"prompt": "nowhere"}, "LocalJudge.prompt: no file"),
     ({"device": "gpu"}, "LocalJudge.device: "),

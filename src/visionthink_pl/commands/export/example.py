@@ -73,9 +73,11 @@ def half(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def encode(processor: Any, text: str, image: Image.Image) -> dict[str, torch.Tensor]:
-    """The model's inputs for a text with one image."""
-    return dict(processor(text=[text], images=[image], return_tensors="pt"))
+def encode(processor: Any, text: str, images: list[Image.Image]) -> dict[str, torch.Tensor]:
+    """The model's inputs for a text with images; the text has all special tokens in it."""
+    return dict(
+        processor(text=[text], images=images, return_tensors="pt", add_special_tokens=False)
+    )
 
 
 def prompt(processor: Any, system: str, question: str, image: Image.Image) -> dict[str, Any]:
@@ -83,16 +85,19 @@ def prompt(processor: Any, system: str, question: str, image: Image.Image) -> di
     user = [{"type": "image"}, {"type": "text", "text": question}]
     messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    return encode(processor, text, image)
+    return encode(processor, text, [image])
 
 
-def opening(processor: Any, image: Image.Image, question: str) -> tuple[dict[str, Any], bool]:
+def opening(
+    processor: Any, image: Image.Image, first: Image.Image, question: str
+) -> tuple[dict[str, Any], bool]:
     """The prompt, and whether a second look is offered: only where it has more visual tokens."""
     in_full = prompt(processor, SETTINGS["prompt_without_tools"], question, image)
     if SETTINGS["tool_response"] is None:
         return in_full, False
-    small = prompt(processor, SETTINGS["prompt"], question, half(image))
-    visual = [(p["mm_token_type_ids"] != 0).sum() for p in (small, in_full)]
+    small = prompt(processor, SETTINGS["prompt"], question, first)
+    token = processor.tokenizer.convert_tokens_to_ids(SETTINGS["image_token"])
+    visual = [(p["input_ids"] == token).sum() for p in (small, in_full)]
     return (small, True) if visual[0] < visual[1] else (in_full, False)
 
 
@@ -102,19 +107,24 @@ def generate(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
 
 
 def continued(
-    ids: torch.Tensor, before: dict[str, Any], more: dict[str, Any]
+    processor: Any,
+    ids: torch.Tensor,
+    before: dict[str, Any],
+    more: dict[str, Any],
+    images: list[Image.Image],
 ) -> dict[str, torch.Tensor]:
-    """Inputs of the next turn: ``ids`` as generated, never encoded again, and ``more`` after."""
-    generated = torch.zeros_like(ids[:, before["input_ids"].shape[1] :])
-    kinds = (before["mm_token_type_ids"], generated, more["mm_token_type_ids"])
-    all_ids = torch.cat([ids, more["input_ids"]], 1)
-    return {
-        "input_ids": all_ids,
-        "attention_mask": torch.ones_like(all_ids),
-        "mm_token_type_ids": torch.cat(kinds, 1),
-        "pixel_values": torch.cat([before["pixel_values"], more["pixel_values"]]),
-        "image_grid_thw": torch.cat([before["image_grid_thw"], more["image_grid_thw"]]),
-    }
+    """Inputs of the next turn: ``ids`` as generated, never encoded again, and ``more`` after.
+
+    Both images go through the processor together, since some make them equally large.
+    """
+    generated = ids[:, before["input_ids"].shape[1] :]
+    between = {"input_ids": generated, "attention_mask": torch.ones_like(generated)}
+    inputs = encode(processor, SETTINGS["image_token"] * len(images), images)
+    for name, value in before.items():
+        if value.shape == before["input_ids"].shape:  # one for each token; 0 for what is text
+            parts = (value, between.get(name, torch.zeros_like(generated)), more[name])
+            inputs[name] = torch.cat(parts, 1)
+    return inputs
 
 
 def calls(model: Any, processor: Any, turn: list[int]) -> bool:
@@ -126,11 +136,13 @@ def calls(model: Any, processor: Any, turn: list[int]) -> bool:
 def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[list[int]]:
     """The ids of each turn: one, or two where the model calls for the full image."""
     image = within_limits(upright(image))
-    inputs, offered = opening(processor, image, question)
+    first = half(image)
+    inputs, offered = opening(processor, image, first, question)
     ids = generate(model, inputs)
     turns = [ids[0, inputs["input_ids"].shape[1] :].tolist()]
     if offered and calls(model, processor, turns[0]):
-        inputs = continued(ids, inputs, encode(processor, SETTINGS["tool_response"], image))
+        more = encode(processor, SETTINGS["tool_response"], [image])
+        inputs = continued(processor, ids, inputs, more, [first, image])
         ids = generate(model, inputs)
         turns.append(ids[0, inputs["input_ids"].shape[1] :].tolist())
     return turns

@@ -32,7 +32,7 @@ class Probe:
     """
 
     def __init__(self, run: Run) -> None:
-        ids = [*run.family.tokenizer.encode(ANSWER), run.family.end_of_turn_id]
+        ids = [*run.family.encode(ANSWER, []), run.family.end_of_turn_id]
         self._family, self._mixed = run.family, run.dtype == torch.bfloat16
         self._trajectory = run.conversation.open(made_up_sample()).trajectory
         self._trajectory.turns.append(Turn(ids, [], ANSWER))

@@ -14,8 +14,9 @@ from torch import Tensor
 from visionthink_pl.commands.plan.ledger import Ledger
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout.conversation import Conversation
-from visionthink_pl.rollout.decoder import Decoder, Generated, Given
+from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.engine import CHECK_EVERY, RolloutEngine
+from visionthink_pl.rollout.rows import Generated
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.types import ToolCall
 from visionthink_pl.visual_tools import ToolResult, ViewState
@@ -98,16 +99,16 @@ class FullLengthDecoder(Decoder):
     def _step(self) -> None:
         """Take the first step of the turn, then go on to its last."""
         rows, skipped = self._rows, max(self._max - 2, 0)
-        if rows.over_N.any():
+        if not rows.decoding_N.any():
             return
         super()._step()
         self._steps += 1
         if self._steps == 1:
-            self._clock += skipped
+            self._longest += skipped
             for counter_N in (rows.lengths_N, rows.positions_N, rows.steps_N):
                 counter_N += skipped * rows.decoding_N
         # What is sampled has no values, and so ends no turn.
-        rows.over_N |= rows.decoding_N & (rows.steps_N >= self._max)
+        rows.decoding_N &= rows.steps_N < self._max
 
 
 class FullLengthEngine(RolloutEngine):
@@ -134,7 +135,7 @@ class FullLengthEngine(RolloutEngine):
         super().__init__(policy, conversation, sampling)
         self._calling, self._ledger, self._gpu = calling, ledger, gpu
 
-    def decoder(self) -> Decoder:
+    def decoder(self, greedy: bool) -> Decoder:
         check_every = CHECK_EVERY if self._gpu else 1
         return FullLengthDecoder(
             self._policy, self._sampling.max_new_tokens, check_every, self._calling, self._ledger

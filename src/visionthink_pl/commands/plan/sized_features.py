@@ -63,17 +63,17 @@ class SizedFeatures(ImageFeatures):
         block.forward = run
 
     def _tower(self, size: tuple[int, int], count: int) -> list[VisualTokens]:
-        patches, width, grid_thw_3 = _patches(self._family, size)
+        (length, *width), size_of_one = _shapes(self._family, size)
         like = next(self._model.parameters())
-        values = like.new_empty(count * patches, width, dtype=torch.float32)
-        pixels = Pixels(values, grid_thw_3.expand(count, 3))
+        values = like.new_empty(count * length, *width, dtype=torch.float32)
+        pixels = Pixels(values, size_of_one.expand(count, -1))
         features = self._family.image_features(self._model, pixels)
         self._ledger.rename(list(features), "features")
-        return [VisualTokens(values_LPD, grid_thw_3) for values_LPD in features]
+        return [VisualTokens(values_LPD, size_of_one) for values_LPD in features]
 
 
 @cache
-def _patches(family: Family, size: tuple[int, int]) -> tuple[int, int, Tensor]:
-    """Of one image: how many, how wide, and its grid."""
+def _shapes(family: Family, size: tuple[int, int]) -> tuple[torch.Size, Tensor]:
+    """Of one image: the shape of its values, and what the family says of its size."""
     pixels = family.pixels([Image.new("RGB", size)])
-    return len(pixels.values), pixels.values.shape[1], pixels.grid_thw[0]
+    return pixels.values.shape, pixels.sizes[0]

@@ -51,7 +51,7 @@ class SampleCounter:
             return []
         reward, rollouts = self._settings.accuracy, self._settings.rollouts
         halved = [sample for sample in samples if self._saves(sample)]
-        with self._memory(len(samples)), self._settings.policy.context(self._policy):
+        with self._memory(len(samples)), self._policy.autocast():
             low = self._low.rollout(halved, rollouts, LOW, ended=reward.begin)
             high = self._high.rollout(samples, rollouts, HIGH, ended=reward.begin)
         self._policy.forget_images()
@@ -87,10 +87,8 @@ class SampleCounter:
 
     def _engine(self, view: FirstView) -> RolloutEngine:
         settings = self._settings
-        options = settings.conversation(view)
-        sampling = options.sampling(settings.rows, settings.seed)
-        conversation = Conversation(self._policy.family, options)
-        return RolloutEngine(self._policy, conversation, sampling)
+        conversation = Conversation(self._policy.family, settings.conversation(view))
+        return RolloutEngine(self._policy, conversation, settings.sampling(view))
 
 
 def correct(group: Group, reward: Reward) -> int | None:

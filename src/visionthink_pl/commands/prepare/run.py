@@ -19,6 +19,7 @@ from visionthink_pl.commands.prepare.record import COUNTS, Record, Row, write_wh
 from visionthink_pl.commands.prepare.selection import Selection, Summary, select
 from visionthink_pl.commands.prepare.settings import Settings, fingerprint
 from visionthink_pl.commands.prepare.write import write_dataset
+from visionthink_pl.families.fixed_cost import refuse_fixed_cost
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 DATASET, SUMMARY, HISTOGRAM = "dataset", "summary.json", "histogram.png"
@@ -33,7 +34,8 @@ def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> 
         console: for progress and the summary.
 
     Raises:
-        ConfigError: ``out`` holds counts made with other settings, or the source has changed.
+        ConfigError: ``out`` holds counts made with other settings, the source has changed, or the
+            model's images cost the same at any size.
         RunStopped: too few rollouts could be scored (earlier counts are kept), or no sample was
             kept (all outputs are written).
     """
@@ -58,6 +60,8 @@ def _unfinished(record: Record, settings: Settings) -> bool:
 
 
 def _count(settings: Settings, record: Record, console: Console) -> None:
+    family = settings.policy.model_family
+    refuse_fixed_cost(family, "policy.pretrained: no sample would need the full image")
     with memory_for("loading", "the model that judges", [JUDGE_REMEDY], KEPT):
         settings.accuracy.setup()
     sizes = f"the weights of {settings.policy.pretrained} in {settings.policy.precision}"

@@ -11,14 +11,24 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le, Unit
 
-from visionthink_pl.commands.prepare.policy_options import PolicyOptions
 from visionthink_pl.data import Source
 from visionthink_pl.images import FirstView, PixelLimits
+from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards import Reward
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
+from visionthink_pl.rollout.sampling import Sampling
+from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import ConfigError
-from visionthink_pl.types.limits import PositiveFloat, PositiveInt, Seed, check_fields
+from visionthink_pl.types.limits import (
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Share,
+    TopP,
+    check_fields,
+)
 
 # Keys that the counts don't depend on, only their speed or what follows from them.
 INDEPENDENT = re.compile(
@@ -42,6 +52,9 @@ class Settings:
             needs high resolution (paper: 6 of 8).
         max_new_tokens: tokens that an answer may have.
         temperature: of sampling, above 0 (paper: 1.0).
+        top_k: sample from this many of the most likely ids; 0 for all.
+        top_p: sample from the fewest ids that have this share of the probability; 1 for all.
+        min_p: sample from ids at least so many times as likely as the likeliest; 0 for all.
         rows: trajectories generated at once, in whole groups; memory grows with it.
         prompts_per_batch: samples that are rolled out before their counts are written; a kill
             loses at most these.
@@ -62,6 +75,9 @@ class Settings:
     gain: PositiveInt = 6
     max_new_tokens: PositiveInt = 512
     temperature: PositiveFloat = 1.0
+    top_k: NonNegativeInt = 0
+    top_p: TopP = 1.0
+    min_p: Share = 0.0
     rows: PositiveInt = 64
     prompts_per_batch: PositiveInt = 16
     limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
@@ -95,6 +111,11 @@ class Settings:
             first_view=view,
             limits=self.limits,
         )
+
+    def sampling(self, view: FirstView) -> Sampling:
+        """How the answers of such a conversation are sampled."""
+        truncation = Truncation(self.top_k, self.top_p, self.min_p)
+        return self.conversation(view).sampling(self.rows, self.seed, truncation)
 
     @property
     def prompt_text(self) -> str:

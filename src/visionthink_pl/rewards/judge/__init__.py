@@ -1,4 +1,4 @@
-"""Accuracy by a language model that reads question, ground truth and answer, and no image."""
+"""Accuracy by a language model that reads question, ground truth and answer, but no image."""
 
 from typing import TYPE_CHECKING
 

@@ -13,8 +13,8 @@ class Case:
 
     Attributes:
         question: the user's, without prompt or tool instructions.
-        truth: the ground truth, of several the first.
-        answer: what the trajectory answered, extracted from its last turn.
+        truth: the ground truth; of several, the first.
+        answer: the trajectory's answer, extracted from its last turn.
         other_truths: further ground truths, each of which is right.
     """
 
@@ -30,27 +30,27 @@ class Case:
 
 
 class JudgeFailure(Exception):
-    """There is no verdict; the message says why, without the API key."""
+    """There is no verdict. The message says why and does not contain the API key."""
 
 
 class Judge(ABC):
-    """Says whether an answer is right."""
+    """Decides whether an answer is right."""
 
     def setup(self) -> None:
-        """Connect or load. Called before the first case; to call it again does no harm.
+        """Connect or load. Called before the first case. It may be called again.
 
         Raises:
-            ConfigError: what the judge needs isn't there.
+            ConfigError: something that the judge needs is missing.
         """
 
     @abstractmethod
     def submit(self, case: Case) -> Future[int]:
-        """Hand in a case and return at once. Called from one thread, which may be another than that
-        of ``flush``, but never beside it.
+        """Submit a case and return at once. Calls come from one thread. It may be another thread
+        than that of ``flush``, but the two never run at the same time.
 
         Returns:
             A future with 1 or 0, or with a ``JudgeFailure``.
         """
 
     def flush(self) -> None:
-        """All cases have been handed in: a judge that waits for a batch answers now."""
+        """Called when all cases have been submitted: a judge that waits for a batch now decides."""

@@ -13,19 +13,18 @@ from typing import Any
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 
 from visionthink_pl.rewards.judge.base import JudgeFailure
-from visionthink_pl.rewards.judge.failures import AGAIN, Malformed, nobody_there, retry_after
+from visionthink_pl.rewards.judge.failures import RETRIED, Malformed, is_unreachable, retry_after
 
 FIRST_PAUSE_S = 0.5  # doubled with each attempt
 LONGEST_PAUSE_S = 20.0
-QUIET_S = 5.0  # an endpoint that has answered anybody within this time is not down
-
+QUIET_S = 5.0  # an endpoint that has answered any request within this time is not down
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a request may take; all in seconds but ``max_retries``.
+class TimeLimits:
+    """How long a request may take; in seconds, except for ``max_retries``.
 
     Attributes:
         timeout: of one attempt.
@@ -42,14 +41,14 @@ class Patience:
 
 @dataclass
 class Clock:
-    """When a case must be done, on the monotonic clock.
+    """The deadlines and failures of a case. Times are of the monotonic clock.
 
     Attributes:
-        limit: when to give up while the endpoint is up; an outage sets it back.
-        outage_limit: when to give up on an endpoint that is down; set by the first outage that
-            the case meets, and kept.
-        failures: attempts that failed while the endpoint was up.
-        attempts: all that failed.
+        limit: when to give up while the endpoint is up; an outage postpones it.
+        outage_limit: when to give up while the endpoint is down; set at the first outage during the
+            case, and then kept.
+        failures: failed attempts while the endpoint was up.
+        attempts: all failed attempts.
     """
 
     limit: float
@@ -72,28 +71,28 @@ class Endpoint:
     Args:
         client: of the endpoint, without retries of its own.
         url: its address, for messages.
-        key: the API key, which is struck out of messages.
-        patience: how long a request may take.
+        key: the API key, which is removed from messages.
+        limits: how long a request may take.
     """
 
-    def __init__(self, client: AsyncOpenAI, url: str, key: str | None, patience: Patience) -> None:
-        self._client, self._url, self._key, self._patience = client, url, key, patience
+    def __init__(self, client: AsyncOpenAI, url: str, key: str | None, limits: TimeLimits) -> None:
+        self._client, self._url, self._key, self._limits = client, url, key, limits
         self._down_since: float | None = None
         self._answered_at = -math.inf
 
     def clock(self) -> Clock:
-        """The clock of a case that begins now."""
-        return Clock(time.monotonic() + self._patience.deadline)
+        """The ``Clock`` of a case that begins now."""
+        return Clock(time.monotonic() + self._limits.deadline)
 
     async def complete(self, request: dict[str, Any], clock: Clock) -> Reply:
-        """Ask until there is a reply, or no time is left.
+        """Send requests until there is a reply or the time is over.
 
         Args:
             request: arguments of a chat completion.
             clock: of the case.
 
         Raises:
-            JudgeFailure: there was no reply in time, or there can be none.
+            JudgeFailure: there was no reply in time, or the request can't succeed.
         """
         while True:
             try:
@@ -104,17 +103,17 @@ class Endpoint:
                 self._is_up()
                 return reply
             pause = self._pause(failure, clock)
-            if pause is None:  # raised here, the failure carries no request and no header
+            if pause is None:  # raised outside of ``except``, so that it holds no request or header
                 raise JudgeFailure(self._message(failure))
             await asyncio.sleep(pause)
 
-    def strike(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
         """The text with the API key removed."""
         return text.replace(self._key, "[key]") if self._key else text
 
     async def _attempt(self, request: dict[str, Any], clock: Clock) -> Reply:
         left = clock.limit - time.monotonic()
-        async with asyncio.timeout(min(self._patience.timeout, left)):
+        async with asyncio.timeout(min(self._limits.timeout, left)):
             raw = await self._client.chat.completions.with_raw_response.create(**request)
             try:
                 choice = raw.http_response.json()["choices"][0]
@@ -123,45 +122,45 @@ class Endpoint:
                 raise Malformed("its reply is no chat completion") from error
 
     def _pause(self, failure: Exception, clock: Clock) -> float | None:
-        """Seconds until the next attempt; ``None`` where there is to be none."""
-        if isinstance(failure, APIStatusError | Malformed) and not nobody_there(failure):
+        """Seconds until the next attempt; ``None`` if there is no further one."""
+        if isinstance(failure, APIStatusError | Malformed) and not is_unreachable(failure):
             self._is_up()
-        if isinstance(failure, APIStatusError) and failure.status_code not in AGAIN:
+        if isinstance(failure, APIStatusError) and failure.status_code not in RETRIED:
             return None
         growing = min(FIRST_PAUSE_S * 2 ** min(clock.attempts, 16), LONGEST_PAUSE_S)
         asked = retry_after(failure)
         pause = growing * random.uniform(0.75, 1) if asked is None else asked
         clock.attempts += 1
         now = time.monotonic()
-        if nobody_there(failure) and now - self._answered_at > QUIET_S:
+        if is_unreachable(failure) and now - self._answered_at > QUIET_S:
             return self._pause_in_outage(failure, clock, max(pause, 0.75 * FIRST_PAUSE_S))
         clock.failures += 1
-        enough = clock.failures > self._patience.max_retries or now + pause >= clock.limit
+        enough = clock.failures > self._limits.max_retries or now + pause >= clock.limit
         return None if enough else pause
 
     def _pause_in_outage(self, failure: Exception, clock: Clock, pause: float) -> float | None:
-        """Seconds until the next attempt in an outage, ``None`` beyond its limit; moves the case's
-        deadline behind that attempt."""
-        end = self._is_down(failure) + self._patience.max_outage
+        """Seconds until the next attempt in an outage; ``None`` after its limit. The deadline of
+        the case is postponed to after that attempt."""
+        end = self._is_down(failure) + self._limits.max_outage
         clock.outage_limit = clock.outage_limit or end
         next_attempt = time.monotonic() + pause
-        clock.limit = next_attempt + self._patience.deadline
+        clock.limit = next_attempt + self._limits.deadline
         return pause if next_attempt < clock.outage_limit else None
 
     def _is_down(self, failure: Exception) -> float:
-        """Record an outage and warn; return when it began."""
+        """Record an outage with a warning. Returns when it began."""
         if self._down_since is None:
             self._down_since = time.monotonic()
             log.warning(
                 "the judge at %s is down (%s); waiting for up to %.0f s",
                 self._url,
                 self._message(failure),
-                self._patience.max_outage,
+                self._limits.max_outage,
             )
         return self._down_since
 
     def _is_up(self) -> None:
-        """Record that the endpoint answers; say so after an outage."""
+        """Record that the endpoint answers; log it after an outage."""
         self._answered_at = time.monotonic()
         if self._down_since is not None:
             waited, self._down_since = self._answered_at - self._down_since, None
@@ -169,7 +168,7 @@ class Endpoint:
 
     def _message(self, failure: Exception) -> str:
         if isinstance(failure, (TimeoutError, APITimeoutError)):
-            return f"no reply within {self._patience.timeout:g} s"
+            return f"no reply within {self._limits.timeout:g} s"
         cause = failure.__cause__ if isinstance(failure, APIConnectionError) else None
-        said = " ".join(str(cause or failure).split())
-        return self.strike(said or type(failure).__name__)
+        text = " ".join(str(cause or failure).split())
+        return self.without_key(text or type(failure).__name__)

@@ -1,4 +1,4 @@
-"""Failures of a request: retry, outage or fault of the request."""
+"""Failures of a request: which are retried, and which are an outage."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from email.utils import parsedate_to_datetime
 from httpx2 import ConnectError, ConnectTimeout
 from openai import APIStatusError
 
-AGAIN = (408, 409, 429, 500, 502, 503, 504)  # states that may pass
-DOWN = (502, 503, 504)  # what a gateway says when nobody stands behind it
+RETRIED = (408, 409, 429, 500, 502, 503, 504)  # the state may be temporary
+DOWN = (502, 503, 504)  # a gateway's answer if the server behind it does not answer
 
 
 class Malformed(Exception):
-    """A reply that is not what the protocol promises."""
+    """A reply that violates the protocol."""
 
 
-def nobody_there(failure: Exception) -> bool:
-    """Whether the endpoint is down: no connection, or 502 to 504."""
+def is_unreachable(failure: Exception) -> bool:
+    """Whether the endpoint did not answer: no connection, or 502 to 504."""
     if isinstance(failure, APIStatusError):
         return failure.status_code in DOWN
     return isinstance(failure.__cause__, (ConnectError, ConnectTimeout))
 
 
 def retry_after(error: Exception) -> float | None:
-    """Seconds that the endpoint asks to wait: a number or a date (RFC 9110, 10.2.3)."""
+    """Seconds to wait that the endpoint asks for, by a number or a date (RFC 9110, 10.2.3)."""
     header = isinstance(error, APIStatusError) and error.response.headers.get("retry-after")
     if not header:
         return None

@@ -21,21 +21,21 @@ from visionthink_pl.types.limits import PositiveInt, limited
 
 
 class LocalJudge(Judge):
-    """Judges in batches, greedily, when a rollout batch has ended; thinking is off.
+    """Judges in batches, by greedy decoding, after each rollout batch; thinking is off.
 
     Args:
         model: hub id or local folder of an instruction-tuned language model.
-        device: where it judges, such as ``cuda:1``; by default the first GPU, else the CPU.
-        four_bit: load it in 4 bits (nf4).
-        offload: keep it in main memory between uses.
-        batch_size: cases at once.
-        max_new_tokens: of a reply; one that is longer is cut off, which is no verdict.
-        prompt: the name of a prompt that ships, or a text file, with the slot ``{case}``.
-        max_characters: a longer question, truth or answer is cut there.
+        device: of the model, such as ``cuda:1``; by default the first GPU, or the CPU.
+        four_bit: load the model in 4 bits (nf4).
+        offload: keep the model in main memory while it is not used.
+        batch_size: number of cases in a batch.
+        max_new_tokens: of a reply; a longer reply is cut off and gives no verdict.
+        prompt: the name of a prompt of the package, or a text file, with the slot ``{case}``.
+        max_characters: a longer question, truth or answer is cut at this length.
         trust_remote_code: run code that comes with the model.
 
     Raises:
-        ConfigError: an option that can't work, or no such model.
+        ConfigError: an option is not valid, or there is no such model.
     """
 
     @limited()
@@ -60,7 +60,7 @@ class LocalJudge(Judge):
         except RuntimeError as error:
             raise ConfigError(f"LocalJudge.device: {error}") from error
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
-        self._model: Any = None  # transformers types neither its calls nor its moves
+        self._model: Any = None  # its methods have no types in transformers
         self._waiting: dict[Case, Future[int]] = {}
         self._trust = {"trust_remote_code": trust_remote_code}
         try:
@@ -99,7 +99,7 @@ class LocalJudge(Judge):
         return self._waiting.setdefault(case, Future())
 
     def flush(self) -> None:
-        """Judge all that was handed in."""
+        """Judge all cases that were submitted."""
         if not self._waiting:
             return
         self.setup()
@@ -109,8 +109,8 @@ class LocalJudge(Judge):
         asked = {case: self._prompt.messages(case) for case in waiting}
         replies = self._replies(asked)
         unclear = {case: reply for case, reply in replies.items() if parse_verdict(reply) is None}
-        again = {c: self._prompt.again(asked[c], reply) for c, reply in unclear.items()}
-        replies |= self._replies(again)
+        repeated = {c: self._prompt.repeated(asked[c], reply) for c, reply in unclear.items()}
+        replies |= self._replies(repeated)
         if self._offload:
             self._model.to("cpu")
         for case, future in waiting.items():
@@ -122,7 +122,7 @@ class LocalJudge(Judge):
                 future.set_result(verdict)
 
     def _replies(self, asked: dict[Case, list[Message]]) -> dict[Case, str]:
-        """Prompts of about one length share a batch."""
+        """The reply to each case. Prompts of similar length share a batch."""
         prompts = {case: self._render(messages) for case, messages in asked.items()}
         order = sorted(prompts, key=lambda case: len(prompts[case]))
         out: dict[Case, str] = {}
@@ -140,7 +140,7 @@ class LocalJudge(Judge):
 
     @torch.inference_mode()
     def _generate(self, prompts: Sequence[str]) -> list[str]:
-        """Greedy replies; one that was cut off is empty."""
+        """Greedy replies. A reply that was cut off is returned empty."""
         batch = self._tokenizer(
             list(prompts), return_tensors="pt", padding=True, add_special_tokens=False
         ).to(self._device)

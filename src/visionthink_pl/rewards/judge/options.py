@@ -12,20 +12,20 @@ from openai.resources.chat import AsyncCompletions
 
 from visionthink_pl.types import ConfigError
 
-OURS = {"self", "messages", "model", "stream", "n", "timeout"}  # arguments that are not to be set
-KEY = re.compile(r"[!-~]+")  # what a header can hold, and what can be found again in a message
+RESERVED = {"self", "messages", "model", "stream", "n", "timeout"}  # set by the judge itself
+KEY = re.compile(r"[!-~]+")  # valid in a header, and found again in a message
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address, and one that holds a secret.
+    """Check the address of an endpoint.
 
     Raises:
-        ConfigError: it is; the message does not repeat it.
+        ConfigError: it is no address, or it may hold a secret; the message does not repeat it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    split = urlsplit(url)
+    if split.scheme not in ("http", "https") or not split.hostname:
         raise ConfigError("APIJudge.base_url: an address such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
+    if split.username or split.password or split.query:
         raise ConfigError(
             "APIJudge.base_url: holds a user name, a password or a query; keys belong into the "
             "environment variable that api_key_env names"
@@ -33,26 +33,26 @@ def check_address(url: str) -> None:
 
 
 def check_request(request: dict[str, Any]) -> None:
-    """Refuse arguments that a chat completion does not have, or that are not the user's to set.
+    """Check the arguments of a request.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: a chat completion has no such argument, or it can't be set here.
     """
     if "extra_headers" in request:
         raise ConfigError(
             "APIJudge.request: extra_headers would end up in the log folder's config; a key "
             "belongs into the environment variable that api_key_env names"
         )
-    known = set(inspect.signature(AsyncCompletions.create).parameters) - OURS
+    known = set(inspect.signature(AsyncCompletions.create).parameters) - RESERVED
     if unknown := sorted(set(request) - known):
         raise ConfigError(f"APIJudge.request: {unknown[0]!r} is no argument that can be set here")
 
 
 def read_key(variable: str | None) -> str | None:
-    """The key in an environment variable; ``None`` where no variable is named.
+    """The key in an environment variable; ``None`` if no variable is named.
 
     Raises:
-        ConfigError: the variable is not set, or holds something that is no key.
+        ConfigError: the variable is not set, or its value can't be a key.
     """
     if variable is None:
         return None

@@ -1,4 +1,4 @@
-"""A cache of verdicts, so that no case is paid for twice."""
+"""A cache of verdicts, so that no request is paid for twice."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 from visionthink_pl.rewards.judge.base import Case
 from visionthink_pl.types import ConfigError, RunStopped
 
-BUSY_S = 30.0  # how long to wait for another process that writes
+BUSY_S = 30.0  # how long to wait while another process writes
 
 
 class VerdictCache:
-    """Verdicts by content: who judged, by which prompt, asked how, and the case.
+    """Verdicts by judge, prompt, arguments of the request, and case.
 
-    Kept are a digest of these and the verdict, nothing that was written. An SQLite file may be
-    shared by several processes on one machine.
+    Only a digest of these and the verdict are stored, no texts. Several processes on one machine
+    may share an SQLite file.
 
     Args:
         path: of the file; ``None`` keeps verdicts in memory.
         prompt_version: of the prompt.
-        request: arguments of the request but for its messages: the model, and whatever else is
-            set, all of which may change the reply.
+        request: arguments of the request without its messages: the model and all others, since any
+            of them may change the reply.
 
     Raises:
-        ConfigError: the file can't be opened, or is something else.
-        RunStopped: later, when it can't be read or written.
+        ConfigError: the file can't be opened, or is no such cache.
+        RunStopped: later, if the file can't be read or written.
     """
 
     def __init__(self, path: str | None, prompt_version: str, request: Mapping[str, Any]) -> None:
@@ -52,13 +52,13 @@ class VerdictCache:
             ) from error
 
     def get(self, case: Case) -> int | None:
-        """The verdict on a case; ``None`` where there is none yet."""
+        """The verdict on a case; ``None`` if there is none yet."""
         query = "SELECT verdict FROM verdicts WHERE digest = ?"
         rows = self._run(query, self._digest(case))
         return int(rows[0][0]) if rows else None
 
     def put(self, case: Case, verdict: int) -> None:
-        """Keep a verdict."""
+        """Store a verdict."""
         self._run("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", self._digest(case), verdict)
 
     def _run(self, query: str, *values: str | int) -> list[tuple[int]]:

@@ -1,7 +1,8 @@
-"""When an answer matches the ground truth: one file a rule, each a function of the two texts.
+"""Rules by which an answer matches a ground truth: one file each, with a function of both texts.
 
-A rule says yes only where it is sure. Its no means "not by this rule": a later rule, or a judge,
-may still say yes. That side is the safe one, since a policy learns to please a rule that errs.
+A rule accepts an answer only if it is sure. If it does not, a later rule or a judge may still
+accept the answer. Errors on this side are safer, since a policy learns to exploit the errors of a
+rule that accepts too much.
 """
 
 from visionthink_pl.rewards.rules.text import normalise

@@ -1,18 +1,18 @@
-"""Average normalised Levenshtein similarity, for answers that are read from an image.
+"""Normalised Levenshtein similarity, for answers that are read from an image.
 
-Biten et al., "Scene Text Visual Question Answering", ICCV 2019, Eq. 1. The average over samples
-is taken by whoever logs it, and the best of several ground truths by ``ANLS``.
+Biten et al., "Scene Text Visual Question Answering", ICCV 2019, Eq. 1. ``ANLS`` selects the best
+of several ground truths. The average over samples is computed where metrics are logged.
 """
 
 from __future__ import annotations
 
-THRESHOLD = 0.5  # similarity below which an answer is wrong, not misread
+THRESHOLD = 0.5  # a less similar answer counts as wrong instead of misread
 
 
 def similarity(answer: str, truth: str) -> float:
-    """1 - d, with d the edit distance over the longer length, or 0 where that is below 0.5.
+    """1 - d, with d the edit distance divided by the longer length; 0 if this is below 0.5.
 
-    Case and the amount of white space play no part.
+    Case and the amount of white space make no difference.
     """
     answer, truth = " ".join(answer.lower().split()), " ".join(truth.lower().split())
     if answer == truth:

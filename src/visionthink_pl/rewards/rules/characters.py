@@ -1,4 +1,4 @@
-"""Unicode folding: one character for those that look alike."""
+"""Unicode folding: one character for all that look alike."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ ALIKE = str.maketrans(
         **dict.fromkeys("\u00ad\u200b\u200e\u200f\u2060\ufeff", ""),  # of no width
     }
 )
-# 10² is not 102, nor ① 1.
-OTHERWISE = ("<super>", "<sub>", "<circle>")
+# Kept: 10² is not 102, nor ① 1.
+DISTINCT = ("<super>", "<sub>", "<circle>")
 
 
 def fold(text: str) -> str:
-    r"""Full-width and styled characters as plain ones, accents composed (NFC), quotes straight.
+    r"""The text with plain characters for full-width and styled ones, composed accents (NFC) and
+    straight quotes.
 
-    Unlike NFKC it keeps what is raised, lowered or circled. ½ becomes ``\frac{1}{2}``.
+    Unlike NFKC this keeps superscripts, subscripts and circled characters. ½ becomes
+    ``\frac{1}{2}``.
     """
     return unicodedata.normalize("NFC", "".join(map(_plain, text.translate(ALIKE))))
 
@@ -30,10 +32,10 @@ def _plain(character: str) -> str:
     if character.isascii():
         return character
     kind, *codes = unicodedata.decomposition(character).split() or [""]
-    if not kind.startswith("<") or kind in OTHERWISE:
+    if not kind.startswith("<") or kind in DISTINCT:
         return character
-    parts = "".join(chr(int(code, 16)) for code in codes)
+    characters = "".join(chr(int(code, 16)) for code in codes)
     if kind != "<fraction>":
-        return parts
-    above, _, below = parts.partition("⁄")
+        return characters
+    above, _, below = characters.partition("⁄")
     return rf"\frac{{{above}}}{{{below}}}" if below else character

@@ -1,9 +1,9 @@
 """Relaxed accuracy, the measure of chart questions.
 
-From PlotQA (Methani et al., WACV 2020), as ChartQA takes it over (Masry et al., Findings of ACL
-2022): a number may be off by 5%, since it is read from an axis, and anything else must be exact.
-What counts as a number follows the evaluation script that is in common use (pix2struct): "50%"
-is 0.5, "1,000" is a text, and so is everything under a truth of 0, of which 5% is nothing.
+From PlotQA (Methani et al., WACV 2020), also used by ChartQA (Masry et al., Findings of ACL 2022):
+a number may differ by 5%, since it is read from an axis; any other answer must be exact. What
+counts as a number follows the common evaluation script (pix2struct): "50%" is 0.5 and "1,000" is
+a text. If the truth is 0, texts are compared, since 5% of it is 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def relaxed_match(answer: str, truth: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """A finite number: infinity and nan are within 5% of nothing, but each is the text it is."""
+    """A finite number. Infinity and nan are compared as texts, since no number is within 5% of
+    them."""
     text = text.strip()
     try:
         number = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)

@@ -1,7 +1,7 @@
 """Choice letters, with or without the option's text.
 
-Letters end at J: the largest sets of this kind have ten options, and further on the alphabet an
-initial is likelier. "E. coli" still reads as option E.
+Letters end at J: the largest data sets have ten options, and later letters are more likely to be
+initials. "E. coli" is still read as option E.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from visionthink_pl.rewards.rules.text import same_text, unwrap
 
 LETTER = re.compile(r"\(?([a-j])[).:]*", re.IGNORECASE)  # B, (B), B), B. or B:
 OPTION = re.compile(r"\(?([a-j])[).:]+\s+(\S.*)", re.IGNORECASE | re.DOTALL)
-# What follows the letter is another letter, or holds another marked option: two choices.
+# The text after the letter is another letter, or contains another marked option: two choices.
 SECOND = re.compile(
     r"((or|and|not)\s+)?\(?[a-j]\W*|(.*\s)?\(?[a-j][).:]+\s.*", re.IGNORECASE | re.DOTALL
 )
@@ -24,18 +24,17 @@ A_WORD = re.compile(r"a\s", re.IGNORECASE)  # the article, or option A without i
 
 
 class Choice(NamedTuple):
-    """An option's letter in lower case and its text, empty where only the letter stands."""
+    """An option's letter in lower case and its text, which is empty if there is only the letter."""
 
     letter: str
     text: str
 
 
 def same_choice(answer: str, truth: str) -> bool:
-    """Whether the answer picks the option that the truth names.
+    """Whether the answer names the option of the truth.
 
-    A truth of a letter alone says nothing about the option's text, so that any text may follow
-    the right letter. A truth with text may be answered by the letter, the text, or both, and
-    then both must be right.
+    If the truth is a letter alone, any text may follow the right letter. If the truth has a text,
+    the answer may be the letter, the text, or both; then both must be right.
     """
     right, chosen = choice(truth), choice(answer)
     if right is None:
@@ -46,13 +45,13 @@ def same_choice(answer: str, truth: str) -> bool:
     if chosen.letter != right.letter:
         return False
     if not right.text or not chosen.text:
-        # Where an option's text is itself a letter, a letter alone may mean either.
+        # If an option's text is itself a letter, a letter alone may refer to either.
         return not SECOND.fullmatch(chosen.text or right.text)
     return _same_option(chosen.text, right.text)
 
 
 def choice(text: str) -> Choice | None:
-    """The option that a text names, ``None`` where it does not begin with a letter of one."""
+    """The option that a text names; ``None`` if it does not begin with an option's letter."""
     text = text.strip()
     if letter := LETTER.fullmatch(text):
         return Choice(letter[1].lower(), "")
@@ -62,7 +61,7 @@ def choice(text: str) -> Choice | None:
 
 
 def _same_option(answer: str, truth: str) -> bool:
-    """Here no unit may be left out: it may be all that tells two options apart."""
+    """Units must be equal here: two options may differ in nothing else."""
     if differ_in_unit(answer, truth):
         return False
     given = quantity(answer)

@@ -43,11 +43,11 @@ MISREAD = re.compile(
     r"(?<!_)\d\s+[\d.]"  # two numbers side by side
     rf"|(?<!_)\d\s*{BRACKETED}|{BRACKETED}\s*[\d(\[]"  # (123) 555-4567 is no product
     r"|\.\d*\.|(?<![\d.,])0\d"  # 1.2.3, and 007
-    r"|[\d)\]}]\s*_"  # 11_2 is a number of base 2
-    r"|(?<![a-zA-Z}\]^_\\])\{|\\sqrt\s*\d\d"  # braces of no argument; a root of 12 that is of 1
+    r"|[\d)\]}]\s*_"  # 11_2 is a number in base 2
+    r"|(?<![a-zA-Z}\]^_\\])\{|\\sqrt\s*\d\d"  # braces without a command; \sqrt12 is the root of 1
     r"|=.*="
-    r"|\^\s*\{[^{}]*\^\s*\{[^{}]*\^"  # a tower of powers, which no computer holds
-    r"|[)\]}]\s*,\s*([(\[]|\\\{)",  # collections in a row, which have no order to math-verify
+    r"|\^\s*\{[^{}]*\^\s*\{[^{}]*\^"  # nested powers, too large for any computer
+    r"|[)\]}]\s*,\s*([(\[]|\\\{)",  # several collections, whose order math-verify ignores
     re.DOTALL,
 )
 OPERATOR = re.compile(r"[-+*/^=<>]|\\[a-z]")
@@ -62,7 +62,7 @@ MEASURED = re.compile(
 
 
 def clean(text: str) -> str:
-    """The text with characters as LaTeX commands, and one way to write roots and subscripts."""
+    """The text with LaTeX commands for symbols, and roots and subscripts written in one way."""
     text = strip_final(text.strip())
     for symbol, latex in SYMBOLS.items():
         text = text.replace(symbol, latex)
@@ -71,9 +71,9 @@ def clean(text: str) -> str:
 
 
 def is_expression(text: str) -> bool:
-    """Whether a whole text is one expression and can't be read as another.
+    """Whether a whole text is one expression and can't be read in another way.
 
-    A letter needs an operator beside it: B2 is a gate, H2O no product.
+    A text with letters needs an operator: B2 may be a gate, and H2O is no product.
     """
     if not EXPRESSION.fullmatch(text) or MISREAD.search(text) or _is_joined(text):
         return False
@@ -81,14 +81,14 @@ def is_expression(text: str) -> bool:
 
 
 def split_unit(text: str) -> tuple[str, str]:
-    """An expression and its unit, by the name in ``units``; without one ``""``."""
+    """An expression and the name of its unit in ``units``; ``""`` if it has none."""
     match = MEASURED.fullmatch(text)
     unit = canonical(match[2]) if match else ""
     return (match[1], unit) if match and is_unit(unit) else (text, "")
 
 
 def _is_joined(text: str) -> bool:
-    """Whether numbers are joined by signs that need not calculate; 1/2 is a number, 6/12 a date."""
+    """Whether signs between numbers may be no operators: 1/2 is a number, 6/12 may be a date."""
     outer = OUTER.fullmatch(text)
     inner = (outer[1] or outer[2] or "").strip() if outer else text
     if (fraction := FRACTION.fullmatch(inner)) is None:

@@ -1,10 +1,10 @@
-r"""LaTeX that says how a text looks, not what it says: spaces, fonts, sizes, ``\%`` for %."""
+r"""Removal of LaTeX that only formats a text: spaces, fonts, sizes, ``\%`` for %."""
 
 from __future__ import annotations
 
 import re
 
-DEEPEST = 8  # commands in each other; a model that repeats itself writes thousands
+DEEPEST = 8  # nested commands; a model that repeats itself writes thousands
 FONT = (
     r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|md|normal)?|math(?:bf|it|rm|sf|tt|normal)|boldsymbol|bm|"
     r"operatorname|emph|mbox|hbox|underline|rm|bf|it)\s*"
@@ -20,7 +20,7 @@ REWRITTEN = [
         (r"\{,\}", ","),
         (r"(?<=\d)\\[,;: ](?=\d{3}(?!\d))", ","),  # a thin space that groups thousands
         (r"\\[,;: ]|\\q?quad(?![a-zA-Z])|\\(?:thin|en)space(?![a-zA-Z])", " "),
-        (r"(?<=[\d}])~(?=[\\a-zA-Z])", " "),  # elsewhere it says "about"
+        (r"(?<=[\d}])~(?=[\\a-zA-Z])", " "),  # elsewhere it means "about"
         (r"(?:\{\})?\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "°"),
         (r"\\([%$#&])", r"\1"),
         (r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
@@ -32,7 +32,7 @@ REWRITTEN = [
 
 
 def plain_latex(text: str) -> str:
-    """The text without that LaTeX; a text without a backslash or brace is mostly as it was."""
+    """The text without such LaTeX. A text without backslashes and braces rarely changes."""
     for pattern, written in REWRITTEN:
         text = pattern.sub(written, text)
     text = SWITCHED.sub(r" \1", text)

@@ -1,7 +1,7 @@
 """Lists: the same elements in the same order.
 
-Order counts, as the two texts do not tell a ranking from a collection. "Or" joins no list: it
-offers two answers.
+The order matters, since the texts do not show whether a list is a ranking. "Or" does not separate
+elements of a list: it offers two answers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
 from visionthink_pl.rewards.rules.text import same_text, unwrap
 
-# A comma before three digits may group thousands. White space is single by then.
+# A comma before three digits may group thousands. White space has been reduced to single blanks.
 SEPARATOR = re.compile(r"(?:[;\n]|,(?!\d{3}(?!\d))) ?(?:and |&)?| and |&", re.IGNORECASE)
 
 
 def same_list(answer: str, truth: str, strict: bool = False) -> bool:
-    """Whether both are lists of the same length, and each element matches the one in its place."""
+    """Whether both are lists of the same length whose elements match one by one."""
     given, right = elements(answer), elements(truth)
     if len(right) < 2 or len(given) != len(right):
         return False
@@ -24,10 +24,10 @@ def same_list(answer: str, truth: str, strict: bool = False) -> bool:
 
 
 def elements(text: str) -> list[str]:
-    """What stands between the separators; nothing where two stand side by side."""
+    """The texts between separators; none if any of them is empty."""
     lines = "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
-    parts = [unwrap(part.strip()) for part in SEPARATOR.split(lines)]
-    return parts if all(parts) else []
+    found = [unwrap(element.strip()) for element in SEPARATOR.split(lines)]
+    return found if all(found) else []
 
 
 def _same_element(answer: str, truth: str, strict: bool) -> bool:

@@ -1,7 +1,7 @@
-"""Run as a script by ``math_process``: a pair of texts a line in, yes or no a line out.
+"""A script that ``math_process`` runs: for each input line with two texts it prints yes or no.
 
-Imports nothing of the package, so that it starts in the time that sympy takes. What is limited is
-the processor's time: by the clock, any pair can take long on a busy machine.
+It imports nothing of the package, so that its start takes no longer than that of sympy. Processor
+time is limited instead of elapsed time, since any pair can take long on a busy machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sympy import (
 from sympy.core.relational import Relational
 
 WARM_UP = ("(x+1)(x-1)", "x^2-1")
-# Its unit and equation clean-ups drop what tells two answers apart.
+# Without the normalisation of units and equations, which removes differences between answers.
 LATEX = LatexExtractionConfig(
     boxed_match_priority=-1,
     normalization_config=NormalizationConfig(malformed_operators=True, boxed="none"),
@@ -41,15 +41,15 @@ LATEX = LatexExtractionConfig(
 
 
 def main() -> None:
-    """Say "ready", then answer each line of standard input until it is closed.
+    """Print "ready", then reply to each line of standard input until it is closed.
 
-    A line is an answer, a truth, and the seconds of processor time that they may take. When these
-    run out, the signal's default action ends the process, even within a single step in C.
+    A line holds an answer, a truth, and the seconds of processor time that they may take. After
+    these, the default action of the signal ends the process, even during a single step in C.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which closes the pipe
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     logging.disable()
-    equal(*WARM_UP)  # the first pair takes longer than the others: the grammar is built with it
+    equal(*WARM_UP)  # the first pair takes longer, since it builds the grammar
     print("ready", flush=True)
     for line in sys.stdin:
         answer, truth, limit_s = json.loads(line)
@@ -60,16 +60,16 @@ def main() -> None:
 
 
 def equal(answer: str, truth: str) -> bool:
-    """Whether the two expressions are equal; one that can't be read equals nothing."""
+    """Whether two expressions are equal. One that can't be parsed equals no other."""
     given, right = read(answer), read(truth)
     try:
         return any(same(one, other) for one in given for other in right)
-    except Exception:  # sympy's own, of whatever kind: what it fails at is not proved to be equal
+    except Exception:  # any error of sympy: then equality is not proved
         return False
 
 
 def read(text: str) -> list[Basic]:
-    """The expression, with exact fractions for decimals: floats are compared by six decimals."""
+    """The expression, with exact fractions for decimals: floats are compared to six decimals."""
     found = parse(f"${text}$", [LATEX], fallback_mode="no_fallback", parsing_timeout=None)
     return [
         one.xreplace({number: Rational(str(number)) for number in one.atoms(Float)})
@@ -78,10 +78,10 @@ def read(text: str) -> list[Basic]:
 
 
 def same(one: Basic, other: Basic) -> bool:
-    """Whether two expressions have provably the same value, or their parts have.
+    """Whether two expressions, or all their elements, provably have the same value.
 
-    The library's own comparison cuts values, and parts of them, at a fixed number of digits, so
-    that any two that are small enough are equal to it.
+    The comparison of ``math-verify`` itself cuts values at a fixed number of digits, so that any
+    two small values are equal.
     """
     if one.has(nan, zoo) or other.has(nan, zoo):
         return False
@@ -98,24 +98,25 @@ def same(one: Basic, other: Basic) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     for kind in (FiniteSet, Union, And):
         if isinstance(one, kind) and isinstance(other, kind):
-            return _same_parts(list(one.args), list(other.args))
+            return _same_elements(list(one.args), list(other.args))
     return False
 
 
 def _differ(one: Expr, other: Expr) -> bool:
-    """Whether the values differ at one point, to 15 digits: soon found, unlike a proof."""
+    """Whether the values differ at one point, to 15 digits. This is faster than a proof."""
     difference = one - other
     symbols = sorted(difference.free_symbols, key=str)
-    point = {symbol: Rational(7 * place + 5, 11) for place, symbol in enumerate(symbols, start=1)}
+    point = {symbol: Rational(7 * i + 5, 11) for i, symbol in enumerate(symbols, start=1)}
     try:
         value = difference.subs(point).evalf(15, strict=True)
-    except (PrecisionExhausted, NotImplementedError):  # 0, or as good as 0
+    except (PrecisionExhausted, NotImplementedError):  # 0, or too close to tell
         return False
     return bool(value.is_comparable and value != 0)
 
 
 def _same_relation(one: Relational, other: Relational) -> bool:
-    """Whether one is the other turned round, or times a number (a positive one, unless = or !=)."""
+    """Whether one is the other with its sides exchanged, or multiplied by a number (which must be
+    positive, except for = and !=)."""
     if one.func is not other.func:
         other = other.reversed
     if one.func is not other.func:
@@ -131,8 +132,8 @@ def _same_relation(one: Relational, other: Relational) -> bool:
     return bool(ratio.is_nonzero if isinstance(one, (Eq, Ne)) else ratio.is_positive)
 
 
-def _same_parts(ones: list[Basic], others: list[Basic]) -> bool:
-    """Whether each part has a partner of its own on the other side, in any order."""
+def _same_elements(ones: list[Basic], others: list[Basic]) -> bool:
+    """Whether the elements match one to one, in any order."""
     for one in ones:
         partner = next((other for other in others if same(one, other)), None)
         if partner is None:

@@ -1,9 +1,8 @@
-"""Mathematical equality: read by ``math-verify``, proved by ``sympy``, in a process of its own.
+"""Mathematical equality: parsed by ``math-verify`` and proved by ``sympy``, in a separate process.
 
-``math-verify`` looks for an expression in what a model said, and takes the last one that it can
-read: "3, 2, 1" is a set to it, "4=3" is 3, "3 4" is 3 + 4, and "11_2" is 11. So it is asked only
-where the whole of both texts is one expression, without words. A decimal is the number it says:
-0.333333 is not a third.
+``math-verify`` searches for an expression in a text and uses the last one that it can parse: it
+reads "3, 2, 1" as a set, "4=3" as 3, "3 4" as 3 + 4 and "11_2" as 11. So it is used only if each
+text as a whole is one expression, without words. A decimal is exact: 0.333333 is not a third.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from visionthink_pl.rewards.rules.math_process import MathProcess
 from visionthink_pl.rewards.rules.numbers import is_measured, same_quantity
 from visionthink_pl.rewards.rules.units import agree
 
-LONGEST = 200  # characters; what a truth needs, with room
+LONGEST = 200  # characters of a text; truths are shorter
 NAME = re.compile(  # the "x =" of x = 3, the "f(x) =" of f(x) = 2x, the "(x,y) =" of (x,y) = (1,2)
     r"^((?:[a-zA-Z]|\\(?:theta|alpha|beta)\b)\s*(?:_\w)?(?:\([a-z]\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\))"
     r"\s*(=|\\in(?![a-zA-Z]))\s*"
@@ -31,14 +30,14 @@ atexit.register(PROCESS.stop)
 def same_expression(answer: str, truth: str, strict: bool = False) -> bool:
     """Whether both are mathematical expressions of the same value or meaning.
 
-    Numbers alone are another rule's, and exact.
+    Texts that are only numbers are compared exactly, by the rule for numbers.
 
     Args:
-        strict: a unit may be missing in the answer alone; else on either side.
+        strict: a unit may be missing only in the answer; otherwise on either side.
 
     Raises:
-        Undecided: they took too long to compare.
-        RuntimeError: the process that compares could not be started.
+        Undecided: the comparison took too long.
+        RuntimeError: the process could not be started.
     """
     if max(len(answer), len(truth)) > LONGEST:
         return False
@@ -57,7 +56,7 @@ def same_expression(answer: str, truth: str, strict: bool = False) -> bool:
 
 
 def _without_name(answer: str, truth: str) -> tuple[str, str]:
-    """Without the name of what was asked for, where one side lacks it or both have the same."""
+    """Both texts without a name such as "x =", if one of them lacks it or both have the same."""
     given, right = NAME.match(answer), NAME.match(truth)
     same = given is not None and right is not None and given.groups() == right.groups()
     if same or (RELATION.search(answer) is None) != (RELATION.search(truth) is None):
@@ -66,9 +65,11 @@ def _without_name(answer: str, truth: str) -> tuple[str, str]:
 
 
 def _same_shape(answer: str, truth: str) -> bool:
-    """The same relations, and both or neither a collection, then in the same brackets.
+    """Whether both have the same relations, and both or neither are a collection, in the same
+    brackets.
 
-    To ``math-verify`` {1, 2} and (1, 2) are the same, and a comma outside of brackets makes a set.
+    ``math-verify`` does not distinguish {1, 2} from (1, 2), and a comma outside of brackets makes a
+    set.
     """
     if RELATION.findall(answer) != RELATION.findall(truth):
         return False

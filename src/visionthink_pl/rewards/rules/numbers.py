@@ -1,7 +1,8 @@
 """Numbers with their units: thousands, percent, money, fractions, numbers in words.
 
-Values are exact, and nothing is converted: 0.5 is not 50%. A number that begins with a 0 is a code,
-and 10/5 or 6/12 a score or a date: none of these is a number here. A fraction in lowest terms is.
+Values are exact, and nothing is converted: 0.5 is not 50%. Not numbers here are those that begin
+with a 0, which may be codes, and 10/5 or 6/12, which may be scores or dates. A fraction in lowest
+terms is a number.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ QUANTITY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 MINUS_MONEY = re.compile(r"^([+-])\s*([$€£¥₹])")
-# 7A may be a seat and 1960s a decade; with a space they are amperes and seconds.
+# 7A may be a seat and 1960s a decade. With a blank before the letter it is a unit.
 AMBIGUOUS = re.compile(r"[A-KMs]")
 
 
 class Quantity(NamedTuple):
-    """A value and its unit, in the spelling of ``units``; empty where there is none.
+    """A value and its unit, as it is spelled in ``units``; empty if there is none.
 
-    ``measured``: the number is of a known unit, or of none.
+    ``measured``: the unit is known, or there is none.
     """
 
     value: Decimal | Fraction
@@ -44,10 +45,10 @@ class Quantity(NamedTuple):
 
 
 def same_quantity(answer: str, truth: str, strict: bool = False) -> bool:
-    """Whether both are the same number of the same unit.
+    """Whether both are the same number with the same unit.
 
     Args:
-        strict: a unit may be missing in the answer alone; else on either side.
+        strict: a unit may be missing only in the answer; otherwise on either side.
     """
     given, right = quantity(answer), quantity(truth)
     if given is None or right is None or given.value != right.value:
@@ -58,9 +59,10 @@ def same_quantity(answer: str, truth: str, strict: bool = False) -> bool:
 
 
 def differ_in_unit(answer: str, truth: str) -> bool:
-    """Whether both are numbers of two units, of which one is known or the case says which it is.
+    """Whether both are numbers with different units, at least one of which is known, or which
+    differ in the prefixes m and M.
 
-    Texts that differ in case alone are then not the same: 5 mW and 5 MW, 5 mT and 5 MT.
+    Then texts that differ only in case are not the same: 5 mW and 5 MW, 5 mT and 5 MT.
     """
     given, right = quantity(answer), quantity(truth)
     if given is None or right is None:
@@ -71,13 +73,14 @@ def differ_in_unit(answer: str, truth: str) -> bool:
 
 
 def is_measured(text: str) -> bool:
-    """Whether a text is a number alone, or with a known unit."""
+    """Whether a text is a number without a unit or with a known one."""
     read = quantity(text)
     return read is not None and (read.unit == "" or is_unit(read.unit))
 
 
 def quantity(text: str) -> Quantity | None:
-    """A text that is a number and at most a unit, any words; ``None`` for every other text."""
+    """The number in a text, if the text is a number and nothing else but a unit, of any words;
+    otherwise ``None``."""
     text = to_digits(strip_final(" ".join(text.split())))
     match = QUANTITY.fullmatch(MINUS_MONEY.sub(r"\2\1", text))
     value = None if match is None else _value(match)
@@ -85,7 +88,7 @@ def quantity(text: str) -> Quantity | None:
         return None
     money, written = match["money"], match["unit"] or ""
     unit = canonical(written)
-    if money and unit != money:  # $5 dollars are $5
+    if money and unit != money:  # "$5 dollars" is $5
         unit = canonical(f"{money} {written}")
     glued = match["gap"] == "" and AMBIGUOUS.fullmatch(written) is not None
     return Quantity(value, unit, not glued and (unit == "" or is_unit(unit)))

@@ -9,10 +9,10 @@ from visionthink_pl.rewards.rules.latex import DEEPEST, FONT, plain_latex
 
 FINAL = " .,;:!?。、।॥؟،؛۔։።။។།"  # dropped from the end of an answer
 OPENING = "¡¿"  # dropped from its beginning
-# What ends here says something: a factorial, and a sequence or a decimal that goes on.
+# This punctuation has a meaning: a factorial, and a sequence or a decimal that continues.
 KEPT = re.compile(r"(?:\d|\)|^[a-zA-Z])!\W*$|[\d,]\s*\.\.[\s.]*$")
-# A leading article only: within a phrase the "a" of "vitamin A" would go with the others. Before a
-# number, a letter or (as a capital) a name, an A may be the letter of a choice.
+# Only a leading article: otherwise the "A" of "vitamin A" would be removed. Before a number, a
+# letter or (as a capital) a name, an A may be the letter of a choice.
 ARTICLE = re.compile(r"^(?:(?i:an|the)|a(?= [^\W\d_]{2})|A(?= [^\W\d_]{2})(?! [A-Z])) ")
 BOLD = re.compile(r"(?<![\w*])\*\*(?!\s)([^*]+)(?<!\s)\*\*(?![\w*])")
 PAIRS = (
@@ -38,19 +38,19 @@ COMMAND = re.compile(rf"(?:\\(?:boxed|fbox)\s*|{FONT})\{{(.*)\}}", re.DOTALL)
 
 
 def plain(text: str) -> str:
-    """A text as the rules compare it: without what only says how it looks."""
+    """A text as the rules compare it: without formatting."""
     return unwrap(BOLD.sub(r"\1", plain_latex(unwrap(fold(text)))))
 
 
 def same_text(answer: str, truth: str) -> bool:
-    """Whether both are the same words; see ``normalise`` for what is set aside."""
+    """Whether both are the same words; ``normalise`` says what is ignored."""
     return normalise(answer) == normalise(truth)
 
 
 def normalise(text: str) -> str:
     """Lower case, single spaces, no leading article, no final punctuation.
 
-    A text that would have nothing left, such as ``?``, keeps what it has: else any two would match.
+    A text that would become empty, such as ``?``, is kept: otherwise any two of them would match.
     """
     words = " ".join(fold(text).split())
     bare = strip_final(words).lstrip(OPENING)
@@ -58,14 +58,14 @@ def normalise(text: str) -> str:
 
 
 def strip_final(text: str) -> str:
-    """Without final punctuation, except where it is part of what is said: ``3!``, ``1, 2, ...``."""
+    """The text without final punctuation, unless this has a meaning: ``3!``, ``1, 2, ...``."""
     return text if KEPT.search(text) else text.rstrip(FINAL)
 
 
 def unwrap(text: str) -> str:
-    r"""The text without the LaTeX, Markdown or quotes around the whole: ``$\boxed{7}$``.
+    r"""The text without LaTeX, Markdown or quotes around the whole of it: ``$\boxed{7}$``.
 
-    Two boxes side by side are two answers, and stay as they are.
+    Two boxes side by side are two answers, and are kept.
     """
     for _ in range(DEEPEST):
         inner = _unwrap_once(strip_final(text.strip()))
@@ -87,13 +87,14 @@ def _unwrap_once(text: str) -> str | None:
 
 
 def _closes(inner: str, closing: str) -> bool:
-    r"""Whether the pair is none, or ends before the end: ``__init__``, and ``"7" or "3"``."""
+    r"""Whether the marks do not enclose the whole: ``__init__`` is a name, and in ``"7" or "3"``
+    the first pair ends earlier."""
     a_name = closing.strip("_") == "" and inner.isidentifier() and inner.islower()
     return a_name or closing in inner.replace(r"\$", "")
 
 
 def _is_balanced(inner: str) -> bool:
-    """Whether each brace within belongs to another one within."""
+    """Whether all braces in the text are balanced."""
     depth = 0
     for character in inner:
         depth += (character == "{") - (character == "}")

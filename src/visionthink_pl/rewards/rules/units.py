@@ -1,15 +1,15 @@
-"""Units of measure and of money, each with the other ways it is written.
+"""Units of measure and of money, with their other spellings.
 
-Nothing is converted: 5 m and 500 cm are the same length, but a question that asks for
-centimetres has one right answer. A pound may be weight or money, so it stands for neither.
+Nothing is converted: 5 m and 500 cm are the same length, but a question that asks for centimetres
+has one right answer. A pound may be weight or money, so it is a unit of its own.
 """
 
 from __future__ import annotations
 
 import re
 
-# The unit, then its other names. A plural s is dropped first, so only odd plurals stand here.
-# Squares, cubes and what stands above and below a slash are put together from these.
+# The unit, then its other names. A plural s is removed first, so only irregular plurals are here.
+# Squares, cubes and quotients are composed of these.
 _TABLE = """
 %     | percent | per cent | pct | percentage
 °     | deg | degree
@@ -108,7 +108,7 @@ Gb    | gigabit
 _ROWS = [[name.strip() for name in row.split("|")] for row in _TABLE.strip().splitlines()]
 UNITS = {unit for unit, *_ in _ROWS}
 _ALIASES = {alias: unit for unit, *aliases in _ROWS for alias in (unit, *aliases) if alias}
-_FOLDED: dict[str, set[str]] = {}  # by names without case, of which mw and mv say two things
+_FOLDED: dict[str, set[str]] = {}  # by name in lower case; some, such as mw, have two units
 for _alias, _unit in _ALIASES.items():
     _FOLDED.setdefault(_alias.casefold(), set()).add(_unit)
 SPELLINGS = [
@@ -131,26 +131,26 @@ EXPONENTS = {"square": "2", "sq": "2", "squared": "2", "cubic": "3", "cu": "3", 
 
 
 def canonical(text: str) -> str:
-    """The table's name of a unit, and any other text as it is, but in lower case.
+    """The name of a unit in the table, or any other text in lower case.
 
-    Symbols go by their case first, so that mW and MW are two units, and one letter by its case
-    alone: 3M and 5G measure nothing.
+    The case of symbols is considered first, so that mW and MW are two units. A single letter must
+    have the right case: the M of 3M and the G of 5G are no units.
     """
     for pattern, written in SPELLINGS:
         text = pattern.sub(written, text)
-    return "/".join(_power(" ".join(part.split())) for part in text.split("/"))
+    return "/".join(_power(" ".join(unit.split())) for unit in text.split("/"))
 
 
 def is_unit(name: str) -> bool:
-    """Whether a canonical name is of the table, or put together from it."""
-    return all(re.sub(r"\^[23]$", "", part) in UNITS for part in name.split("/"))
+    """Whether a canonical name is in the table, or composed of names in it."""
+    return all(re.sub(r"\^[23]$", "", unit) in UNITS for unit in name.split("/"))
 
 
 def agree(given: str, right: str, strict: bool) -> bool:
-    """Whether two canonical units may be the same; none is ``""``.
+    """Whether two canonical units may be the same; ``""`` is none.
 
-    A unit that one side lacks says nothing, as the question mostly fixes it; where ``strict``, only
-    the answer may lack it. A unit that isn't known is no unit: "7 Eleven" is not 7.
+    A unit may be missing on one side, as the question mostly implies it; with ``strict``, only in
+    the answer. A unit that isn't known can't be missing: "7 Eleven" is not 7.
     """
     if given == right:
         return True
@@ -158,12 +158,12 @@ def agree(given: str, right: str, strict: bool) -> bool:
 
 
 def _power(text: str) -> str:
-    """A unit and its square or cube."""
+    """The name of a unit, or of its square or cube."""
     match = POWER.fullmatch(text)
     if match is None or text in _ALIASES:
         return _name(text)
-    said = (match["word"] or match["behind"] or "").lower()
-    exponent = match["digit"] or EXPONENTS.get(said, "")
+    word = (match["word"] or match["behind"] or "").lower()
+    exponent = match["digit"] or EXPONENTS.get(word, "")
     return f"{_name(match['base'])}^{exponent}" if exponent else _name(text)
 
 
@@ -171,7 +171,7 @@ def _name(text: str) -> str:
     if len(text) == 1 or text in _ALIASES:
         return _ALIASES.get(text, text)
     lower = text.casefold()
-    singular = re.sub(r"(?<=[a-z])(?<!u)s\b", "", lower)  # the s of Celsius is its own
+    singular = re.sub(r"(?<=[a-z])(?<!u)s\b", "", lower)  # the s of Celsius is no plural
     for name in (lower, singular):
         if len(found := _FOLDED.get(name, ())) == 1:
             return next(iter(found))

@@ -1,4 +1,4 @@
-"""Whole numbers that are written as words, below a million; more are powers of ten."""
+"""Whole numbers below a million, written as words."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ VALUES = {word: value for value, word in enumerate(ONES)}
 VALUES |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
 FACTORS = {"hundred": 100, "thousand": 1000}
 WORD = rf"(?:{'|'.join(sorted((*VALUES, *FACTORS), reverse=True))})"
-# Nine words at most, as 999,999 has. None other may be joined to them: twenty-first is no number.
+# Nine words at most, as in 999,999. No other word may be joined to them: twenty-first is no number.
 NUMBER = re.compile(
     rf"{WORD}(?:(?:[- ]|(?<=hundred) and |(?<=thousand) and ){WORD}){{0,8}}(?![\w-])", re.IGNORECASE
 )
 
 
 def to_digits(text: str) -> str:
-    """The text with a number in words that it begins with in digits."""
+    """The text with digits for a number in words at its beginning."""
     found = NUMBER.match(text)
     if found is None:
         return text
     words = [word for word in re.split(r"[- ]", found[0].lower()) if word != "and"]
     value = _value(words)
-    # "Two three" and "seven eleven" are no numbers: none is spelled that way.
+    # "Two three" and "seven eleven" are no numbers, since no number is spelled that way.
     return f"{value}{text[found.end() :]}" if _spelled(value) == words else text
 
 

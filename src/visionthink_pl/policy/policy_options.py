@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from peft import PeftModel
 
 from visionthink_pl.families import Family, load_family, resolve
-from visionthink_pl.policy import Lora, Policy, load_policy, refuse_no_adapter, start_from
+from visionthink_pl.policy.adapter import start_from
 from visionthink_pl.policy.attention import SHARED_PREFIX
+from visionthink_pl.policy.load import load_policy
+from visionthink_pl.policy.policy import Policy
+from visionthink_pl.policy.tuning import Lora, refuse_no_adapter
 from visionthink_pl.types import ConfigError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -44,7 +47,16 @@ class PolicyOptions:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("policy.device: no GPU can be used here; set auto or cpu")
 
-    def load(self, temperature: float) -> Policy:
+    @cached_property
+    def model_family(self) -> Family:
+        """The family, with the processor and without weights.
+
+        Raises:
+            ConfigError: as of ``load_family``.
+        """
+        return load_family(self.pretrained, self.family, self.trust_remote_code)
+
+    def load(self, temperature: float = 1.0) -> Policy:
         """Load processor and weights.
 
         Args:
@@ -53,7 +65,7 @@ class PolicyOptions:
         Raises:
             ConfigError: there is no such model, or the adapter is not for it.
         """
-        family = load_family(self.pretrained, self.family, self.trust_remote_code)
+        family = self.model_family
         policy = (
             self._base(family, temperature)
             if self.adapter is None
@@ -77,8 +89,3 @@ class PolicyOptions:
     def _adapted(self, family: Family, adapter: str, temperature: float) -> Policy:
         model = family.load_model(resolve(self.pretrained), DTYPES[self.precision], SHARED_PREFIX)
         return Policy(start_from(model, adapter, "policy.adapter"), family, temperature)
-
-    def context(self, policy: Policy) -> AbstractContextManager[object]:
-        """The autocast context of ``precision``, as in training."""
-        bf16 = self.precision == "bf16"
-        return torch.autocast(policy.device.type, torch.bfloat16, enabled=bf16)
