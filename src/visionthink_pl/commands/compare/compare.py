@@ -15,7 +15,7 @@ from rich.table import Table
 
 from visionthink_pl.commands.compare.answered_runs import AnsweredRun, read_run
 from visionthink_pl.commands.compare.comparison_picture import draw_runs
-from visionthink_pl.commands.compare.differences import Difference, differences
+from visionthink_pl.commands.compare.differences import RunDifference, differences
 from visionthink_pl.commands.evaluate.summary import summarise
 from visionthink_pl.commands.evaluate.tables import COLUMNS, cells
 from visionthink_pl.commands.prepare.record import write_whole
@@ -100,7 +100,7 @@ def _runs(summaries: dict[str, Any]) -> Table:
     return table
 
 
-def _tests(found: Sequence[Difference]) -> Table:
+def _tests(found: Sequence[RunDifference]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     table.add_column("paired test against the first run", overflow="fold")
     for heading in ("questions", "difference", "p"):
@@ -111,7 +111,7 @@ def _tests(found: Sequence[Difference]) -> Table:
     return table
 
 
-def _list_changes(difference: Difference, most: int, console: Console) -> None:
+def _list_changes(difference: RunDifference, most: int, console: Console) -> None:
     for what, changes in (("better", difference.gained), ("worse", difference.lost)):
         if not changes or not most:
             continue
@@ -129,7 +129,7 @@ def _write(
     out: Path,
     runs: Sequence[AnsweredRun],
     summaries: dict[str, Any],
-    found: Sequence[Difference],
+    found: Sequence[RunDifference],
     console: Console,
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from visionthink_pl.types import ConfigError
 
 
 @dataclass(frozen=True)
-class Difference:
+class RunDifference:
     """One mode of a run against the same mode of the first run.
 
     Attributes:
@@ -35,7 +35,7 @@ class Difference:
     lost: list[dict[str, Any]]
 
 
-def differences(first: AnsweredRun, other: AnsweredRun, seed: int) -> list[Difference]:
+def differences(first: AnsweredRun, other: AnsweredRun, seed: int) -> list[RunDifference]:
     """Compare each mode that both have, on the questions that both have.
 
     Args:
@@ -64,7 +64,7 @@ def differences(first: AnsweredRun, other: AnsweredRun, seed: int) -> list[Diffe
         changes.sort(key=lambda change: -abs(change["change"]))
         found = compared(used, before, seed)
         out.append(
-            Difference(
+            RunDifference(
                 mode,
                 (first.name, other.name),
                 sum(map(len, shared.values())),
