@@ -15,7 +15,7 @@ from datasets import Dataset
 from helpers import make_sample
 from table_helpers import both, png, stored, write_jsonl
 from visionthink_pl.data import Columns, ImageFolder, SavedDataset, VQADataset, usable
-from visionthink_pl.data.texts import not_unicode, printable, shown
+from visionthink_pl.data.texts import abbreviated, not_unicode, printable
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 HIGH, LOW, BYTE = "\ud83d", "\ude00", "\udcff"
@@ -199,4 +199,7 @@ def test_what_is_said_of_a_text() -> None:
         "character 2 is '\\ud83d', half of a surrogate pair or a byte that is not UTF-8"
     )
     assert printable(f"é{HIGH}") == "é\\ud83d"
-    assert shown("a") == "'a'" and shown("a" * 200) == "'" + "a" * 99 + "... (202 characters)"
+    assert (
+        abbreviated("a") == "'a'"
+        and abbreviated("a" * 200) == "'" + "a" * 99 + "... (202 characters)"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.numerals import is_number, numeral
-from visionthink_pl.data.texts import shown
+from visionthink_pl.data.texts import abbreviated
 
 IMAGE_SLOT = "<image>"  # where an image stands in a question
 
@@ -71,7 +71,7 @@ def kind_of(value: Any) -> str:
     if empty(value):
         raise BadRow("no kind")
     if not isinstance(value, str | bool) and not is_number(value):
-        raise BadRow(f"kind is no text: {shown(value)}")
+        raise BadRow(f"kind is no text: {abbreviated(value)}")
     return str(value)
 
 
@@ -82,7 +82,7 @@ def text_of(value: Any, role: str) -> str:
         BadRow: it is something else; the error names its ``role``.
     """
     if value is not None and not isinstance(value, str):
-        raise BadRow(f"{role} is no text: {shown(value)}")
+        raise BadRow(f"{role} is no text: {abbreviated(value)}")
     return value or ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import empty
 from visionthink_pl.data.numerals import is_number, numeral
-from visionthink_pl.data.texts import shown
+from visionthink_pl.data.texts import abbreviated
 
 LETTERS = "ABCDEFGHIJ"  # the letters that the rule for choices knows
 
@@ -43,7 +43,9 @@ def right_option(options: Sequence[str], answer: object) -> str:
     named = set().union(*possible)
     if len(named) != 1 or not all(possible):
         found = "no option" if not all(possible) else "two options"
-        raise BadRow(f"answer names {found}: {shown(answer)} of {', '.join(map(repr, options))}")
+        raise BadRow(
+            f"answer names {found}: {abbreviated(answer)} of {', '.join(map(repr, options))}"
+        )
     (index,) = named
     return f"{LETTERS[index]}. {options[index]}"
 

@@ -28,7 +28,7 @@ from visionthink_pl.data.declared import declared
 from visionthink_pl.data.image_files import URL, image_file, text_for_bytes
 from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.other_columns import is_plain, without_decimals
-from visionthink_pl.data.texts import shown
+from visionthink_pl.data.texts import abbreviated
 from visionthink_pl.images import ImageDecodeError, ImageSource, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -214,7 +214,7 @@ class RowReader:
             return image_file(value, self._folder, " (looked up in image_folder)")
         if isinstance(value, bytes | BufferedReader | Image.Image):
             return value
-        raise BadRow(f"no image: {shown(value)} is neither bytes nor a path")
+        raise BadRow(f"no image: {abbreviated(value)} is neither bytes nor a path")
 
 
 def _stored(image: Mapping[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from visionthink_pl.data.image_files import image_file
 from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.numerals import loads
 from visionthink_pl.data.source import Look, Origin, Source, stamp
-from visionthink_pl.data.texts import not_unicode, shown
+from visionthink_pl.data.texts import abbreviated, not_unicode
 from visionthink_pl.images import ImageDecodeError, decode, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -166,7 +166,7 @@ class ImageFolder(Source):
         except (OSError, ValueError):  # not a path: a bad row
             return
         if path != str(self._root) and not path.startswith(os.path.join(self._root, "")):
-            raise ConfigError(f"{where}: the image {shown(name)} lies outside the folder")
+            raise ConfigError(f"{where}: the image {abbreviated(name)} lies outside the folder")
 
     def _real(self, name: str) -> str:
         """The real path of an image. Links are resolved once for each folder, since a folder may

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from visionthink_pl.data.bad_rows import BadRow
-from visionthink_pl.data.texts import not_unicode, shown
+from visionthink_pl.data.texts import abbreviated, not_unicode
 from visionthink_pl.images import ImageDecodeError, check_file
 
 URL = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+://|(?:file|https?):/)", re.IGNORECASE)
@@ -36,7 +36,7 @@ def image_file(name: str, folder: Path, hint: str = "") -> Path:
     if URL.match(name):
         raise BadRow(
             f"image is a URL: none is fetched; download it and give the file's path, not "
-            f"{shown(name)}"
+            f"{abbreviated(name)}"
         )
     path = folder / name
     try:
@@ -52,7 +52,7 @@ def _image_as_text(name: str) -> str | None:
     if DATA.match(name):
         return f"image is a data URI: none is decoded; {STORE}"
     if PYTHON.match(name):
-        return f"image is bytes written as text: {shown(name[:40])}; {STORE}"
+        return f"image is bytes written as text: {abbreviated(name[:40])}; {STORE}"
     if SIGNATURE.match(name) or LETTERS.fullmatch(name):
         return f"image is base64 text: it is not decoded; {STORE}"
     return None
@@ -60,4 +60,4 @@ def _image_as_text(name: str) -> str | None:
 
 def text_for_bytes(value: str) -> BadRow:
     """The error for a text instead of an image's bytes."""
-    return BadRow(_image_as_text(value) or f"image bytes are text: {shown(value)}; {STORE}")
+    return BadRow(_image_as_text(value) or f"image bytes are text: {abbreviated(value)}; {STORE}")

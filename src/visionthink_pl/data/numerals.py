@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from visionthink_pl.data.bad_rows import BadRow
-from visionthink_pl.data.texts import shown
+from visionthink_pl.data.texts import abbreviated
 
 MOST_DIGITS = 1000  # a float of 64 bits has 341 at most
 
@@ -38,7 +38,7 @@ def numeral(value: Any) -> str:
     if not exact.is_finite():
         raise BadRow(f"answer is no text: {value}")
     if max(len(exact.as_tuple().digits), abs(exact.adjusted())) > MOST_DIGITS:
-        raise BadRow(f"answer has too many digits: {shown(exact)}; at most {MOST_DIGITS}")
+        raise BadRow(f"answer has too many digits: {abbreviated(exact)}; at most {MOST_DIGITS}")
     return format(exact, "f")
 
 

@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from visionthink_pl.data.bad_rows import BadRow, bad_row
 from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.table import ArrowRows, TableSource
-from visionthink_pl.data.texts import shown
+from visionthink_pl.data.texts import abbreviated
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 PUBLISHED = Columns(
@@ -91,7 +91,7 @@ def _prepared(cell: Any) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise BadRow(f"{PREPARED} is no JSON object: {shown(cell)}")
+        raise BadRow(f"{PREPARED} is no JSON object: {abbreviated(cell)}")
     return found
 
 
