@@ -16,6 +16,7 @@ from visionthink_pl.commands.parsing.verbs import (
     VERBS,
     Verb,
     nested,
+    takes_subclasses,
     verb,
 )
 
@@ -60,10 +61,13 @@ def _epilog(of: Verb) -> str:
 def _add(parser: Any, key: str, option: Option) -> None:
     """Add one option; for a dataclass, each of its fields."""
     inner = nested(option)
+    if inner is None or takes_subclasses(option):
+        _add_line(parser, key, option)
     for name, field in ((inner.options or {}) if inner else {}).items():
         _add(parser, f"{key}.{name}", field)
-    if inner is not None:
-        return
+
+
+def _add_line(parser: Any, key: str, option: Option) -> None:
     parser.add_argument(
         f"--{key}", type=_type(option), default=_default(key, option), help=_help(option)
     )
