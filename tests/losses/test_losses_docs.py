@@ -1,5 +1,7 @@
-"""The examples of the page on losses and advantages, against plain padded formulas."""
+"""The examples of the page on losses, advantages and optimizers; losses against plain padded
+formulas."""
 
+import csv
 import re
 import sys
 from pathlib import Path
@@ -140,10 +142,20 @@ def test_the_configs_of_the_page_train(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     Path("small.yaml").write_text(SMALL_RUN)
-    parts = [yaml.safe_load(text) for text in YAML]
-    Path("page.yaml").write_text(yaml.safe_dump({"model": parts[0]["model"] | parts[1]["model"]}))
+    models = [yaml.safe_load(text)["model"] for text in YAML]
+    page = {key: value for model in models for key, value in model.items()}
+    assert list(page) == ["loss", "advantages", "optimizer"]
+    Path("page.yaml").write_text(yaml.safe_dump({"model": page}))
     args = ["fit", "--config", "small.yaml", "--config", "page.yaml"]
-    assert main([*args, "--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]) == 0
+    args += ["--model.optimizer.warmup_steps=0", "--trainer.limit_train_batches=2"]
+    assert main([*args, "--data.train.length=16", "--trainer.enable_progress_bar", "false"]) == 0
+    (file,) = Path().rglob("*.ckpt")
+    saved = torch.load(file)
+    assert saved["optimizer"]["model.optimizer"] == "my_optimizers.Muon"
+    (state,) = saved["optimizer_states"]
+    assert {name for one in state["state"].values() for name in one} == {"momentum_buffer"}
+    rates = [float(row["lr"]) for row in csv.DictReader(next(Path().rglob("metrics.csv")).open())]
+    assert rates == pytest.approx([1e-3, 5e-4])  # of a cosine over two steps
 
 
 def test_a_class_and_a_normalisation_exclude_each_other(examples: dict[str, Any]) -> None:

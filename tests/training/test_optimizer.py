@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from transformers import get_scheduler
 
-from visionthink_pl.training.optimizer import AdamW, TrainingLength
+from visionthink_pl.training import AdamW
+from visionthink_pl.training.training_length import TrainingLength
 from visionthink_pl.types import ConfigError
 
 VARIANTS = ("torch", "8bit", "paged", "paged_8bit")
@@ -18,7 +19,9 @@ VARIANTS = ("torch", "8bit", "paged", "paged_8bit")
 
 def rates(settings: AdamW, done: Sequence[float], total_steps: float) -> list[float]:
     """The learning rate of each optimizer step, given what share of the training lies behind."""
-    return [settings.rate(step, share, total_steps) for step, share in enumerate(done)]
+    return [
+        settings.lr * settings.factor(step, share, total_steps) for step, share in enumerate(done)
+    ]
 
 
 QUARTERS = [0, 0.25, 0.5, 0.75, 1]
@@ -54,7 +57,7 @@ def test_a_step_each_batch_goes_as_transformers_has_it(schedule: str, warmup: in
     optimizer = settings.build([nn.Parameter(torch.zeros(1))])
     theirs = get_scheduler(schedule, optimizer, warmup, total)
     for step in range(total):
-        found = settings.rate(step, step / total, total)
+        found = settings.lr * settings.factor(step, step / total, total)
         assert found == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-12), step
         optimizer.step()
         theirs.step()
@@ -89,13 +92,15 @@ def test_lengths(
     assert length.steps == steps, why
 
 
-def test_settings_reach_the_optimizer_and_one_that_was_restored() -> None:
+@pytest.mark.parametrize("variant", ["torch", "8bit"])
+def test_settings_reach_the_optimizer_and_one_that_was_restored(variant: Any) -> None:
     parameters = [nn.Parameter(torch.zeros(1))]
-    settings = AdamW(lr=0.1, weight_decay=0.2, betas=(0.5, 0.6))
-    for optimizer in (settings.build(parameters), AdamW().build(parameters)):
-        settings.apply(optimizer.param_groups)
-        group = optimizer.param_groups[0]
-        assert (group["weight_decay"], group["betas"]) == (0.2, (0.5, 0.6))
+    settings = AdamW(lr=0.1, weight_decay=0.2, betas=(0.5, 0.6), variant=variant)
+    built, restored = (s.build(parameters) for s in (settings, AdamW(lr=0.3, variant=variant)))
+    settings.apply(restored.param_groups, built.param_groups)
+    for optimizer, rate in ((built, 0.1), (restored, 0.3)):  # which the schedule sets
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["weight_decay"], group["betas"]) == (rate, 0.2, (0.5, 0.6))
 
 
 def test_what_a_resumed_run_changes_is_told() -> None:
@@ -104,9 +109,9 @@ def test_what_a_resumed_run_changes_is_told() -> None:
     now = AdamW(lr=3e-5, betas=(0.8, 0.999), schedule="cosine", warmup_steps=4)
     assert now.changes(saved) == [
         "model.optimizer.lr 3e-05 (was 1e-05)",
-        "model.optimizer.betas (0.8, 0.999) (was (0.9, 0.999))",
         "model.optimizer.schedule cosine (was constant)",
         "model.optimizer.warmup_steps 4 (was 0)",
+        "model.optimizer.betas (0.8, 0.999) (was (0.9, 0.999))",
     ]
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
+from torch.optim import Optimizer
 
 from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, trainer_of
 from visionthink_pl.module.evaluation import EvaluatedModule
 from visionthink_pl.module.stepping import optimizer_of
 from visionthink_pl.policy import Tuning
-from visionthink_pl.training import AdamW
+from visionthink_pl.training import OptimizerConfig
+from visionthink_pl.training.optimizer_config import built
 from visionthink_pl.types import ConfigError
 
 NEEDED = ("state_dict", "global_step", "loops")
@@ -26,14 +28,28 @@ class CheckpointedModule(EvaluatedModule):
     Args:
         kinds: every kind of sample that metrics are split by.
         tuning: what is trained.
-        adamw: the optimizer's settings.
+        optimizer: its settings.
+
+    Attributes:
+        as_built: the optimizer's parameter groups as they were made, without the parameters.
     """
 
-    def __init__(self, kinds: tuple[str, ...], tuning: Tuning, adamw: AdamW) -> None:
+    def __init__(self, kinds: tuple[str, ...], tuning: Tuning, optimizer: OptimizerConfig) -> None:
         super().__init__(kinds)
         self.strict_loading = False
         self._restored_step = 0
-        self.tuning, self.adamw = tuning, adamw
+        self.tuning, self.optimizer_config = tuning, optimizer
+        self.as_built: Sequence[Mapping[str, Any]] = ()
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer of what is trained."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        optimizer = built(self.optimizer_config, trained)
+        self.as_built = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in optimizer.param_groups
+        ]
+        return optimizer
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained, and the adapter it started from."""
@@ -41,7 +57,8 @@ class CheckpointedModule(EvaluatedModule):
         checkpoint["state_dict"] = {
             name: value for name, value in checkpoint["state_dict"].items() if name in kept
         }
-        checkpoint["tuning"], checkpoint["optimizer"] = self.tuning.record(), self.adamw.record()
+        checkpoint["tuning"] = self.tuning.record()
+        checkpoint["optimizer"] = self.optimizer_config.record()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
@@ -60,7 +77,7 @@ class CheckpointedModule(EvaluatedModule):
         trainer = trainer_of(self)
         if trainer is None or trainer.state.fn != TrainerFn.FITTING:
             return  # no optimizer is needed
-        if changes := self.adamw.changes(checkpoint.get("optimizer", {})):
+        if changes := self.optimizer_config.changes(checkpoint.get("optimizer", {})):
             rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
 
     @property
@@ -74,7 +91,7 @@ class CheckpointedModule(EvaluatedModule):
 
     def on_train_start(self) -> None:
         """A checkpoint's optimizer state, settings included, has been restored by now."""
-        self.adamw.apply(optimizer_of(self).param_groups)
+        self.optimizer_config.apply(optimizer_of(self).param_groups, self.as_built)
 
     def _kept(self) -> set[str]:
         return {name for name, p in self.named_parameters() if p.requires_grad or "lora_" in name}

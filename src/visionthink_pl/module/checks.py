@@ -8,14 +8,14 @@ from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from visionthink_pl.internals.lightning import start_method
-from visionthink_pl.training.optimizer import AdamW
+from visionthink_pl.training import AdamW, OptimizerConfig
 from visionthink_pl.types import ConfigError
 
 SUPPORTED_STRATEGIES = (SingleDeviceStrategy, DDPStrategy)  # what is derived does other things
 BASE_DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
-def check_trainer(trainer: Trainer, adamw: AdamW) -> None:
+def check_trainer(trainer: Trainer, optimizer: OptimizerConfig) -> None:
     """Refuse a trainer that the module can't be trained with.
 
     Raises:
@@ -27,25 +27,26 @@ def check_trainer(trainer: Trainer, adamw: AdamW) -> None:
             f"trainer.precision: {' or '.join(BASE_DTYPES)}, not {trainer.precision}: "
             "what is trained stays in fp32"
         )
-    _check_accelerator(trainer, adamw)
+    _check_accelerator(trainer, optimizer)
     _check_strategy(trainer)
     if trainer.overfit_batches:  # type: ignore[attr-defined]
         raise ConfigError(
             "trainer.overfit_batches: set trainer.limit_train_batches to the number of "
             "batches, and data.shuffle to false, so that each epoch draws the same prompts"
         )
-    if adamw.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
+    if optimizer.schedule != "constant" and trainer.max_epochs == trainer.max_steps == -1:
         raise ConfigError(
-            f"model.optimizer.schedule: {adamw.schedule} needs an end of training: set "
+            f"model.optimizer.schedule: {optimizer.schedule} needs an end of training: set "
             "trainer.max_epochs or trainer.max_steps"
         )
 
 
-def _check_accelerator(trainer: Trainer, adamw: AdamW) -> None:
+def _check_accelerator(trainer: Trainer, optimizer: OptimizerConfig) -> None:
     accelerator = trainer.accelerator
-    if adamw.variant.startswith("paged") and isinstance(accelerator, CPUAccelerator):
+    variant = optimizer.variant if isinstance(optimizer, AdamW) else "torch"
+    if variant.startswith("paged") and isinstance(accelerator, CPUAccelerator):
         raise ConfigError(
-            f"model.optimizer.variant: {adamw.variant} moves its state out of a GPU, and "
+            f"model.optimizer.variant: {variant} moves its state out of a GPU, and "
             "there is none here; take torch or 8bit"
         )
     strict = torch.are_deterministic_algorithms_enabled()

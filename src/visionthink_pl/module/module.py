@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from lightning import Trainer
-from torch.optim import Optimizer
 
 from visionthink_pl.families import Family, load_family
 from visionthink_pl.internals.lightning import trainer_of
@@ -16,7 +15,7 @@ from visionthink_pl.module.evaluation import rollouts_of
 from visionthink_pl.module.log import log_step
 from visionthink_pl.module.stepping import backend_of, optimizer_of, set_rate, steps_left
 from visionthink_pl.policy import Full, Lora, check_loadable, load_policy
-from visionthink_pl.training import AdamW, PolicyUpdate, Remedies, UpdateOptions
+from visionthink_pl.training import AdamW, OptimizerConfig, PolicyUpdate, Remedies, UpdateOptions
 from visionthink_pl.training.advantages import Advantages, Normalisation, chosen
 from visionthink_pl.training.metrics import rollout_figures
 from visionthink_pl.types import ConfigError, PromptBatch
@@ -42,7 +41,7 @@ class VisionThinkModule(CheckpointedModule):
             the paper's.
         updates_per_batch: optimizer steps a rollout batch, each on a part of its groups with
             signal (paper: 16, 512 prompts in parts of 32).
-        optimizer: AdamW's settings.
+        optimizer: what the weights are stepped by, AdamW's settings, or a class of your own.
         micro_batch_size: trajectories in one forward and backward pass; memory grows with it,
             the gradient does not depend on it. Groups that fit stay whole, so that each prompt is
             read once.
@@ -69,7 +68,7 @@ class VisionThinkModule(CheckpointedModule):
         std_floor: NonNegativeFloat = 0.0,
         advantages: Advantages | None = None,
         updates_per_batch: PositiveInt = 1,
-        optimizer: AdamW = AdamW(),  # noqa: B008 (frozen)
+        optimizer: OptimizerConfig = AdamW(),  # noqa: B008 (frozen)
         micro_batch_size: PositiveInt = 8,
         gradient_checkpointing: bool | NonNegativeInt = False,
         max_grad_norm: NonNegativeFloat = 1.0,
@@ -92,7 +91,7 @@ class VisionThinkModule(CheckpointedModule):
             updates_per_batch,
             micro_batch_size,
             max_grad_norm,
-            Remedies(self.checkpointing == 1, quantizes, optimizer.variant),
+            Remedies(self.checkpointing == 1, quantizes, optimizer.remedy),
         )
         self.family = load_family(pretrained, family, trust_remote_code)
         check_loadable(pretrained, self.family, self.tuning)
@@ -103,7 +102,7 @@ class VisionThinkModule(CheckpointedModule):
 
     def check(self, trainer: Trainer) -> None:
         """Refuse a trainer that can't train this, before any weights are loaded."""
-        check_trainer(trainer, self.adamw)
+        check_trainer(trainer, self.optimizer_config)
 
     def configure_model(self) -> None:
         """Load the weights, once."""
@@ -119,9 +118,6 @@ class VisionThinkModule(CheckpointedModule):
             )
         if self.checkpointing:
             self.policy.checkpoint_layers(self.checkpointing)
-
-    def configure_optimizers(self) -> Optimizer:
-        return self.adamw.build([p for p in self.parameters() if p.requires_grad])
 
     def training_step(self, batch: PromptBatch, batch_idx: int) -> None:
         """Take the optimizer steps on the groups that were kept; without any, take none."""
@@ -147,4 +143,5 @@ class VisionThinkModule(CheckpointedModule):
         return PolicyUpdate(self.loaded, self.options, backend_of(self))
 
     def _set_rate(self, batches: float) -> None:
-        set_rate(self, self.adamw, self.options.updates_per_batch, batches)
+        most = self.options.updates_per_batch
+        set_rate(self, self.optimizer_config, self.as_built, most, batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,8 +11,8 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch.optim import Optimizer
 
-from visionthink_pl.training import Backend
-from visionthink_pl.training.optimizer import AdamW, TrainingLength
+from visionthink_pl.training import Backend, OptimizerConfig
+from visionthink_pl.training.training_length import TrainingLength
 
 
 def backend_of(module: LightningModule) -> Backend:
@@ -45,12 +46,19 @@ def steps_left(trainer: Trainer) -> int | None:
     return None if trainer.max_steps == -1 else trainer.max_steps - trainer.global_step
 
 
-def set_rate(module: LightningModule, adamw: AdamW, updates_per_batch: int, batches: float) -> None:
+def set_rate(
+    module: LightningModule,
+    config: OptimizerConfig,
+    as_built: Sequence[Mapping[str, Any]],
+    updates_per_batch: int,
+    batches: float,
+) -> None:
     """Set the learning rate of the next optimizer step.
 
     Args:
         module: that is trained.
-        adamw: how the rate goes.
+        config: how the rate goes.
+        as_built: the optimizer's parameter groups, with their peak rates.
         updates_per_batch: optimizer steps that a batch may take.
         batches: of this epoch that are done, parts of one included.
     """
@@ -62,6 +70,6 @@ def set_rate(module: LightningModule, adamw: AdamW, updates_per_batch: int, batc
         updates_per_batch,
     )
     epochs, steps = trainer.current_epoch + batches / length.batches, trainer.global_step
-    rate = adamw.rate(steps, length.done(epochs, steps), length.steps)
-    for group in optimizer_of(module).param_groups:
-        group["lr"] = rate
+    factor = config.factor(steps, length.done(epochs, steps), length.steps)
+    for group, built in zip(optimizer_of(module).param_groups, as_built, strict=True):
+        group["lr"] = built["lr"] * factor

@@ -4,6 +4,7 @@ from visionthink_pl.training.advantages import Advantages, GroupNormalised, Norm
 from visionthink_pl.training.filters import DropDuplicates, DropEmpty, DropOverlong, Filter
 from visionthink_pl.training.group_selection import GroupSelection
 from visionthink_pl.training.optimizer import AdamW
+from visionthink_pl.training.optimizer_config import OptimizerConfig
 from visionthink_pl.training.ranks import gathered, own_rank
 from visionthink_pl.training.remedies import Remedies
 from visionthink_pl.training.update import Backend, PolicyUpdate, UpdateOptions
@@ -18,6 +19,7 @@ __all__ = [
     "Filter",
     "GroupNormalised",
     "Normalisation",
+    "OptimizerConfig",
     "PolicyUpdate",
     "Remedies",
     "GroupSelection",

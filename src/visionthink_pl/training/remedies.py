@@ -8,14 +8,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.types.memory import memory_for
-
-OF_THE_OPTIMIZER = {
-    "torch": "set model.optimizer.variant to 8bit or paged_8bit",
-    "8bit": "set model.optimizer.variant to paged_8bit",
-    "paged": "set model.optimizer.variant to paged_8bit",
-    "paged_8bit": "train fewer weights: model.lora, or a lower model.lora.r",
-}
 
 
 @dataclass(frozen=True)
@@ -25,12 +19,12 @@ class Remedies:
     Attributes:
         checkpointing: whether activations of every layer are recomputed already.
         quantizes: whether the base could be held in 4 bits and is not.
-        variant: of the optimizer.
+        of_optimizer: what would make the optimizer need less memory.
     """
 
     checkpointing: bool = False
     quantizes: bool = False
-    variant: str = "torch"
+    of_optimizer: str = AdamW().remedy
 
     def for_pass(self, rows: int) -> list[str]:
         """What would make a micro-batch of ``rows`` trajectories need less memory."""
@@ -48,6 +42,4 @@ class Remedies:
     ) -> AbstractContextManager[None]:
         """Memory errors of a phase whose memory grows with the number of trained weights."""
         count = sum(parameter.numel() for parameter in trained)
-        return memory_for(
-            phase, f"{count:,} weights that are trained", [OF_THE_OPTIMIZER[self.variant]]
-        )
+        return memory_for(phase, f"{count:,} weights that are trained", [self.of_optimizer])

@@ -8,6 +8,8 @@ from visionthink_pl.commands.parsing.front import answered
 LISTED = [
     ("fit", "model.loss", ["GRPOLoss\n", "clip_low: the probability ratio", "(default: 0.2)"]),
     ("fit", "model.advantages", ["GroupNormalised\n", "std_floor: the least std"]),
+    ("fit", "model.optimizer", ["AdamW\n", "lr: peak learning rate", "variant: where its"]),
+    ("plan", "model.optimizer", ["AdamW\n"]),
     ("fit", "rollout.tools", ["ResizeImage\n"]),
     ("fit", "rollout.rewards", ["FormatReward\n", "HybridAccuracy\n", "judge:", "(required)"]),
     ("fit", "rollout.first_view", ["FullView\n", "HalfView\n"]),

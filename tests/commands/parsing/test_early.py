@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionthink_pl.commands.parsing.early import check
+from visionthink_pl.commands.parsing.verbs import VERBS
 from visionthink_pl.types import ConfigError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -215,3 +216,8 @@ def test_shipped_configs_pass(config: Path, verb: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("prepare/*.yaml")), ids=lambda p: p.name)
 def test_configs_of_prepare_pass(config: Path) -> None:
     check("prepare", ["--config", str(config), "--policy.pretrained=x", "--limits.max_pixels=9"])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_alone_has_nothing_to_check(verb: str) -> None:
+    assert check(verb, []) == []

@@ -25,7 +25,7 @@ def class_help(name: str, args: Sequence[str]) -> str | None:
     options = of.options(section) if section in of.sections else of.own
     found = options.get(option or section)
     bases = list(classes_of(found)) if found else []
-    classes = {c.name: c for base in bases for c in known_classes(base) if not _is_abstract(c)}
+    classes = {c.name: c for base in bases for c in known_classes(base) if not c.is_abstract}
     if not classes:
         return None
     parts = [_described(classes[name]) for name in sorted(classes)]
@@ -52,13 +52,3 @@ def _words(option: Option) -> str:
 def _wrapped(text: str, indent: int) -> list[str]:
     space = " " * indent
     return textwrap.wrap(text, WIDTH, initial_indent=space, subsequent_indent=f"{space}  ")
-
-
-def _is_abstract(outline: Outline) -> bool:
-    """Whether one of its own methods is abstract, as far as its source shows."""
-    return any("abstractmethod" in ast.unparse(d) for d in _decorators(outline))
-
-
-def _decorators(outline: Outline) -> list[ast.expr]:
-    methods = [node for node in outline.node.body if isinstance(node, ast.FunctionDef)]
-    return [decorator for method in methods for decorator in method.decorator_list]

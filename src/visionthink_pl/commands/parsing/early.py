@@ -26,6 +26,7 @@ from visionthink_pl.commands.parsing.verbs import (
     Verb,
     by_name,
     nested,
+    takes_subclasses,
     verb,
 )
 from visionthink_pl.commands.parsing.versions import extra_of, install
@@ -53,7 +54,7 @@ def check(name: str, args: Sequence[str]) -> list[Outline]:
         else:
             checker.argument(key, value)
     checker.values.refuse()
-    return list(checker.classes.values())
+    return [found for found in checker.classes.values() if found is not None]
 
 
 def asks(args: Sequence[str]) -> bool:
@@ -96,7 +97,7 @@ def _modules(package: str) -> list[str]:
 
 def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs of option and value, in order; positional arguments and flags are left out."""
-    for arg, following in zip(args, [*args[1:], "--"], strict=True):
+    for arg, following in zip(args, [*args[1:], "--"], strict=False):  # there may be none
         key, equals, value = arg.partition("=")
         if key == "-c":
             key = "--config"
@@ -107,11 +108,12 @@ def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 class _Checker:
-    """Checks keys and values in order; keeps the last class that was named at each key."""
+    """Checks keys and values in order; keeps the last class that was named at each key, ``None``
+    for one whose source is not there."""
 
     def __init__(self, verb: Verb) -> None:
         self._verb = verb
-        self.classes: dict[str, Outline] = {}
+        self.classes: dict[str, Outline | None] = {}
         self.values = Values()
         self._words = dict(_all_words(verb))
 
@@ -159,10 +161,10 @@ class _Checker:
             inner = nested(option)
             if inner is not None and by_name(option):
                 self._entries(inner, key, within, value, from_line)
-            elif inner is not None and not _names_class(value):
-                self._fields(inner, key, within, value, from_line)
-            else:
+            elif inner is None or takes_subclasses(option) or _names_class(value):
                 self._of_class(option, key, within, _structure(value, from_line), from_line)
+            else:
+                self._fields(inner, key, within, value, from_line)
             return
         if not within:
             self.values.add(key, kind, value, from_line)
@@ -194,19 +196,29 @@ class _Checker:
         self, option: Option, key: str, within: list[str], value: Any, from_line: bool
     ) -> None:
         """Check a class that a value names, with its options; or one of its options."""
+        of, prefix = self._chosen(option, key)
         if within and within[0] == "init_args":
             within = within[1:]
         if within and within[0] not in CLASS_KEYS:
-            if key in self.classes:
-                self._within(self.classes[key], f"{key}.init_args", within, value, from_line)
+            if of is not None:
+                self._within(of, prefix, within, value, from_line)
             return
         self.values.replaced(key)
+        if of is not None and of.is_dataclass:
+            self._fields(of, prefix, [], value, False)
         if not isinstance(value, list):
             self._named(option, key, value)
             return
         for index, one in enumerate(value):
             with self.values.of_element(key, index):
                 self._named(option, key, one)
+
+    def _chosen(self, option: Option, key: str) -> tuple[Outline | None, str]:
+        """The class of an option, if it is known, and the key that its options stand under: what
+        was named last, or else the default."""
+        if key in self.classes:
+            return self.classes[key], f"{key}.init_args"
+        return nested(option) if takes_subclasses(option) else None, key
 
     def _named(self, option: Option, key: str, value: Any) -> None:
         path = value.get("class_path") if isinstance(value, Mapping) else value
@@ -216,10 +228,9 @@ class _Checker:
             found = named_class(path, list(classes_of(option)))
         except NoSuchClass as missing:
             raise ConfigError(f"{key}: {missing}") from missing
-        if found is None:
-            self.classes.pop(key, None)
-            return
         self.classes[key] = found
+        if found is None:
+            return
         given = value.get("init_args") if isinstance(value, Mapping) else None
         for name, inner in given.items() if isinstance(given, Mapping) else ():
             self._within(found, f"{key}.init_args", [str(name)], inner, False)

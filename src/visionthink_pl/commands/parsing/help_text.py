@@ -19,6 +19,7 @@ from visionthink_pl.commands.parsing.verbs import (
     Verb,
     by_name,
     nested,
+    takes_subclasses,
     verb,
 )
 
@@ -70,11 +71,14 @@ def _epilog(of: Verb) -> str:
 def _add(parser: Any, key: str, option: Option) -> None:
     """Add one option; for a dataclass, each of its fields."""
     inner = nested(option)
+    if inner is None or takes_subclasses(option):
+        _add_line(parser, key, option)
     below = f"{key}.NAME" if by_name(option) else key
     for name, field in ((inner.options or {}) if inner else {}).items():
         _add(parser, f"{below}.{name}", field)
-    if inner is not None:
-        return
+
+
+def _add_line(parser: Any, key: str, option: Option) -> None:
     parser.add_argument(
         f"--{key}", type=_type(option), default=_default(key, option), help=_help(option)
     )

@@ -114,6 +114,13 @@ class Outline:
     def is_dataclass(self) -> bool:
         return any("dataclass" in ast.unparse(d) for d in self.node.decorator_list)
 
+    @property
+    def is_abstract(self) -> bool:
+        """Whether one of its own methods is abstract, as far as its source shows."""
+        methods = [node for node in self.node.body if isinstance(node, ast.FunctionDef)]
+        decorators = [decorator for method in methods for decorator in method.decorator_list]
+        return any("abstractmethod" in ast.unparse(d) for d in decorators)
+
     def bases(self) -> Iterator[Outline | None]:
         """Its base classes; ``None`` for one that can't be found."""
         for base in self.node.bases:

@@ -128,9 +128,23 @@ def _plan_options() -> Iterator[Option]:
 
 
 def nested(option: Option) -> Outline | None:
-    """The dataclass that is the option's type, if it is one."""
+    """The dataclass whose fields stand below the option: its type, or the class of its default
+    where the type has subclasses; ``None`` where there is none."""
     classes = list(classes_of(option))
-    return classes[0] if len(classes) == 1 and classes[0].is_dataclass else None
+    if len(classes) != 1 or not classes[0].is_dataclass:
+        return None
+    return _class_of_default(option) if classes[0].is_abstract else classes[0]
+
+
+def takes_subclasses(option: Option) -> bool:
+    """Whether the option's value may name a class of one's own."""
+    return any(of.is_abstract for of in classes_of(option))
+
+
+def _class_of_default(option: Option) -> Outline | None:
+    if not isinstance(option.default, ast.Call):
+        return None
+    return find(f"{option.module.name}.{ast.unparse(option.default.func)}")
 
 
 def by_name(option: Option) -> bool:

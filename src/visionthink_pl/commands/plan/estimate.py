@@ -29,12 +29,14 @@ class Estimate:
         flops: of the whole step, by phase.
         tokens: of the whole step: text and visual tokens read, and tokens generated.
         prompt_tokens: of one prompt, as assumed: text, and visual ones of the first look.
+        uncounted: why the optimizer's state is not counted; ``None`` where it is.
     """
 
     phases: dict[str, Bytes]
     flops: dict[str, float]
     tokens: dict[str, int]
     prompt_tokens: dict[str, int]
+    uncounted: str | None = None
 
     @property
     def phase(self) -> str:
@@ -105,7 +107,7 @@ def _whole(setup: Setup, openings: Sequence[Opening], taken: Taken) -> Estimate:
         flops["forward"] *= 2 - 1 / setup.updates
     length = openings[0].length
     prompt = {"text": length.tokens - length.visual, "visual": length.visual}
-    return Estimate(phases, flops, _tokens(taken.groups[0], setup.prompts), prompt)
+    return Estimate(phases, flops, _tokens(taken.groups[0], setup.prompts), prompt, taken.uncounted)
 
 
 def _tokens(group: Group, prompts: int) -> dict[str, int]:

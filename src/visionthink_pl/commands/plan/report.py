@@ -61,6 +61,10 @@ class Report:
         flops = ", ".join(f"{name} {n / 1e12:,.1f}" for name, n in self.found.flops.items() if n)
         total = sum(self.found.flops.values()) / 1e12
         console.print(f"TFLOPs a step: {total:,.1f} ({flops}).", highlight=False)
+        if self.found.uncounted:
+            console.print(
+                f"The optimizer's state is not counted ({self.found.uncounted}).", highlight=False
+            )
         console.print(self.verdict(), highlight=False)
 
     def _memory(self) -> Table:
@@ -130,6 +134,7 @@ class Report:
             "flops": found.flops,
             "tokens": found.tokens,
             "prompt_tokens": found.prompt_tokens,
+            "uncounted": found.uncounted,
             "card": self.card and {"name": self.card.name, "usable_bytes": int(self.card.usable)},
             "fits": self.fits,
             **asdict(self.advice),

@@ -13,6 +13,7 @@ from visionthink_pl.losses import Loss
 from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
 from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.training import OptimizerConfig
 from visionthink_pl.types.limits import NonNegativeInt, Share, check_fields
 
 
@@ -46,7 +47,7 @@ class Setup:
         dtype: of a frozen base; bf16 also is what is computed in.
         checkpointing: off, or every n-th layer.
         micro_batch_size: trajectories in one pass.
-        variant: of the optimizer.
+        optimizer: its settings.
         updates: optimizer steps a rollout batch.
         prompts: in a rollout batch.
         draws: rollout batches whose groups may wait for one another.
@@ -69,7 +70,7 @@ class Setup:
     dtype: torch.dtype
     checkpointing: int
     micro_batch_size: int
-    variant: str
+    optimizer: OptimizerConfig
     updates: int
     prompts: int
     draws: int
@@ -112,7 +113,7 @@ class Setup:
             dtype=BASE_DTYPES[precision],
             checkpointing=module.checkpointing,
             micro_batch_size=module.options.micro_batch_size,
-            variant=module.adamw.variant,
+            optimizer=module.optimizer_config,
             updates=module.options.updates_per_batch,
             prompts=prompts,
             draws=rollout.max_draws,

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from visionthink_pl.commands.plan.full_length import Calling, FullLengthEngine, FullLooks
 from visionthink_pl.commands.plan.ghost import ghost_policy, layers_of
 from visionthink_pl.commands.plan.ledger import OTHER, Bytes, Ledger, Place
+from visionthink_pl.commands.plan.optimizer_state import Stepped, stepped
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.sized_features import SizedFeatures
 from visionthink_pl.rollout.conversation import Opening
@@ -23,10 +24,6 @@ from visionthink_pl.training import Backend, PolicyUpdate, UpdateOptions
 from visionthink_pl.types import Group, Kept
 
 aten = torch.ops.aten
-# Bytes of AdamW's state a weight; in 8 bits with a scale for every 256, tensors below 4,096
-# weights excepted. What is paged makes room where it must.
-MOMENTS = {"torch": 8.0, "8bit": 2 + 8 / 256, "paged": 0.0, "paged_8bit": 0.0}
-SMALL = 4096
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,14 @@ class Taken:
         flops: by phase.
         groups: what was rolled out.
         trained: trajectories that the update went over.
+        uncounted: why the optimizer's state is not among them; ``None`` where it is.
     """
 
     peaks: Mapping[Place, Bytes]
     flops: Mapping[str, float]
     groups: Sequence[Group]
     trained: int
+    uncounted: str | None
 
 
 def take(setup: Setup, openings: Sequence[Opening], depth: int, edge: int) -> Taken:
@@ -57,12 +56,12 @@ def take(setup: Setup, openings: Sequence[Opening], depth: int, edge: int) -> Ta
     """
     step = _Step(setup, depth, edge)
     with step.ledger:
-        optimizer = step.optimizer()
+        first = step.first()
         groups = step.roll_out(openings)
         trained = trained_on(setup, groups)
-        step.update(trained, optimizer)
+        step.update(trained, first.optimizer)
     count = sum(len(group.trajectories) for group in trained)
-    return Taken(step.ledger.peaks, step.ledger.flops, groups, count)
+    return Taken(step.ledger.peaks, step.ledger.flops, groups, count, first.uncounted)
 
 
 def trained_on(setup: Setup, groups: Sequence[Group]) -> list[Group]:
@@ -121,29 +120,18 @@ class _Step:
             layer.register_forward_pre_hook(before)
             layer.register_forward_hook(after)
 
-    def optimizer(self) -> Optimizer:
+    def first(self) -> Stepped:
         """The optimizer and the gradients, as the first step left them."""
         trained = [p for p in self.policy.parameters() if p.requires_grad]
         for parameter in trained:
             parameter.grad = torch.zeros_like(parameter)
             self._book_gradient(parameter)
-        if self._setup.variant == "torch":
-            optimizer: Optimizer = torch.optim.AdamW(trained, foreach=self._setup.gpu)
-            optimizer.step()
-            states = [value for state in optimizer.state.values() for value in state.values()]
-        else:
-            # Like bitsandbytes' kernels it needs nothing of its own.
-            optimizer = torch.optim.SGD(trained, foreach=False)
-            states = [self._state(parameter) for parameter in trained]
-            self._states = states
-        self.ledger.rename(states, "optimizer")
-        optimizer.register_step_pre_hook(lambda *_: self.ledger.go("optimizer"))
-        return optimizer
-
-    def _state(self, parameter: Tensor) -> Tensor:
-        small = parameter.numel() < SMALL and "paged" not in self._setup.variant
-        size = MOMENTS["torch" if small else self._setup.variant] * parameter.numel()
-        return parameter.new_empty(int(size), dtype=torch.uint8)
+        first = stepped(self._setup.optimizer, trained, self._setup.gpu)
+        for tensor in first.state:
+            self.ledger.hold(tensor)
+        self.ledger.rename(first.state, "optimizer")
+        first.optimizer.register_step_pre_hook(lambda *_: self.ledger.go("optimizer"))
+        return first
 
     def roll_out(self, openings: Sequence[Opening]) -> list[Group]:
         """Roll out the prompts, in turns of full length."""
