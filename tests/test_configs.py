@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from visionthink_pl.callbacks import RolloutCallback
+from visionthink_pl.commands.answering.model_options import ModelOptions
 from visionthink_pl.commands.parsing.verbs import OTHERS
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import PromptDataModule
@@ -43,11 +44,16 @@ def stop_loading(options: PolicyOptions, temperature: float) -> None:
     raise AboutToLoad(options)
 
 
+def stop_loading_model(options: ModelOptions, run: object, temperature: float) -> None:
+    raise AboutToLoad(options)
+
+
 def of_commands(config: Path) -> bool:
     """Whether the config is for a verb of ``commands/``, and not for one of the Trainer's."""
     return arguments(config)[0] in OTHERS
 
 
+EMBEDDED_RUN = ModelOptions().find()
 EVERY = sorted(CONFIGS.rglob("*.yaml"))
 
 
@@ -83,6 +89,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.setattr(VisionThinkModule, "configure_model", stop)
     monkeypatch.setattr(PolicyOptions, "load", stop_loading)
+    monkeypatch.setattr(ModelOptions, "load", stop_loading_model)
+    monkeypatch.setattr(ModelOptions, "find", lambda options: EMBEDDED_RUN)
     monkeypatch.setattr(PolicyOptions, "model_family", load_family("embedded"))
 
 
@@ -117,5 +125,5 @@ def test_config_of_a_command_builds_all_but_the_weights(config: Path) -> None:
         import_module(f"visionthink_pl.commands.{verb}.{verb}").main(
             [*args, "--seed=3", "--out=out"]
         )
-    assert isinstance(stopped.value.args[0], PolicyOptions)
+    assert isinstance(stopped.value.args[0], PolicyOptions | ModelOptions)
     assert json.loads(Path("out/settings.json").read_text(encoding="utf-8"))["seed"] == 3

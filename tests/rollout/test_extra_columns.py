@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from families_helpers import family_of
 from helpers import CALL, make_sample
 from visionthink_pl.data import LookCloser
-from visionthink_pl.families import Family, load_family
+from visionthink_pl.families import Family
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, RuleAccuracy, score_groups
 from visionthink_pl.rewards.base import Scores
@@ -39,7 +40,7 @@ def reaches_the_prompt(family: Family, sample: VQASample) -> bool:
 
 
 def test_nothing_of_them_reaches_the_prompt(checkpoint: Path) -> None:
-    family = load_family(str(checkpoint))
+    family = family_of(checkpoint)
     assert not reaches_the_prompt(family, replace(make_sample(), extra=EXTRA))
 
 
@@ -50,7 +51,7 @@ def test_what_does_reach_it_would_be_noticed(checkpoint: Path, where: str) -> No
         "images": (Image.new("RGB", (112, 112), "red"),),
     }
     sample = replace(make_sample(), **{where: changed[where]})
-    assert reaches_the_prompt(load_family(str(checkpoint)), sample)
+    assert reaches_the_prompt(family_of(checkpoint), sample)
 
 
 class ShowBox(ResizeImage):

@@ -114,7 +114,8 @@ class PolicyUpdate:
         ]
         # Before the first step the policy still is the one that sampled.
         parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
-        seen = self._observed(parts[0]) if kept.total else {}
+        first = parts[0][:1] if kept.total and 0 in kept.indices else []
+        seen = self._observed(first) if kept.total else {}
         steps = []
         for index, part in enumerate(parts[:most]):
             schedule(index / len(parts))
@@ -127,8 +128,9 @@ class PolicyUpdate:
         # After the first step the policy has moved: only before it is a difference numerical.
         return seen | means | {n: steps[0][n] for n in means if "difference" in n}
 
-    def _observed(self, credited: Sequence[Credited]) -> dict[str, float]:
-        first = credited[:1]
+    @torch.no_grad()
+    def _observed(self, first: Sequence[Credited]) -> dict[str, float]:
+        """Entropy and KL of the first trajectory of all ranks' where the loss computes neither."""
         with self._memory("the update", first), self.backend.precision():
             trajectory = first[0].trajectory if first else None
             return observed(self.policy, self.options.loss, trajectory)

@@ -12,7 +12,7 @@ from visionthink_pl.commands.plan.ghost import layers_of, skeleton
 from visionthink_pl.commands.plan.ledger import Bytes
 from visionthink_pl.commands.plan.prompts import openings_of
 from visionthink_pl.commands.plan.setup import Setup
-from visionthink_pl.commands.plan.step import Taken, take
+from visionthink_pl.commands.plan.step import OBSERVED, Taken, take
 from visionthink_pl.rollout.conversation import Opening
 from visionthink_pl.types import Group
 
@@ -92,7 +92,7 @@ def _whole(setup: Setup, openings: Sequence[Opening], taken: Taken) -> Estimate:
     others = setup.prompts * setup.draws / at_once - 1
     phases: dict[str, Bytes] = {}
     for (phase, _), most in taken.peaks.items():
-        if phase == START:
+        if phase in (START, OBSERVED):  # which never needs most
             continue
         if phase not in phases or most.total() > phases[phase].total():
             phases[phase] = most
@@ -100,7 +100,7 @@ def _whole(setup: Setup, openings: Sequence[Opening], taken: Taken) -> Estimate:
         most["features"] += round(others * features)
     rollouts, passes = setup.prompts / at_once, setup.trajectories / taken.trained
     flops = {
-        phase: count * (rollouts if phase in ROLLOUT else passes)
+        phase: count * (1 if phase == OBSERVED else rollouts if phase in ROLLOUT else passes)
         for phase, count in taken.flops.items()
     }
     if setup.updates > 1 and setup.dtype == torch.bfloat16:  # under the policy that sampled

@@ -24,6 +24,7 @@ from visionthink_pl.training import Backend, PolicyUpdate, UpdateOptions
 from visionthink_pl.types import Group, Kept
 
 aten = torch.ops.aten
+OBSERVED = "observed"  # the phase in which one trajectory is looked at, for the log
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,14 @@ class _Step:
 
     @contextmanager
     def _pass(self) -> Iterator[None]:
-        self.ledger.go("forward")
+        self.ledger.go("forward" if torch.is_grad_enabled() else OBSERVED)
+        self._trains = torch.is_grad_enabled()
         with self._precision():
             yield
         self.ledger.go("loss")
 
     def _begin_pass(self, *_: Any) -> None:
-        if not torch.is_grad_enabled():
+        if self._trains and not torch.is_grad_enabled():
             self.ledger.go("reference")
 
     def _backward(self, loss: Tensor) -> None:
