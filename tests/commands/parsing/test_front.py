@@ -130,7 +130,8 @@ NO_VERBS = [
     (["dance"], f"there is no verb 'dance' {LISTED}"),
     (
         [],
-        "a verb comes first: fit, validate, test, predict, prepare, plan, evaluate, compare, export",
+        "a verb comes first: fit, validate, test, predict, prepare, plan, evaluate, compare, "
+        "export",
     ),
 ]
 

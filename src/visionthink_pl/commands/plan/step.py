@@ -162,11 +162,12 @@ class _Step:
 
     @contextmanager
     def _pass(self) -> Iterator[None]:
-        self.ledger.go("forward" if torch.is_grad_enabled() else OBSERVED)
         self._trains = torch.is_grad_enabled()
+        self.ledger.go("forward" if self._trains else OBSERVED)
         with self._precision():
             yield
-        self.ledger.go("loss")
+        if self._trains:
+            self.ledger.go("loss")
 
     def _begin_pass(self, *_: Any) -> None:
         if self._trains and not torch.is_grad_enabled():
