@@ -51,9 +51,9 @@ FIRST: list[tuple[int, Limits]] = [  # batches trained, and what ended the fit t
     (6, {"max_epochs": -1, "max_steps": 6}),
 ]
 SECOND: list[tuple[str, int, Limits]] = [  # from which checkpoint, and batches in all
-    ("epoch=*", 12, {"max_epochs": 3, "limit_val_batches": 1}),  # Lightning's own, as it ended
-    ("end", 7, {"max_epochs": -1, "max_steps": 7}),
-    ("end", 8, {"max_epochs": 2, "max_steps": 10}),
+    ("epoch=*", 12, {"max_epochs": 3}),  # Lightning's own, as the first fit ended
+    ("end", 7, {"max_epochs": -1, "max_steps": 7, "limit_val_batches": 1}),
+    ("end", 8, {"max_epochs": 2, "max_steps": 10, "limit_val_batches": 1}),
 ]
 
 

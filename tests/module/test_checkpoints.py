@@ -1,4 +1,4 @@
-"""Files that are taken for a checkpoint, and those that are not."""
+"""Files that are taken for a checkpoint, and checkpoints that a run can go on from."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from visionthink_pl.module.checkpoints import read_checkpoint
+from visionthink_pl.module.checkpoints import check_fits, read_checkpoint
 from visionthink_pl.types import ConfigError
 
 
@@ -46,3 +46,26 @@ def test_a_checkpoint_is_read(tmp_path: Path) -> None:
     file = tmp_path / "mine.ckpt"
     file.write_bytes(stored(GOOD))
     assert read_checkpoint(file, "ckpt")["state_dict"]["a"].tolist() == [1, 1]
+
+
+TUNING = {"model.lora": {"r": 4}}
+# The run's own tuning and shapes of weights, and why it can't go on from a checkpoint of one
+# weight (2, 3) that was trained with ``TUNING``.
+OF_ANOTHER_RUN: list[tuple[dict[str, Any], dict[str, tuple[int, ...]], str]] = [
+    ({"model.lora": {"r": 8}}, {"a": (2, 3)}, "was trained with {'model.lora': {'r': 4}}, not {'m"),
+    (TUNING, {}, "holds other weights than this config makes"),
+    (TUNING, {"a": (2, 3), "b": (1,)}, "holds other weights than this config makes"),
+    (TUNING, {"a": (3, 2)}, "is another model's: of a it has (2, 3) where (3, 2) belongs"),
+]
+
+
+@pytest.mark.parametrize(("tuning", "shapes", "phrase"), OF_ANOTHER_RUN)
+def test_a_checkpoint_of_another_run(
+    tuning: dict[str, Any], shapes: dict[str, tuple[int, ...]], phrase: str
+) -> None:
+    checkpoint = {"tuning": TUNING, "state_dict": {"a": torch.ones(2, 3)}}
+    check_fits(checkpoint, TUNING, {"a": (2, 3)})  # the control
+    with pytest.raises(ConfigError) as refused:
+        check_fits(checkpoint, tuning, shapes)
+    assert str(refused.value).startswith("ckpt_path: the checkpoint ")
+    assert phrase in str(refused.value)

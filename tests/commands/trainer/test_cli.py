@@ -117,8 +117,15 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("added", "phrase", "by"), MISTAKES)
 def test_mistake_on_the_command_line(
-    config: Path, capsys: pytest.CaptureFixture[str], added: str, phrase: str, by: str
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    added: str,
+    phrase: str,
+    by: str,
 ) -> None:
+    if by != "fit":  # before processes are started, which is where it would be looked at again
+        monkeypatch.setattr(VisionThinkCLI, "before_fit", lambda cli: pytest.fail("too late"))
     assert phrase in one_line(capsys, "fit", "--config", str(config), added), by
 
 

@@ -119,6 +119,7 @@ def test_folders_that_can_t_be_written(options: Callable[[], dict[str, Any]], ke
 
 def test_folders_that_can() -> None:
     Path("logs").mkdir()
+    Path("memory:").touch()  # an address is no path
     for folder in ("logs", "logs/new", "memory://logs"):
         check_folders(Trainer(accelerator="cpu", logger=CSVLogger(folder)))
 
