@@ -129,3 +129,8 @@ def test_shipped_configs_pass(config: Path, verb: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("prepare/*.yaml")), ids=lambda p: p.name)
 def test_configs_of_prepare_pass(config: Path) -> None:
     check("prepare", ["--config", str(config), "--policy.pretrained=x", "--limits.max_pixels=9"])
+
+
+@pytest.mark.parametrize("verb", ["serve", "prepare", "compare"])
+def test_a_verb_without_arguments_is_left_to_its_parser(verb: str) -> None:
+    assert check(verb, []) == []
