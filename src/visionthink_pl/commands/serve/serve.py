@@ -17,8 +17,8 @@ from PIL import Image
 from visionthink_pl.commands.answering.answerer import Answerer
 from visionthink_pl.commands.answering.model_options import ModelOptions, in_full
 from visionthink_pl.commands.serve.chat_answers import ChatAnswers
-from visionthink_pl.commands.serve.chat_request import RequestLimits
 from visionthink_pl.commands.serve.chat_app import chat_app
+from visionthink_pl.commands.serve.chat_request import RequestLimits
 from visionthink_pl.commands.serve.waiting import Waiting
 from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
 from visionthink_pl.types import ConfigError
