@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a small local task through the plug-in under lmms-eval itself, on the embedded model, and the
 # verb `evaluate` on the same questions; both must come to the same score. lmms-eval's pins clash
-# with ours, so that it gets an environment of its own, which is kept.
+# with ours, so that it gets an environment of its own, which is kept. 0.7.3 needs a filelock below 4.
 #
 #     tools/check_lmms_eval.sh [ENVIRONMENT]        (.venv-lmms-eval by default)
 set -eu
@@ -10,7 +10,7 @@ env=${1:-.venv-lmms-eval}
 out=$(mktemp -d)
 if [ ! -x "$env/bin/lmms-eval" ]; then
     "${PYTHON:-python3}" -m venv "$env"
-    "$env/bin/python" -m pip install --quiet 'lmms-eval==0.7.3' '.[prepare]'
+    "$env/bin/python" -m pip install --quiet 'lmms-eval==0.7.3' 'filelock<4' '.[prepare]'
 fi
 export HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 HF_HOME="$out/hf" OMP_NUM_THREADS=1
 "$env/bin/python" tools/lmms_eval_task.py "$out/task" 24

@@ -1,6 +1,6 @@
 """Writes a small task for lmms-eval: drawn questions, whose answers the embedded model knows.
 
-    python tools/lmms_eval_task.py FOLDER [QUESTIONS]
+python tools/lmms_eval_task.py FOLDER [QUESTIONS]
 """
 
 from __future__ import annotations
