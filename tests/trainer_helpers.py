@@ -45,6 +45,15 @@ class ByPlace(Reward):
         return [float(place) for place in range(len(group.trajectories))]
 
 
+class PaysSecondLooks(Reward):
+    """1 where the full image was shown, else 0."""
+
+    name = "second_look"
+
+    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
+        return [float(trajectory.high) for trajectory in group.trajectories]
+
+
 class Plain(Source):
     """Questions about images of one colour each, numbered in another column; those at the indices
     ``bad`` can't be read."""

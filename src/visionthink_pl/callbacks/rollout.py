@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from visionthink_pl.callbacks.group_sampler import GroupSampler
 from visionthink_pl.callbacks.interruption import Interruption, say
 from visionthink_pl.callbacks.preparing import Preparation
+from visionthink_pl.callbacks.scored_predictions import PredictedAccuracy
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
@@ -70,6 +71,8 @@ class RolloutCallback(Callback):
         self.rewards = default if rewards is None else rewards
         self.filters = [DropEmpty()] if filters is None else filters
         check_rewards(self.rewards)
+        accuracy = [r for r in self.rewards if r.name == "accuracy" and not r.needs]
+        self._predicted = [PredictedAccuracy(reward) for reward in accuracy]
         self.options = ConversationOptions(**conversation)
         self.sampling = self.options.sampling(rows, seed, Truncation(top_k, top_p, min_p))
         self.group_size, self.temperature, self.max_draws = group_size, temperature, max_draws
@@ -180,9 +183,11 @@ class RolloutCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Nothing is scored: there may be no ground truth."""
+        """Accuracy alone is scored, and only where there is a ground truth."""
         assert isinstance(pl_module, VisionThinkModule)
-        batch.rollouts = self.sampler(trainer, pl_module, batch, None, self.draw, rewards=[])
+        for reward in self._predicted:
+            reward.expect(batch.samples)
+        batch.rollouts = self.sampler(trainer, pl_module, batch, None, self.draw, self._predicted)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException

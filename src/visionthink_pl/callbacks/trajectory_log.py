@@ -117,7 +117,24 @@ class TrajectoryLog(Callback):
             lambda line: line["step"] < step if fits else line["step"] != step,
         )
 
-    on_test_batch_end = on_predict_batch_end = on_validation_batch_end
+    on_test_batch_end = on_validation_batch_end
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: PromptBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Say in the predicted rows, too, which files the images are."""
+        assert isinstance(pl_module, VisionThinkModule) and batch.rollouts is not None
+        rollouts, step = batch.rollouts, batch.rollouts.step
+        own: list[dict[str, Any]] = [{} for group in rollouts.groups for _ in group.trajectories]
+        lines = self._write(pl_module, "predict", rollouts, own, lambda line: line["step"] != step)
+        for row, line in zip(outputs, lines, strict=False):  # rows of bad samples come last
+            row["images"] = line["images"]
 
     def _write(
         self,
@@ -126,7 +143,8 @@ class TrajectoryLog(Callback):
         rollouts: RolloutBatch,
         own: Sequence[dict[str, Any]],
         kept: Callable[[dict[str, Any]], bool],
-    ) -> None:
+    ) -> list[dict[str, Any]]:
+        """Append to the file of a stage; the records, none where the folder is full."""
         files = self._files
         assert files is not None, "setup has not run"
         file = stage if own_rank() == 0 else f"{stage}-rank{own_rank()}"
@@ -134,7 +152,7 @@ class TrajectoryLog(Callback):
             self._begun.add(stage)
             files.keep(file, kept)
         if files.full:
-            return
+            return []
         pieces = lru_cache(lambda token: module.family.decode([token]))
         pairs = [(group, i) for group in rollouts.groups for i in range(len(group.trajectories))]
         lines = []
@@ -148,3 +166,4 @@ class TrajectoryLog(Callback):
                 f"trajectories: {files.folder} holds {self._limit // MEGABYTE} MB; no more are "
                 "written (trajectories.max_megabytes)"
             )
+        return lines

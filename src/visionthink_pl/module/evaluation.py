@@ -9,7 +9,7 @@ from lightning import LightningModule
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.training.metrics import Tally, evaluation_names, tally_evaluation
 from visionthink_pl.training.ranks import gathered
-from visionthink_pl.types import ConfigError, PromptBatch, RolloutBatch
+from visionthink_pl.types import ConfigError, Group, PromptBatch, RolloutBatch
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -88,22 +88,12 @@ class EvaluatedModule(LightningModule):
         self.log_dict(figures, sync_dist=True)  # they are the same on all ranks already
 
     def predict_step(self, batch: PromptBatch, batch_idx: int) -> list[dict[str, Any]]:
-        """One row a sample: what was answered, and whether a second look was taken; or why its
-        image could not be read."""
+        """One row a sample: what was answered, whether a second look was taken, and the score
+        where there is a ground truth; or why its image could not be read."""
         answered = [
-            {
-                "id": group.sample.id,
-                "kind": group.sample.kind,
-                "question": group.sample.question,
-                "truths": [text for text in group.sample.answers if text.strip()],
-                "answer": trajectory.answer,
-                "second_look": trajectory.high,
-                "visual_tokens": trajectory.visual_tokens,
-                "stop": str(trajectory.stop),
-                "turns": [turn.text for turn in trajectory.turns],
-            }
+            predicted(group, index)
             for group in rollouts_of(batch).groups
-            for trajectory in group.trajectories
+            for index in range(len(group.trajectories))
         ]
         self.loaded.forget_images()
         return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
@@ -111,6 +101,30 @@ class EvaluatedModule(LightningModule):
     def _tally(self) -> Tally:
         assert self._evaluated is not None, "no evaluation is under way"
         return self._evaluated
+
+
+def predicted(group: Group, index: int) -> dict[str, Any]:
+    """The row of a prediction.
+
+    Args:
+        group: of the sample.
+        index: of the trajectory in it.
+    """
+    sample, trajectory = group.sample, group.trajectories[index]
+    row: dict[str, Any] = {
+        "id": sample.id,
+        "kind": sample.kind,
+        "question": sample.question,
+        "truths": [text for text in sample.answers if text.strip()],
+        "answer": trajectory.answer,
+        "second_look": trajectory.high,
+        "visual_tokens": trajectory.visual_tokens,
+        "stop": str(trajectory.stop),
+        "turns": [turn.text for turn in trajectory.turns],
+    }
+    if row["truths"] and "accuracy" in group.parts:
+        row["score"] = group.parts["accuracy"][index]
+    return row
 
 
 def rollouts_of(batch: PromptBatch) -> RolloutBatch:

@@ -34,7 +34,11 @@ class Answerer:
 
     @torch.no_grad()
     def __call__(
-        self, samples: Sequence[VQASample], options: ConversationOptions, rollouts: int = 1
+        self,
+        samples: Sequence[VQASample],
+        options: ConversationOptions,
+        rollouts: int = 1,
+        temperature: float = 0.0,
     ) -> list[Group]:
         """One greedy answer to each question, or several that are sampled.
 
@@ -42,10 +46,14 @@ class Answerer:
             samples: the questions.
             options: of their conversation.
             rollouts: of each; 1 is greedy.
+            temperature: above 0 samples one rollout, too.
         """
+        if temperature:
+            self.policy.temperature = temperature
+        greedy = rollouts == 1 and not temperature
         conversation = Conversation(self._run.family, options)
         engine = RolloutEngine(self.policy, conversation, options.sampling(self._rows, self._seed))
         with self._model.context(self.policy, self._run):
-            groups = engine.rollout(samples, rollouts, draw=0, greedy=rollouts == 1)
+            groups = engine.rollout(samples, rollouts, draw=0, greedy=greedy)
         self.policy.forget_images()
         return groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from visionthink_pl.policy.tuning import ADAPTER_FILE
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
+SHORT, FULL = "--model", "--model.ckpt"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -32,7 +34,8 @@ class ModelOptions:
 
     Args:
         ckpt: a checkpoint of a run (``name.ckpt``), the folder of an adapter, a folder that
-            ``export`` wrote, any other model's folder or hub id, or ``embedded``.
+            ``export`` wrote, any other model's folder or hub id, or ``embedded``. ``--model X`` is
+            short for ``--model.ckpt X``.
         config: the run's ``config.yaml``; by default beside the checkpoint or in the folder above.
         pretrained: the base of an adapter; by default the one in the run's config.
         precision: of the base weights and of computation; by default the run's, and without one
@@ -101,6 +104,14 @@ class ModelOptions:
         if run.config_file is not None:
             return run.dtype
         return torch.bfloat16 if self._device == "cuda" else torch.float32
+
+
+def in_full(args: Sequence[str]) -> list[str]:
+    """Arguments of a command line, with ``--model X`` as ``--model.ckpt X``."""
+    return [
+        arg.replace(SHORT, FULL, 1) if arg == SHORT or arg.startswith(f"{SHORT}=") else arg
+        for arg in args
+    ]
 
 
 def _trained(trained: Trained, run: Run, dtype: torch.dtype, temperature: float) -> Policy:

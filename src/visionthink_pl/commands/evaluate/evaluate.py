@@ -11,6 +11,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from visionthink_pl.commands.answering.model_options import in_full
 from visionthink_pl.commands.answering.modes import ADAPTIVE
 from visionthink_pl.commands.evaluate.evaluation_run import Evaluation
 from visionthink_pl.commands.evaluate.evaluation_settings import EvaluationSettings
@@ -39,7 +40,7 @@ def run(args: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         ConfigError: something in the config can't work.
     """
-    given, parser = checked("evaluate", args), new_parser("evaluate", ArgumentParser)
+    given, parser = in_full(checked("evaluate", args)), new_parser("evaluate", ArgumentParser)
     parser.add_argument("--config", action="config", help="YAML file with the options below.")
     parser.add_class_arguments(EvaluationSettings)
     config = parsed(parser, given)

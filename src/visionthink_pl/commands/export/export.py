@@ -13,6 +13,7 @@ from rich.table import Table
 from safetensors.torch import save_file
 
 from visionthink_pl.commands.export.card import write_card
+from visionthink_pl.commands.export.carried_config import write_config
 from visionthink_pl.commands.export.find import find_run
 from visionthink_pl.commands.export.layout import (
     CONVERSATION,
@@ -128,6 +129,7 @@ def _write(run: Run, trained: Trained, merged: Merged | None, out: Path) -> None
     write_processor(run, out)
     texts = conversation(run, merged is not None)
     write_conversation(run, texts, out)
+    write_config(run, out)
     write_card(run, trained, merged, texts, out)
     _share_mode(out)
 

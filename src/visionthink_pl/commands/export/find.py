@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
 CONFIG = "config.yaml"
+PROMPT_KEYS = ("prompt", "prompt_without_tools")
 
 
 def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
     """Find the run that a checkpoint comes from.
 
     Args:
-        ckpt: the checkpoint; its config is looked for beside it and in the folder above.
+        ckpt: the checkpoint; its config is looked for in it, where it is a folder, beside it and in
+            the folder above. A prompt's file that lies beside the config need not be named in full.
         config: path of the run's config, in place of that search.
         pretrained: the base; by default the config's.
 
@@ -41,7 +44,8 @@ def find_run(ckpt: Path, config: str | None, pretrained: str | None) -> Run:
     read = _read(file)
     model = read["model"]
     pretrained = pretrained or model.get("pretrained", "embedded")
-    family, options = _build(model.get("family"), read["rollout"])
+    rollout = _prompts_found(conversation_keys(read["rollout"]), file.parent)
+    family, options = _build(model.get("family"), rollout)
     loaded = load_family(pretrained, family, bool(model.get("trust_remote_code")))
     return Run(file, read, pretrained, loaded, options)
 
@@ -65,6 +69,19 @@ def _read(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in read.items()}
 
 
+def conversation_keys(rollout: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``ConversationOptions`` among those of the section ``rollout``."""
+    names = {field.name for field in fields(ConversationOptions)}
+    return {key: value for key, value in rollout.items() if key in names}
+
+
+def _prompts_found(rollout: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A copy, which the parser may change, with prompts named in full whose files lie in the
+    config's folder."""
+    beside = {key: folder / str(rollout[key]) for key in PROMPT_KEYS if key in rollout}
+    return deepcopy(rollout) | {key: str(file) for key, file in beside.items() if file.is_file()}
+
+
 def _build(
     family: str | None, rollout: Mapping[str, Any]
 ) -> tuple[type[Family] | None, ConversationOptions]:
@@ -72,8 +89,6 @@ def _build(
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--model.family", type=type[Family] | None)
     parser.add_class_arguments(ConversationOptions, "rollout")
-    names = {field.name for field in fields(ConversationOptions)}
-    used = {key: value for key, value in rollout.items() if key in names}
-    config = parsed(parser, {"model": {"family": family}, "rollout": used})
+    config = parsed(parser, {"model": {"family": family}, "rollout": rollout})
     objects = built(lambda: parser.instantiate(config), {"rollout": rollout})
     return objects.model.family, objects.rollout

@@ -20,6 +20,7 @@ from visionthink_pl.commands.parsing.outlines import Option, Outline
 from visionthink_pl.commands.parsing.plain_types import NotPlain, classes_of, limited_type
 from visionthink_pl.commands.parsing.values import Values
 from visionthink_pl.commands.parsing.verbs import (
+    FLAGS,
     LINKED,
     VERBS,
     WITHOUT_CONFIG,
@@ -48,7 +49,7 @@ def check(name: str, args: Sequence[str]) -> list[Outline]:
             wrong type or is out of its limits.
     """
     checker = _Checker(verb(name))
-    for key, value in _given(args):
+    for key, value in _given(args, FLAGS.get(name, ())):
         if key == "config" and name not in WITHOUT_CONFIG:
             checker.mapping(read_config(value))
         else:
@@ -95,13 +96,15 @@ def _modules(package: str) -> list[str]:
     return [m.name for m in pkgutil.iter_modules(import_module(package).__path__)]
 
 
-def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _given(args: Sequence[str], flags: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs of option and value, in order; positional arguments and flags are left out."""
-    for arg, following in zip(args, [*args[1:], "--"], strict=False):  # there may be none
+    for arg, following in zip(args, [*args, "--"][1:], strict=True):
         key, equals, value = arg.partition("=")
         if key == "-c":
             key = "--config"
         if not key.startswith("--") or key.endswith((".help", "+")) or len(key) == 2:
+            continue
+        if key[2:] in flags:  # what follows is not its value
             continue
         if equals or not following.startswith("--"):
             yield key[2:], value if equals else following

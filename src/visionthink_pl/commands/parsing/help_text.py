@@ -36,8 +36,9 @@ TITLES = {
 def print_help(name: str) -> None:
     """Print all options of a verb."""
     of = verb(name)
-    positional = POSITIONAL.get(name)
-    usage = [PROGRAM, name, *([f"{positional.upper()} ..."] if positional else [])]
+    positional = POSITIONAL.get(name, ())
+    several = {key: of.own[key].written.startswith("tuple") for key in positional}
+    usage = [PROGRAM, name, *(f"{key.upper()}{' ...' * several[key]}" for key in positional)]
     usage += [] if name in WITHOUT_CONFIG else ["[--config FILE]"]
     parser = ArgumentParser(
         prog=f"{PROGRAM} {name}",
@@ -50,8 +51,9 @@ def print_help(name: str) -> None:
     if of.sections and name != "plan":
         parser.add_argument("--print_config", type=str, help="Print the config as it is read.")
     for key, option in of.own.items():
-        if key == positional:
-            parser.add_argument(key, metavar=key.upper(), nargs="*", help=option.words)
+        if key in positional:
+            nargs = "*" if several[key] else None
+            parser.add_argument(key, metavar=key.upper(), nargs=nargs, help=option.words)
         else:
             _add(parser, key, option)
     for section in of.sections:

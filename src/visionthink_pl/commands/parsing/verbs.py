@@ -25,6 +25,8 @@ OTHERS = {
     "plan": "Say what training by a config needs, before any weights are loaded.",
     "evaluate": "Measure a policy on benchmarks, in several modes side by side.",
     "compare": "Say what differs between evaluations, or between training runs.",
+    "ask": "Ask a policy a question about images.",
+    "serve": "Serve a policy behind an OpenAI-compatible endpoint.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
 VERBS = TRAINER_VERBS | OTHERS
@@ -54,10 +56,14 @@ WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
     "evaluate": "visionthink_pl.commands.evaluate.evaluation_settings.EvaluationSettings",
     "compare": "visionthink_pl.commands.compare.compare.CompareOptions",
+    "ask": "visionthink_pl.commands.ask.ask.AskOptions",
+    "serve": "visionthink_pl.commands.serve.serve.ServeOptions",
     "export": "visionthink_pl.commands.export.export.Options",
 }
-POSITIONAL = {"compare": "runs"}  # an option that stands without its name
-WITHOUT_CONFIG = ("export", "compare")
+# Options that stand without their names, and those that stand without a value.
+POSITIONAL = {"compare": ("runs",), "ask": ("images", "question")}
+FLAGS = {"export": ("merge",), "ask": ("json",), "serve": ("allow_urls", "allow-urls")}
+WITHOUT_CONFIG = ("export", "compare", "ask", "serve")
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."
 

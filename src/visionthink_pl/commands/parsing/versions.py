@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from packaging.requirements import Requirement
 
 PACKAGE = "visionthink_pl"
-FEATURES = ("judge", "prepare")  # extras that users install
+FEATURES = ("judge", "prepare", "serve")  # extras that users install
 
 
 def out_of_range() -> str | None:

@@ -1,0 +1,1 @@
+"""The verb ``ask``: one question about images, on the command line."""

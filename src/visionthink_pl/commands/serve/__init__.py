@@ -1,0 +1,1 @@
+"""The verb ``serve``: an OpenAI-compatible endpoint that runs both turns."""
