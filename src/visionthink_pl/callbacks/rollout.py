@@ -16,21 +16,20 @@ from visionthink_pl.callbacks.scored_predictions import PredictedAccuracy
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy, check_rewards
+from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy
+from visionthink_pl.rewards.scoring import check_rewards, set_up
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.training import DropEmpty, Filter, GroupSelection
 from visionthink_pl.types import ConfigError, PromptBatch, RunStopped
 from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, Share, TopP, limited
-from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 
 class RolloutCallback(Callback):
     """Samples grouped multi-turn trajectories and scores them.
 
-    In training each prompt is rolled out ``group_size`` times; in validation, test and
-    prediction once, greedily. What the model is shown and told are further options, those of
-    ``ConversationOptions``.
+    In training each prompt is rolled out ``group_size`` times, elsewhere once, greedily. Further
+    options are those of ``ConversationOptions``: what the model is shown and told.
 
     Args:
         group_size: G, rollouts of one prompt in training; at least 2.
@@ -106,9 +105,7 @@ class RolloutCallback(Callback):
         conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
-            with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
-                for reward in self.rewards:
-                    reward.setup()
+            set_up(self.rewards)
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, PromptDataModule):
             return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import ConfigError, Group, RunStopped
+from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
 LARGEST = 3.4e38  # in float32, in which advantages are computed
 
@@ -35,6 +36,17 @@ def check_rewards(rewards: Sequence[Reward]) -> None:
                 raise ConfigError(
                     f"rollout.rewards: {reward.name!r} needs a reward named {needed!r} before it"
                 )
+
+
+def set_up(rewards: Sequence[Reward]) -> None:
+    """Load or connect to what scoring needs.
+
+    Raises:
+        ConfigError: it isn't there.
+    """
+    with memory_for("loading", "the rewards' own models", [JUDGE_REMEDY]):
+        for reward in rewards:
+            reward.setup()
 
 
 def score_group(group: Group, rewards: Sequence[Reward]) -> None:

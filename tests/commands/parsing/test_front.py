@@ -123,15 +123,17 @@ def test_our_options_come_first(first: list[Ran]) -> None:
     assert "G, rollouts of one prompt" in said and "GRPOLoss" in said
 
 
-LISTED = "(verbs: fit, validate, test, predict, prepare, plan, evaluate, compare, export)"
+LISTED = (
+    "(verbs: fit, validate, test, predict, prepare, plan, evaluate, compare, ask, serve, export)"
+)
 NO_VERBS = [
     (["fitt"], f"there is no verb 'fitt'; did you mean fit? {LISTED}"),
     (["prepar"], f"there is no verb 'prepar'; did you mean prepare? {LISTED}"),
     (["dance"], f"there is no verb 'dance' {LISTED}"),
     (
         [],
-        "a verb comes first: fit, validate, test, predict, prepare, plan, evaluate, compare, "
-        "export",
+        "a verb comes first: fit, validate, test, predict, prepare, plan, evaluate, compare, ask, "
+        "serve, export",
     ),
 ]
 

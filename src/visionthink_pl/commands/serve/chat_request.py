@@ -10,7 +10,7 @@ from typing import Any
 
 from visionthink_pl.commands.serve.refusal import RequestRefused
 from visionthink_pl.commands.serve.request_images import image_bytes, looked_at
-from visionthink_pl.data.texts import not_unicode, printable, shown
+from visionthink_pl.data.texts import abbreviated, not_unicode, printable
 
 MOST_CHARACTERS = 32_768  # of a question
 MOST_TEMPERATURE = 2.0
@@ -126,7 +126,7 @@ def _check_fields(fields: Mapping[str, Any], limits: RequestLimits) -> None:
     model = fields.get("model")
     if model != limits.model:
         raise RequestRefused(
-            f"model: this server has {limits.model!r}, not {shown(model)}",
+            f"model: this server has {limits.model!r}, not {abbreviated(model)}",
             "model",
             404,
             "model_not_found",
@@ -135,7 +135,7 @@ def _check_fields(fields: Mapping[str, Any], limits: RequestLimits) -> None:
         if key in ONLY and value != ONLY[key]:
             raise RequestRefused(f"{key}: {json.dumps(ONLY[key])} alone", key)
         if key not in (*KNOWN, *PASSED_OVER, *ONLY, "top_p"):
-            raise RequestRefused(f"{shown(key)} is not known here", printable(key))
+            raise RequestRefused(f"{abbreviated(key)} is not known here", printable(key))
     if not isinstance(fields.get("stream", False), bool):
         raise RequestRefused("stream: true or false", "stream")
     temperature = _number(fields, "temperature", 0, MOST_TEMPERATURE)
@@ -161,7 +161,7 @@ def _number(
     right = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not right or not least <= value <= most:
         kind = "a whole number" if whole else "a number"
-        raise RequestRefused(f"{key}: {kind} from {least} to {most}, not {shown(value)}", key)
+        raise RequestRefused(f"{key}: {kind} from {least} to {most}, not {abbreviated(value)}", key)
     return value
 
 
@@ -201,7 +201,7 @@ def _content(content: Any) -> tuple[str, list[str]]:
         else:
             raise RequestRefused(
                 'messages: each part {"type": "text", "text": ...} or {"type": "image_url", '
-                f'"image_url": {{"url": ...}}}}, not {shown(part)}',
+                f'"image_url": {{"url": ...}}}}, not {abbreviated(part)}',
                 "messages",
             )
     return _question("\n".join(texts)), urls
