@@ -46,7 +46,7 @@ def chat_app(waiting: Waiting, limits: RequestLimits, max_body: int) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def completions(request: Request) -> Response:
-        body = await _body(request, max_body)
+        body = await read_body(request, max_body)
         asked = await run_in_threadpool(read_request, body, limits)
         group = await asyncio.wrap_future(waiting.submit(asked))
         whole = reply(group, limits.model)
@@ -59,8 +59,16 @@ def chat_app(waiting: Waiting, limits: RequestLimits, max_body: int) -> FastAPI:
     return app
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The body, of which no more than ``most`` bytes are kept."""
+async def read_body(request: Request, most: int) -> bytes:
+    """The body of a request.
+
+    Args:
+        request: whose body is JSON.
+        most: bytes that it may have.
+
+    Raises:
+        RequestRefused: it says that it is something else, or has more.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # a page of the web could send any other without asking
         raise RequestRefused("send the header Content-Type: application/json", status=415)

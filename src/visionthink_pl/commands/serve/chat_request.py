@@ -82,7 +82,7 @@ def read_request(body: bytes, limits: RequestLimits) -> ChatRequest:
     Raises:
         RequestRefused: it is none, or asks for what can't be done here.
     """
-    fields = _fields(body)
+    fields = read_fields(body)
     _check_fields(fields, limits)
     question, urls = _message(fields.get("messages"))
     if not 1 <= len(urls) <= limits.max_images:
@@ -112,7 +112,12 @@ def read_request(body: bytes, limits: RequestLimits) -> ChatRequest:
     )
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def read_fields(body: bytes) -> dict[str, Any]:
+    """The fields of a JSON object, those that are null left out.
+
+    Raises:
+        RequestRefused: it is none.
+    """
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:

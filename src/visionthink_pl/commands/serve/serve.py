@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from visionthink_pl.commands.answering.model_options import ModelOptions, in_ful
 from visionthink_pl.commands.serve.chat_answers import ChatAnswers
 from visionthink_pl.commands.serve.chat_app import chat_app
 from visionthink_pl.commands.serve.chat_request import RequestLimits
+from visionthink_pl.commands.serve.page import add_page
 from visionthink_pl.commands.serve.waiting import Waiting
 from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
 from visionthink_pl.types import ConfigError
@@ -95,7 +97,8 @@ def serve(options: ServeOptions) -> None:
     listening = _listen(options)
     app = application(options)
     host, port = listening.getsockname()[:2]
-    print(f"{options.served} at http://{host}:{port}/v1", flush=True)
+    print(f"{options.served} at http://{host}:{port}/v1; a page to ask at http://{host}:{port}/")
+    sys.stdout.flush()
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S)
     uvicorn.Server(config).run(sockets=[listening])
 
@@ -115,7 +118,9 @@ def application(options: ServeOptions) -> FastAPI:
     )
     answers = ChatAnswers(answerer, run)
     waiting = Waiting(answers, options.rows, pixels, options.max_waiting)
-    return chat_app(waiting, limits, options.max_megabytes * MEGABYTE)
+    app = chat_app(waiting, limits, limits.max_bytes)
+    add_page(app, waiting, limits, limits.max_bytes, run.family.call_tags)
+    return app
 
 
 def _listen(options: ServeOptions) -> socket.socket:
