@@ -2,6 +2,7 @@
 
 from visionthink_pl.callbacks.adapter_checkpoint import AdapterCheckpoint
 from visionthink_pl.callbacks.comparison import ComparisonTable
+from visionthink_pl.callbacks.continued_csv import ContinuedCSVLogger
 from visionthink_pl.callbacks.progress import PhaseProgressBar
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.callbacks.rollout_log import RolloutLog
@@ -10,6 +11,7 @@ from visionthink_pl.callbacks.trajectory_log import TrajectoryLog
 __all__ = [
     "AdapterCheckpoint",
     "ComparisonTable",
+    "ContinuedCSVLogger",
     "PhaseProgressBar",
     "RolloutCallback",
     "RolloutLog",

@@ -34,6 +34,7 @@ from visionthink_pl.commands.trainer.run_checks import (
     figures_of,
     missing_package,
 )
+from visionthink_pl.commands.trainer.run_folder import place_logs
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
@@ -121,6 +122,7 @@ class VisionThinkCLI(LightningCLI):
         if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
             raise ConfigError("trainer.callbacks: RolloutCallback is added already, as rollout")
         _refuse_replaced(config.trainer)
+        place_logs(config.trainer, str(self.subcommand), config.ckpt_path)
 
     def after_instantiate_classes(self) -> None:
         """Refuse what would otherwise fail after weights are loaded, or in another process."""
