@@ -35,8 +35,9 @@ TITLES = {
 def print_help(name: str) -> None:
     """Print all options of a verb."""
     of = verb(name)
-    positional = POSITIONAL.get(name)
-    usage = [PROGRAM, name, *([f"{positional.upper()} ..."] if positional else [])]
+    positional, nargs = POSITIONAL.get(name, ("", ""))
+    usage = [PROGRAM, name, *([positional.upper()] if positional else [])]
+    usage += ["..."] if nargs == "*" else []
     usage += [] if name in WITHOUT_CONFIG else ["[--config FILE]"]
     parser = ArgumentParser(
         prog=f"{PROGRAM} {name}",
@@ -50,7 +51,7 @@ def print_help(name: str) -> None:
         parser.add_argument("--print_config", type=str, help="Print the config as it is read.")
     for key, option in of.own.items():
         if key == positional:
-            parser.add_argument(key, metavar=key.upper(), nargs="*", help=option.words)
+            parser.add_argument(key, metavar=key.upper(), nargs=nargs, help=option.words)
         else:
             _add(parser, key, option)
     for section in of.sections:

@@ -25,6 +25,7 @@ OTHERS = {
     "plan": "Say what training by a config needs, before any weights are loaded.",
     "evaluate": "Measure a policy on benchmarks, in several modes side by side.",
     "compare": "Say what differs between evaluations, or between training runs.",
+    "report": "Write a run or an evaluation as one page that opens offline.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
 VERBS = TRAINER_VERBS | OTHERS
@@ -54,10 +55,12 @@ WITHOUT_SECTIONS = {
     "prepare": "visionthink_pl.commands.prepare.settings.Settings",
     "evaluate": "visionthink_pl.commands.evaluate.evaluation_settings.EvaluationSettings",
     "compare": "visionthink_pl.commands.compare.compare.CompareOptions",
+    "report": "visionthink_pl.commands.report.report.ReportOptions",
     "export": "visionthink_pl.commands.export.export.Options",
 }
-POSITIONAL = {"compare": "runs"}  # an option that stands without its name
-WITHOUT_CONFIG = ("export", "compare")
+# Options that stand without their names, and how often: argparse's words.
+POSITIONAL = {"compare": ("runs", "*"), "report": ("folder", "?")}
+WITHOUT_CONFIG = ("export", "compare", "report")
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."
 
