@@ -1,15 +1,15 @@
-"""A headless Chromium, driven through the pipes of its DevTools protocol, without a package for it."""
+"""A headless Chromium, driven by its DevTools protocol over pipes, without a package for it."""
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 CHROMIUM = next(
@@ -18,6 +18,7 @@ CHROMIUM = next(
 )
 NO_CHROMIUM = "needs chromium: apt-get install chromium"
 PATIENCE_S = 60.0
+CODES = {"Escape": 27, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown": 40}
 
 
 class Browser:
@@ -32,18 +33,10 @@ class Browser:
         self.complaints: list[str] = []
         self.requested: list[str] = []
         self._number, self._events, self._rest = 0, list[dict[str, Any]](), b""
-        reads, self._to = os.pipe()
-        self._from, writes = os.pipe()
         command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu"]
         command += ["--remote-debugging-pipe", "--hide-scrollbars", f"--user-data-dir={profile}"]
         command += ["--no-first-run", "--disable-background-networking", "about:blank"]
-        self._process = subprocess.Popen(  # reads from 3, writes to 4
-            ["sh", "-c", f'exec "$@" 3<&{reads} 4>&{writes}', "sh", *command],
-            pass_fds=(reads, writes),
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(reads)
-        os.close(writes)
+        self._process, self._to, self._from = _started(command)
         self._session = ""
         targets = self("Target.getTargets")["targetInfos"]
         (page,) = (one for one in targets if one["type"] == "page")
@@ -56,9 +49,7 @@ class Browser:
     def __enter__(self) -> Browser:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(PATIENCE_S)
         os.close(self._to)
@@ -97,10 +88,13 @@ class Browser:
         elif method == "Network.requestWillBeSent":
             self.requested.append(params["request"]["url"])
 
-    def open(self, file: Path) -> None:
-        """Open a file, and wait until the page has marked itself as ready."""
+    def open(self, file: Path, mark: str = "ready") -> float:
+        """Open a file, wait until the page has made a mark, and return when that was, in ms."""
+        self.complaints.clear()
+        self.requested.clear()
         self("Page.navigate", url=file.as_uri())
-        self.wait("performance.getEntriesByName('ready').length > 0")
+        self.wait(f"performance.getEntriesByName({mark!r}).length > 0")
+        return float(self.value(f"performance.getEntriesByName({mark!r})[0].startTime"))
 
     def value(self, expression: str) -> Any:
         """The value of an expression in the page."""
@@ -118,9 +112,9 @@ class Browser:
     def press(self, *keys: str) -> None:
         """Press and release each key."""
         for key in keys:
-            text = {"text": key} if len(key) == 1 else {}
-            self("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-            self("Input.dispatchKeyEvent", type="keyUp", key=key)
+            more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": CODES[key]}
+            self("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
+            self("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 
     def size(self, width: int, height: int, phone: bool = False) -> None:
         """Set the window's size in CSS pixels."""
@@ -143,3 +137,19 @@ class Browser:
         shot = self("Page.captureScreenshot", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(shot["data"]))
         return file
+
+
+def _started(command: list[str]) -> tuple[subprocess.Popen[bytes], int, int]:
+    """The process, what it reads and what it writes: its files 3 and 4."""
+    reads, to = os.pipe()
+    answers, writes = os.pipe()
+    theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (reads, writes)]
+    os.close(reads)
+    os.close(writes)
+    shell = f'exec "$@" 3<&{theirs[0]} 4>&{theirs[1]}'
+    process = subprocess.Popen(
+        ["bash", "-c", shell, "bash", *command], pass_fds=theirs, stderr=subprocess.DEVNULL
+    )
+    for end in theirs:
+        os.close(end)
+    return process, to, answers

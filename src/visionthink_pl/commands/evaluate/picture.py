@@ -32,7 +32,9 @@ def draw_modes(file: Path, summary: Mapping[str, Any]) -> None:
             x, y, yerr=error, fmt="o", color=colour, markersize=7, capsize=3, elinewidth=1
         )
         above = 6 if mode == ADAPTIVE else -14  # two points may lie close together
-        axes.annotate(mode_title(mode), (x, y), xytext=(8, above), textcoords="offset points", color=colour)
+        axes.annotate(
+            mode_title(mode), (x, y), xytext=(8, above), textcoords="offset points", color=colour
+        )
     axes.set_xlabel("visual tokens, share of one look at the full image")
     axes.set_ylabel("score")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

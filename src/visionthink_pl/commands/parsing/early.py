@@ -96,7 +96,7 @@ def _modules(package: str) -> list[str]:
 
 def _given(args: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs of option and value, in order; positional arguments and flags are left out."""
-    for arg, following in zip(args, [*args[1:], "--"], strict=True):
+    for arg, following in zip(args, [*args[1:], "--"], strict=False):  # of no arguments too
         key, equals, value = arg.partition("=")
         if key == "-c":
             key = "--config"

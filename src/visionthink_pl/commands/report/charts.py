@@ -51,7 +51,8 @@ def modes_chart(modes: Mapping[str, Any]) -> Chart:
     traces = [_joined(by_cost)] if len(by_cost) > 1 else []
     traces += [_mode(name, figures) for name, figures in scored.items()]
     layout = _layout("visual tokens, share of one look at the full image", "score")
-    layout.update(hovermode="closest", height=380)
+    layout.update(hovermode="closest")
+    layout.margin.r = 110  # for the names of the rightmost
     layout.xaxis.update(tickformat=".0%", rangemode="tozero")
     layout.yaxis.update(tickformat=".2f")
     return Chart(
@@ -65,8 +66,8 @@ def thinned(curve: Mapping[int, float], most: int = POINTS) -> tuple[list[float]
     """A curve with at most so many points: means of neighbours."""
     xs, ys = sorted(curve), [curve[x] for x in sorted(curve)]
     size = -(-len(xs) // most) or 1
-    starts = range(0, len(xs), size)
-    return tuple([_mean(values[i : i + size]) for i in starts] for values in (xs, ys))  # type: ignore[return-value]
+    means = [(_mean(xs[i : i + size]), _mean(ys[i : i + size])) for i in range(0, len(xs), size)]
+    return [x for x, _ in means], [y for _, y in means]
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -179,7 +180,7 @@ def _layout(x: str, y: str) -> go.Layout:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 50, "r": 16, "t": 8, "b": 44},
-        height=300,
+        autosize=True,
         hovermode="x unified",
         hoverlabel={"bgcolor": PAPER, "bordercolor": LINE, "font": {"color": INK, "size": 12}},
         dragmode=False,
@@ -192,6 +193,8 @@ def _layout(x: str, y: str) -> go.Layout:
 
 
 def _values(traces: Sequence[go.Scatter], layout: go.Layout) -> dict[str, Any]:
+    if layout.xaxis.title.text == BATCHES and max((x for t in traces for x in t.x), default=0) < 6:
+        layout.xaxis.dtick = 1  # no batch is half
     return {
         "data": [trace.to_plotly_json() for trace in traces],
         "layout": layout.to_plotly_json(),

@@ -43,8 +43,8 @@ def gather(folder: Path, max_bytes: int) -> Content:
     groups = index_log(folder / FOLDER)
     if not (scalars or summary or groups):
         raise ConfigError(
-            f"{str(folder)!r} holds no metrics (TensorBoard or metrics.csv), no {FOLDER}/*.jsonl and "
-            f"no {SUMMARY}; name a run's version_N, or the folder of an evaluation"
+            f"{str(folder)!r} holds no metrics (TensorBoard or metrics.csv), no {FOLDER}/*.jsonl "
+            f"and no {SUMMARY}; name a run's version_N, or the folder of an evaluation"
         )
     shown, images = _fitting(groups, folder / FOLDER, max_bytes - FIXED)
     modes = summary.get("modes", {})
@@ -88,19 +88,20 @@ def _fitting(
     return [(group, texts[group]) for group in chosen], images
 
 
-def _facts(
-    scalars: Scalars, summary: dict[str, Any], groups: Sequence[LoggedGroup]
-) -> list[str]:
+def _facts(scalars: Scalars, summary: dict[str, Any], groups: Sequence[LoggedGroup]) -> list[str]:
     facts = [f"model {summary['model']}"] if "model" in summary else []
-    for name, words, more in (
-        ("optimizer_step", "optimizer steps", 0),
-        ("rollout_step", "rollout batches", 1),  # numbered from 0
-    ):
-        if curve := scalars.get(name):
-            facts.append(f"{int(curve[max(curve)]) + more:,} {words}")
+    if curve := scalars.get("optimizer_step"):
+        facts.append(counted(int(curve[max(curve)]), "optimizer step"))
+    if curve := scalars.get("rollout_step"):
+        facts.append(counted(int(curve[max(curve)]) + 1, "rollout batch", "rollout batches"))
     if groups:
-        facts.append(f"{trajectories_in(groups):,} trajectories")
+        facts.append(counted(trajectories_in(groups), "trajectory", "trajectories"))
     return facts
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _notes(

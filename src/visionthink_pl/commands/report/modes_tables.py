@@ -72,11 +72,12 @@ def _score(value: float | None) -> str:
 
 
 def _tests(tests: Sequence[Mapping[str, Any]]) -> TextTable:
-    rows = [
-        [_pair(test), f"{test['difference']:+.3f}".replace("-", "\N{MINUS SIGN}"), f"{test['p']:.4f}"]
-        for test in tests
-    ]
+    rows = [[_pair(test), _signed(test["difference"]), f"{test['p']:.4f}"] for test in tests]
     return TextTable("Paired tests", ["first minus second", "difference in score", "p"], rows)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _pair(test: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""The page: one HTML file with its style, scripts and data, under a policy that runs nothing else."""
+"""The page: one HTML file with its style, scripts and data; nothing else runs in it."""
 
 from __future__ import annotations
 
+import unicodedata
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from visionthink_pl import __version__
@@ -20,8 +20,10 @@ from visionthink_pl.commands.report.modes_tables import TextTable
 from visionthink_pl.commands.report.shown_groups import as_json
 
 ASSETS = Path(__file__).parent / "assets"
-CHARTS_SCRIPT = "charts.js"
+CHARTS_SCRIPTS = ("text.js", "charts.js")
 TRAJECTORIES_SCRIPTS = ("text.js", "matching.js", "trajectory.js", "browser.js")
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control and format characters, surrogates
+JOINERS = "\u200c\u200d"  # which words and emoji are spelt with
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def render(content: Content) -> str:
     if content.groups:
         scripts.append(_together(TRAJECTORIES_SCRIPTS))
     if charts:
-        scripts += [_as_in_a_page(get_plotlyjs()), _asset(CHARTS_SCRIPT)]
+        scripts += [_as_in_a_page(get_plotlyjs()), _together(CHARTS_SCRIPTS)]
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -70,11 +73,24 @@ def render(content: Content) -> str:
         content=content,
         version=__version__,
         policy=_policy(scripts),
-        style=Markup(_asset("page.css")),
-        trajectories=Markup(_data(content)),
-        charts=Markup(as_json(charts)),
-        scripts=[Markup(script) for script in scripts],
+        style=_asset("page.css"),
+        trajectories=_data(content),
+        charts=as_json(charts),
+        scripts=scripts,
     )
+
+
+def readable(text: str) -> str:
+    """A text in which characters that can't be seen stand as their codes."""
+    return "".join(
+        f"[U+{ord(c):04X}]" if unicodedata.category(c) in HIDDEN and c not in JOINERS else c
+        for c in text
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What the template shows; markup of our own is left as it is."""
+    return readable(value) if type(value) is str else value
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -105,4 +121,3 @@ def _asset(name: str) -> str:
 def _as_in_a_page(text: str) -> str:
     """As a browser reads it, whose line ends are all the same: the hash is of that."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
-

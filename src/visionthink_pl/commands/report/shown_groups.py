@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from visionthink_pl.commands.answering.modes import mode_title
 from visionthink_pl.commands.report.log_index import TRAINING, LoggedGroup
 
 # Of a trajectory, under the names that docs/trajectories.md explains.
 KEPT = (
     "rollout",
+    "tools_offered",
     "images",
     "answer",
     "stop",
@@ -69,7 +71,7 @@ def _trajectory(group: LoggedGroup, record: Mapping[str, Any]) -> dict[str, Any]
 def _origin(group: LoggedGroup, record: Mapping[str, Any]) -> str | None:
     """The mode of an evaluation, or the time of a validation."""
     if "benchmark" in record:
-        return str(record["stage"])
+        return mode_title(record["stage"])
     if group.part == TRAINING:
         return None
     return f"after {record['step']} steps" if record["step"] else "before training"

@@ -72,7 +72,7 @@ const pictures = (trajectory, images) => {
   const looks = trajectory.second_look ? 2 : 1;
   const each = Math.ceil(trajectory.images.length / looks);
   return make("div", { class: "looks" }, ...trajectory.images.map(({ file, width, height }, place) => {
-    const look = place < each ? "first look" : "second look";
+    const look = place >= each ? "second look" : trajectory.tools_offered.length ? "first look" : "only look";
     const words = `${look}${each > 1 ? ` ${(place % each) + 1}` : ""}, ${width} × ${height} pixels`;
     const shown = file in images
       ? make("img", { src: images[file], alt: words, class: width <= 224 ? "few" : null })
