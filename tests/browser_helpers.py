@@ -18,7 +18,15 @@ CHROMIUM = next(
 )
 NO_CHROMIUM = "needs chromium: apt-get install chromium"
 PATIENCE_S = 60.0
-CODES = {"Escape": 27, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown": 40}
+CODES = {
+    "Backspace": 8,
+    "Escape": 27,
+    "End": 35,
+    "Home": 36,
+    "ArrowUp": 38,
+    "ArrowDown": 40,
+    "Enter": 13,
+}
 
 
 class Browser:
@@ -112,7 +120,8 @@ class Browser:
     def press(self, *keys: str) -> None:
         """Press and release each key."""
         for key in keys:
-            more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": CODES[key]}
+            typed = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            more = {"windowsVirtualKeyCode": CODES.get(key, 0), "text": typed}
             self("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
             self("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 

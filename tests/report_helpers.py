@@ -29,6 +29,7 @@ HOSTILE = {
     "one long word": "x" * 5000,
     "emoji and scripts": "\U0001f469\u200d\U0001f680 \u05e9\u05dc\u05d5\u05dd \u4f60\u597d",
     "prototype": "__proto__",
+    "every object has it": "constructor",
 }  # fmt: skip
 
 

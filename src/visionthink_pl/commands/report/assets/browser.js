@@ -6,7 +6,7 @@ const KEYS = [
   ["j, k", "next and previous group; in the list also ↓ and ↑"],
   ["l, h", "next and previous answer of the group; in the group also → and ←"],
   ["/", "search in questions, answers and turns"],
-  ["Esc", "leave the search; once more empties it"],
+  ["Esc", "leave the search"],
   ["w", "wrong answers first, or in the order of the log"],
   ["t", "colour tokens by log-probability, or plain text"],
   ["?", "these keys"],
@@ -93,6 +93,7 @@ const show = () => {
     detail.replaceChildren(make("p", { class: "note" }, "No answer matches. Loosen the filters, or empty the search."));
     return;
   }
+  const focused = [...detail.querySelectorAll("button")].indexOf(document.activeElement);
   const back = make("button", { type: "button", class: "back" }, "list");
   back.addEventListener("click", () => list.scrollIntoView());
   detail.replaceChildren(
@@ -101,6 +102,7 @@ const show = () => {
     ...heading(found.group),
     answers(found.group, found.matches, state.answer, (index) => { state.answer = index; show(); }),
     trajectoryView(found.group.trajectories[state.answer], images, state.coloured));
+  detail.querySelectorAll("button")[focused]?.focus();
 };
 
 const go = (index) => {
@@ -138,9 +140,9 @@ const pressed = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   const { key, target } = event;
   if (target === search) {
-    if (key !== "Escape") return;
-    event.preventDefault();
-    if (search.value) { search.value = state.words = ""; refresh(); } else search.blur();
+    if (key !== "Escape" && key !== "Enter") return;
+    event.preventDefault(); // Escape would empty it
+    search.blur();
     return;
   }
   if (target.matches?.("select, input[type=text]")) return;
@@ -150,7 +152,7 @@ const pressed = (event) => {
     k: () => go(state.at - 1),
     l: () => answerBy(1),
     h: () => answerBy(-1),
-    "/": () => search.focus(),
+    "/": () => search.select(),
     w: () => toggle(wrong),
     t: () => toggle(coloured),
     "?": () => help.showModal(),

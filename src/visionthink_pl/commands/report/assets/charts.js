@@ -9,12 +9,12 @@ const COLOURS = {
 const DASHES = { dash: "6 3", dot: "2 3" };
 const drawn = new Map(); // node -> places of the curves that are hidden
 
-const themed = (value, style) => {
-  if (typeof value === "string")
-    return value in COLOURS ? style.getPropertyValue(COLOURS[value]).trim() : value;
+/** A copy of a figure's values in the page's colours. */
+const themed = (value, style, key = "") => {
+  if (key.endsWith("color") && own(COLOURS, value)) return style.getPropertyValue(COLOURS[value]).trim();
   if (Array.isArray(value)) return value.map((each) => themed(each, style));
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, themed(v, style)]));
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, themed(v, style, k)]));
 };
 
 const swatch = ({ mode, line, marker }) =>

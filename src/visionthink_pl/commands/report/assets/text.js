@@ -22,6 +22,9 @@ const HIDDEN = /(?![\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const code = (character) =>
   "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
+/** The value of a name that data may have given, of an object's own. */
+const own = (of, name) => (Object.hasOwn(of, name) ? of[name] : undefined);
+
 /** A text, in which what could not be seen is shown by its code. */
 const visible = (text) => {
   const out = document.createDocumentFragment();

@@ -48,7 +48,7 @@ const answers = (group, matches, selected, select) => {
     make("th", { scope: "row" }, make("button", { type: "button" }, visible(label(t)))),
     make("td", { class: `answer ${correctness(t)}` },
       make("span", { class: "mark", "aria-label": correctness(t) }, MARKS[correctness(t)]), " ",
-      make("bdi", {}, t.answer === undefined ? STOPS[t.stop] ?? t.stop : visible(cut(t.answer, 120)))),
+      make("bdi", {}, visible(t.answer === undefined ? own(STOPS, t.stop) ?? t.stop : cut(t.answer, 120)))),
     make("td", {}, t.second_look ? "twice" : "once"),
     ...[
       count(t.generated_tokens),
@@ -74,8 +74,8 @@ const pictures = (trajectory, images) => {
   return make("div", { class: "looks" }, ...trajectory.images.map(({ file, width, height }, place) => {
     const look = place >= each ? "second look" : trajectory.tools_offered.length ? "first look" : "only look";
     const words = `${look}${each > 1 ? ` ${(place % each) + 1}` : ""}, ${width} × ${height} pixels`;
-    const shown = file in images
-      ? make("img", { src: images[file], alt: words, class: width <= 224 ? "few" : null })
+    const shown = own(images, file)
+      ? make("img", { src: own(images, file), alt: words, class: width <= 224 ? "few" : null })
       : make("span", { class: "missing" }, "not in this page");
     return make("figure", {}, shown, make("figcaption", {}, words));
   }));
@@ -100,10 +100,10 @@ const turn = (each, place, coloured) => {
 };
 
 const spent = (t) => [
-  STOPS[t.stop] ?? t.stop,
+  own(STOPS, t.stop) ?? t.stop,
   t.second_look ? "looked twice" : "looked once",
   `${counted(t.visual_tokens, "visual token", "visual tokens")}, a full look takes ${count(t.full_look_tokens)}`,
-  t.use === undefined ? null : USES[t.use] ?? t.use,
+  t.use === undefined ? null : own(USES, t.use) ?? t.use,
   t.logprob_difference === undefined ? null
     : `log-probabilities ${number(t.logprob_difference, 4)} nats from those in training`,
   t.seconds === undefined ? null : `${number(1000 * t.seconds, 0)} ms`,
@@ -112,7 +112,7 @@ const spent = (t) => [
 const trajectoryView = (trajectory, images, coloured) =>
   make("article", { class: "trajectory", "aria-label": plain(label(trajectory)) },
     make("h3", {}, visible(label(trajectory))),
-    make("p", { class: "facts" }, ...spent(trajectory).map((words) => make("span", {}, words))),
+    make("p", { class: "facts" }, ...spent(trajectory).map((words) => make("span", {}, visible(words)))),
     pictures(trajectory, images),
     ...trajectory.turns.map((each, place) => turn(each, place, coloured)),
     coloured ? legend() : null);
