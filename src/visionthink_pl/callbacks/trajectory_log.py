@@ -33,6 +33,9 @@ class TrajectoryLog(Callback):
         max_megabytes: once the folder holds so many, nothing more is written, which a warning
             says; 0 writes nothing at all.
         max_side: images are shrunk to at most this many pixels in width and height.
+
+    Attributes:
+        folder: of the run's logs; ``None`` before it is set up.
     """
 
     @limited("trajectories")
@@ -44,13 +47,14 @@ class TrajectoryLog(Callback):
     ) -> None:
         self._every, self._limit = every_n_batches, max_megabytes * MEGABYTE
         self._max_side = max_side
+        self.folder: Path | None = None
         self._files: TrajectoryFiles | None = None
         self._begun: set[str] = set()  # stages whose file this run has looked at
         self._waiting: list[RolloutBatch] = []  # whose groups wait for more draws
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        folder = Path(trainer.log_dir or trainer.default_root_dir) / FOLDER
-        self._files = TrajectoryFiles(folder, self._limit, self._max_side)
+        self.folder = Path(trainer.log_dir or trainer.default_root_dir)
+        self._files = TrajectoryFiles(self.folder / FOLDER, self._limit, self._max_side)
         self._begun.clear()
 
     def on_train_batch_end(

@@ -124,7 +124,8 @@ def test_our_options_come_first(first: list[Ran]) -> None:
 
 
 LISTED = (
-    "(verbs: fit, validate, test, predict, prepare, plan, evaluate, compare, ask, serve, export)"
+    "(verbs: fit, validate, test, predict, prepare, plan, evaluate, compare, ask, serve, report, "
+    "export)"
 )
 NO_VERBS = [
     (["fitt"], f"there is no verb 'fitt'; did you mean fit? {LISTED}"),
@@ -133,7 +134,7 @@ NO_VERBS = [
     (
         [],
         "a verb comes first: fit, validate, test, predict, prepare, plan, evaluate, compare, ask, "
-        "serve, export",
+        "serve, report, export",
     ),
 ]
 

@@ -10,7 +10,7 @@ from visionthink_pl.commands.plan import advice
 from visionthink_pl.commands.plan.advice import MOST, Advice
 from visionthink_pl.commands.plan.cards import CONTEXT, Card
 from visionthink_pl.commands.plan.estimate import Estimate
-from visionthink_pl.commands.plan.report import Report
+from visionthink_pl.commands.plan.plan_report import Report
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.policy import Full, Lora
 

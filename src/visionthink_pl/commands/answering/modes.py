@@ -10,6 +10,7 @@ from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
 ADAPTIVE, LOW, HIGH, RATIO = "adaptive", "always_low", "always_high", "fixed_ratio"
+TITLES = {ADAPTIVE: "adaptive", LOW: "always low", HIGH: "always high"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Mode:
     name: str
     options: ConversationOptions
     ratio: float | None = None
+
+
+def mode_title(name: str) -> str:
+    """The name of a mode as pictures and tables show it."""
+    return TITLES.get(name, name.replace(f"{RATIO}_", "") + " of the pixels")
 
 
 def modes_of(

@@ -19,6 +19,7 @@ from visionthink_pl.commands.evaluate.picture import draw_modes
 from visionthink_pl.commands.evaluate.summary import against, results_of, summarise
 from visionthink_pl.commands.evaluate.tables import benchmarks_table, modes_table, tests_table
 from visionthink_pl.commands.prepare.record import write_whole
+from visionthink_pl.commands.report.beside_logs import report_beside
 from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
 
 SUMMARY, PICTURE = "summary.json", "modes.png"
@@ -57,7 +58,7 @@ def run(args: Sequence[str] | None) -> dict[str, Any]:
 def evaluate(
     settings: EvaluationSettings, config: dict[str, Any], console: Console
 ) -> dict[str, Any]:
-    """Answer what is not answered yet, and write summary and picture.
+    """Answer what is not answered yet, and write summary, picture and report.
 
     Args:
         settings: as built.
@@ -75,6 +76,7 @@ def evaluate(
     write_whole(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     draw_modes(folder / PICTURE, summary)
     _show(summary, folder, console)
+    report_beside(folder)
     return summary
 
 

@@ -11,9 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from visionthink_pl.commands.answering.modes import ADAPTIVE, HIGH, LOW, RATIO
+from visionthink_pl.commands.answering.modes import ADAPTIVE, mode_title
 
-NAMES = {ADAPTIVE: "adaptive", LOW: "always low", HIGH: "always high"}
 LINE, POINT = "#7a7a7a", "#d1495b"
 
 
@@ -32,9 +31,10 @@ def draw_modes(file: Path, summary: Mapping[str, Any]) -> None:
         axes.errorbar(
             x, y, yerr=error, fmt="o", color=colour, markersize=7, capsize=3, elinewidth=1
         )
-        name = NAMES.get(mode, mode.replace(f"{RATIO}_", "") + " of the pixels")
         above = 6 if mode == ADAPTIVE else -14  # two points may lie close together
-        axes.annotate(name, (x, y), xytext=(8, above), textcoords="offset points", color=colour)
+        axes.annotate(
+            mode_title(mode), (x, y), xytext=(8, above), textcoords="offset points", color=colour
+        )
     axes.set_xlabel("visual tokens, share of one look at the full image")
     axes.set_ylabel("score")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

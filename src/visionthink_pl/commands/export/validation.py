@@ -41,9 +41,19 @@ def validations(log: Path, batches: int | None) -> tuple[Validation | None, Vali
         for tag in events.Tags()["scalars"]:
             if tag.startswith(STAGE):
                 for position, event in enumerate(events.Scalars(tag)):
-                    # After a batch, values are logged under that batch's index.
-                    trained = 0 if position == event.step == 0 else event.step + 1
+                    trained = batches_before(position, event.step)
                     found.setdefault(trained, {})[tag.removeprefix(STAGE)] = event.value
     before = Validation(0, found[0]) if 0 in found else None
     later = [trained for trained in found if trained and (batches is None or trained <= batches)]
     return before, Validation(max(later), found[max(later)]) if later else None
+
+
+def batches_before(position: int, step: int) -> int:
+    """Rollout batches that were trained on before a validation: after a batch, values are logged
+    under that batch's index.
+
+    Args:
+        position: of the value among those of its name in the log.
+        step: that it was logged under.
+    """
+    return 0 if position == step == 0 else step + 1

@@ -27,6 +27,7 @@ OTHERS = {
     "compare": "Say what differs between evaluations, or between training runs.",
     "ask": "Ask a policy a question about images.",
     "serve": "Serve a policy behind an OpenAI-compatible endpoint.",
+    "report": "Write a run or an evaluation as one page that opens offline.",
     "export": "Write a trained policy as plain transformers and PEFT load it.",
 }
 VERBS = TRAINER_VERBS | OTHERS
@@ -58,12 +59,13 @@ WITHOUT_SECTIONS = {
     "compare": "visionthink_pl.commands.compare.compare.CompareOptions",
     "ask": "visionthink_pl.commands.ask.ask.AskOptions",
     "serve": "visionthink_pl.commands.serve.serve.ServeOptions",
+    "report": "visionthink_pl.commands.report.report.ReportOptions",
     "export": "visionthink_pl.commands.export.export.Options",
 }
 # Options that stand without their names, and those that stand without a value.
-POSITIONAL = {"compare": ("runs",), "ask": ("images", "question")}
+POSITIONAL = {"compare": ("runs",), "ask": ("images", "question"), "report": ("folder",)}
 FLAGS = {"export": ("merge",), "ask": ("json",), "serve": ("allow_urls", "allow-urls")}
-WITHOUT_CONFIG = ("export", "compare", "ask", "serve")
+WITHOUT_CONFIG = ("export", "compare", "ask", "serve", "report")
 NOT_OPTIONS = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
 SEED = "of all randomness: sampling, adapters, the order of the training prompts."
 

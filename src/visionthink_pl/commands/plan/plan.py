@@ -15,7 +15,7 @@ from visionthink_pl.commands.parsing.verbs import PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.plan.advice import Advice, advise
 from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
 from visionthink_pl.commands.plan.estimate import estimate
-from visionthink_pl.commands.plan.report import Report
+from visionthink_pl.commands.plan.plan_report import Report
 from visionthink_pl.commands.plan.setup import Demand, Setup
 from visionthink_pl.commands.precision import full_name
 from visionthink_pl.commands.verb import built, checked, exit_code, new_parser, parsed
