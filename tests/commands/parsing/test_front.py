@@ -121,6 +121,8 @@ def test_our_options_come_first(first: list[Ran]) -> None:
     places = [said.index(f"--{key} ") for key in ("model.loss", "data.train", "rollout.rows")]
     assert max(places) < said.index("--trainer.accelerator ")
     assert "G, rollouts of one prompt" in said and "GRPOLoss" in said
+    rate = "optimizer steps over which the learning rate rises from 0."
+    assert rate in " ".join(said.split())
 
 
 LISTED = (

@@ -89,6 +89,8 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "LocalJudge": {"model": resolve("embedded")},
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
         "CompareOptions": {"runs": ("a", "b")},
+        "ContinuedCSVLogger": {"save_dir": "x"},
+        "ReportOptions": {"folder": "x"},
         "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
         "ScaledView": {"pixels": 0.5},
         "Settings": settings,

@@ -16,7 +16,7 @@ DECLARED = [
 ]
 # Their internals are used, so that a release could break what no test of theirs looks at.
 BOUNDED = {"bitsandbytes", "jsonargparse", "lightning", "math-verify", "peft", "torch"}
-BOUNDED |= {"torchdata", "torchvision", "transformers"}
+BOUNDED |= {"plotly", "torchdata", "torchvision", "transformers"}
 
 
 def test_the_installed_packages_are_in_range() -> None:

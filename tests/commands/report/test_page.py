@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from report_helpers import HOSTILE
-from visionthink_pl.commands.report.before_after import BeforeAfter, Change
+from visionthink_pl.commands.report.before_after import BeforeAfter
 from visionthink_pl.commands.report.charts import Chart
 from visionthink_pl.commands.report.modes_tables import TextTable
-from visionthink_pl.commands.report.page import ASSETS, Content, readable, render
+from visionthink_pl.commands.report.report_page import ASSETS, Content, readable, render
 from visionthink_pl.commands.report.shown_groups import as_json
 
 FIGURE: dict[str, Any] = {"data": [], "layout": {}}
@@ -25,7 +25,7 @@ def content(text: str = "words") -> Content:
     return Content(
         title=text,
         facts=[text],
-        before_after=BeforeAfter(text, text, [text], {"all": [Change(text, text)], text: []}),
+        before_after=BeforeAfter(text, text, [text], {"all": [BeforeAfter(text, text)], text: []}),
         curves=[Chart(text, text, FIGURE | {"title": text})],
         modes=[Chart(text, text, FIGURE)],
         tables=[TextTable(text, [text], [[text]])],

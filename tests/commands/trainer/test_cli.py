@@ -284,7 +284,6 @@ EXPLAINED = [
     "tokens that one turn may have.",
     "B, prompts in a rollout batch.",
     "least std that the rewards of a group are divided by, in units of reward",
-    "optimizer steps over which the learning rate rises from 0.",
     "a larger image is shrunk to this many pixels.",
     "trajectories in one forward and backward pass",
 ]

@@ -17,7 +17,7 @@ from visionthink_pl.commands.report.log_index import (
     trajectories_in,
 )
 from visionthink_pl.commands.report.modes_tables import modes_tables
-from visionthink_pl.commands.report.page import Content
+from visionthink_pl.commands.report.report_page import Content
 from visionthink_pl.commands.report.scalars import Scalars, read_scalars
 from visionthink_pl.commands.report.shown_groups import as_json, files_of, shown_group
 from visionthink_pl.commands.report.thumbnails import Thumbnails, thumbnails

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser
 
 from visionthink_pl.commands.prepare.record import write_whole
 from visionthink_pl.commands.report.contents import gather
-from visionthink_pl.commands.report.page import render
+from visionthink_pl.commands.report.report_page import render
 from visionthink_pl.commands.verb import checked, exit_code, new_parser, parsed
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import check_fields

@@ -6,16 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from pydoc import locate
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.accelerators import MPSAccelerator
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import (
     ComparisonTable,
@@ -28,6 +26,11 @@ from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
 from visionthink_pl.commands.report.beside_logs import report_beside
+from visionthink_pl.commands.trainer.refusals import (
+    refuse_bad_checkpoint,
+    refuse_replaced,
+    refuse_unsupported,
+)
 from visionthink_pl.commands.trainer.run_checks import (
     check_callbacks,
     check_folders,
@@ -38,19 +41,10 @@ from visionthink_pl.commands.trainer.run_checks import (
 from visionthink_pl.commands.trainer.run_folder import place_logs
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
-from visionthink_pl.module import SUPPORTED_STRATEGIES, VisionThinkModule
-from visionthink_pl.module.checkpoints import read_checkpoint
+from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import ConfigError, RunStopped
 from visionthink_pl.types.limits import Seed, complaint
-
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
-STRATEGIES = (
-    "auto",
-    "ddp",
-    "ddp_find_unused_parameters_false",
-    "ddp_find_unused_parameters_true",
-)
 
 STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
     "fit": "train",
@@ -81,7 +75,7 @@ class VisionThinkCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if wrong := complaint(config.seed_everything, Seed):  # the parser accepts true
             raise ConfigError(f"seed_everything: {wrong}")
-        _refuse_bad_checkpoint(config.ckpt_path)  # LightningCLI opens it next
+        refuse_bad_checkpoint(config.ckpt_path)  # LightningCLI opens it next
 
     def _keys(self) -> list[str]:
         """All keys of a config; the verbs share them."""
@@ -112,7 +106,7 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(
                 "trainer.use_distributed_sampler: must be false; loaders draw their rank's share"
             )
-        _refuse_unsupported(config.trainer)
+        refuse_unsupported(config.trainer)
         if config.trainer.barebones:
             raise ConfigError("trainer.barebones: must be false; the rollouts are a callback")
         if config.trainer.enable_progress_bar is False:  # ours is always a callback: hide it
@@ -122,7 +116,7 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError("trainer.callbacks: a list, such as [RolloutLog]")
         if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
             raise ConfigError("trainer.callbacks: RolloutCallback is added already, as rollout")
-        _refuse_replaced(config.trainer)
+        refuse_replaced(config.trainer)
         place_logs(config.trainer, str(self.subcommand), config.ckpt_path)
 
     def after_instantiate_classes(self) -> None:
@@ -234,54 +228,6 @@ class VisionThinkCLI(LightningCLI):
 def _plain(text: str) -> str:
     """Drop ``init_args``, which jsonargparse puts into keys of an optional dataclass."""
     return text.replace("model.lora.init_args.", "model.lora.")
-
-
-def _refuse_unsupported(trainer: Namespace) -> None:
-    """Refuse unsupported strategies and accelerators, and keep ``auto`` from choosing MPS. Options
-    of a strategy's class are checked once it is built."""
-    strategy, accelerator = trainer.strategy, trainer.accelerator
-    if isinstance(strategy, Namespace):  # checked here: an unsupported one may not even be built
-        known = locate(strategy.class_path) in SUPPORTED_STRATEGIES
-        strategy = strategy.class_path
-    else:
-        known = not isinstance(strategy, str) or strategy.lower() in STRATEGIES
-    if not known:
-        raise ConfigError(f"trainer.strategy: auto on one device, ddp on several, not {strategy}")
-    if isinstance(accelerator, str) and accelerator not in ACCELERATORS:
-        raise ConfigError(f"trainer.accelerator: auto, cpu, gpu or cuda, not {accelerator}")
-    if accelerator == "auto" and MPSAccelerator.is_available():
-        trainer.accelerator = "cpu"
-        rank_zero_info("trainer.accelerator: auto is the CPU here; MPS has no fp64.")
-
-
-def _refuse_replaced(trainer: Namespace) -> None:
-    """Refuse options that ours replace; Lightning does so only after the first validation."""
-    if trainer.gradient_clip_val:
-        raise ConfigError("trainer.gradient_clip_val: set model.max_grad_norm in its place")
-    if trainer.accumulate_grad_batches != 1:
-        raise ConfigError(
-            "trainer.accumulate_grad_batches: must be 1; data.prompts_per_step says how much a "
-            "step sees, model.micro_batch_size how much at once"
-        )
-
-
-def _refuse_bad_checkpoint(path: str | None) -> None:
-    """Refuse a path that is no checkpoint. URLs and ``hpc``, the checkpoint of a preempted SLURM
-    job, are left to Lightning; ``last`` and ``best`` mean nothing in a new process."""
-    if path is None or path == "hpc" or ":" in path:
-        return
-    if Path(path).is_file():
-        read_checkpoint(Path(path), "ckpt_path")
-        return
-    if path in ("last", "best"):
-        raise ConfigError(
-            f"ckpt_path: name the file; a new process doesn't know the {path} checkpoint"
-        )
-    beside = Path(f"{path.rstrip('/')}.ckpt")
-    within = sorted(Path(path).glob("*.ckpt"), key=lambda file: file.stat().st_mtime)
-    nearest = beside if beside.is_file() else within[-1] if within else None
-    hint = f"; did you mean {str(nearest)!r}?" if nearest else ""
-    raise ConfigError(f"ckpt_path: there is no file {path!r}{hint}")
 
 
 def build_cli(args: ArgsType = None) -> VisionThinkCLI:
