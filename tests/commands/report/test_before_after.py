@@ -2,10 +2,10 @@
 
 import pytest
 
-from visionthink_pl.commands.report.before_after import BeforeAfter, FirstAndLast, before_after
+from visionthink_pl.commands.report.before_after import BeforeAfter, FigureChange, before_after
 
 COLUMNS = ["accuracy", "resize rate", "visual tokens"]
-NONE = FirstAndLast("–", "–")
+NONE = FigureChange("–", "–")
 
 
 def test_nothing_was_validated() -> None:
@@ -28,12 +28,12 @@ def test_by_kind() -> None:
         COLUMNS,
         {
             "all": [
-                FirstAndLast("0.500", "0.750"),
-                FirstAndLast("0.0%", "32.5%"),
-                FirstAndLast("25.0%", "125.0%"),
+                FigureChange("0.500", "0.750"),
+                FigureChange("0.0%", "32.5%"),
+                FigureChange("25.0%", "125.0%"),
             ],
-            "fine": [FirstAndLast("–", "0.500"), NONE, NONE],
-            "plain": [FirstAndLast("1.000", "1.000"), FirstAndLast("0.0%", "0.0%"), NONE],
+            "fine": [FigureChange("–", "0.500"), NONE, NONE],
+            "plain": [FigureChange("1.000", "1.000"), FigureChange("0.0%", "0.0%"), NONE],
         },
     )
 
@@ -44,4 +44,4 @@ def test_one_validation_and_one_kind(step: int, when: str) -> None:
     found = before_after(scalars)
     assert found is not None
     assert found.first.startswith(when) and found.last is None
-    assert found.rows == {"all": [FirstAndLast("0.500", "0.500"), NONE, NONE]}
+    assert found.rows == {"all": [FigureChange("0.500", "0.500"), NONE, NONE]}
