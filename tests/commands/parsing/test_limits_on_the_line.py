@@ -90,6 +90,7 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
         "CompareOptions": {"runs": ("a", "b")},
         "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
+        "ReportOptions": {"folder": "x"},
         "ScaledView": {"pixels": 0.5},
         "Settings": settings,
         "VQAStream": {"path": stream, "kinds": ["a"]},

@@ -2,10 +2,10 @@
 
 import pytest
 
-from visionthink_pl.commands.report.before_after import BeforeAfter, Change, before_after
+from visionthink_pl.commands.report.before_after import BeforeAfter, FigureChange, before_after
 
 COLUMNS = ["accuracy", "resize rate", "visual tokens"]
-NONE = Change("–", "–")
+NONE = FigureChange("–", "–")
 
 
 def test_nothing_was_validated() -> None:
@@ -27,9 +27,13 @@ def test_by_kind() -> None:
         "after 12 rollout batches",
         COLUMNS,
         {
-            "all": [Change("0.500", "0.750"), Change("0.0%", "32.5%"), Change("25.0%", "125.0%")],
-            "fine": [Change("–", "0.500"), NONE, NONE],
-            "plain": [Change("1.000", "1.000"), Change("0.0%", "0.0%"), NONE],
+            "all": [
+                FigureChange("0.500", "0.750"),
+                FigureChange("0.0%", "32.5%"),
+                FigureChange("25.0%", "125.0%"),
+            ],
+            "fine": [FigureChange("–", "0.500"), NONE, NONE],
+            "plain": [FigureChange("1.000", "1.000"), FigureChange("0.0%", "0.0%"), NONE],
         },
     )
 
@@ -40,4 +44,4 @@ def test_one_validation_and_one_kind(step: int, when: str) -> None:
     found = before_after(scalars)
     assert found is not None
     assert found.first.startswith(when) and found.last is None
-    assert found.rows == {"all": [Change("0.500", "0.500"), NONE, NONE]}
+    assert found.rows == {"all": [FigureChange("0.500", "0.500"), NONE, NONE]}

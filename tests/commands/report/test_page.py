@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from report_helpers import HOSTILE
-from visionthink_pl.commands.report.before_after import BeforeAfter, Change
+from visionthink_pl.commands.report.before_after import BeforeAfter, FigureChange
 from visionthink_pl.commands.report.charts import Chart
 from visionthink_pl.commands.report.modes_tables import TextTable
 from visionthink_pl.commands.report.page import ASSETS, Content, readable, render
@@ -25,7 +25,7 @@ def content(text: str = "words") -> Content:
     return Content(
         title=text,
         facts=[text],
-        before_after=BeforeAfter(text, text, [text], {"all": [Change(text, text)], text: []}),
+        before_after=BeforeAfter(text, text, [text], {"all": [FigureChange(text, text)], text: []}),
         curves=[Chart(text, text, FIGURE | {"title": text})],
         modes=[Chart(text, text, FIGURE)],
         tables=[TextTable(text, [text], [[text]])],

@@ -14,7 +14,7 @@ NOTHING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
-class Change:
+class FigureChange:
     """One figure, as text.
 
     Attributes:
@@ -40,7 +40,7 @@ class BeforeAfter:
     first: str
     last: str | None
     columns: Sequence[str]
-    rows: dict[str, list[Change]]
+    rows: dict[str, list[FigureChange]]
 
 
 def before_after(scalars: Scalars) -> BeforeAfter | None:
@@ -50,7 +50,7 @@ def before_after(scalars: Scalars) -> BeforeAfter | None:
         return None
     first, last = min(steps), max(steps)
 
-    def row(kind: str) -> list[Change]:
+    def row(kind: str) -> list[FigureChange]:
         return [_change(scalars, metric, kind, first, last) for metric in COLUMNS]
 
     start = f"{STAGE}accuracy/"
@@ -64,10 +64,10 @@ def _when(batches: int) -> str:
     return f"after {batches:,} rollout batches" if batches else "before training"
 
 
-def _change(scalars: Scalars, metric: str, kind: str, first: int, last: int) -> Change:
+def _change(scalars: Scalars, metric: str, kind: str, first: int, last: int) -> FigureChange:
     curve = scalars.get(f"{STAGE}{metric}{kind}", {})
     before, after = (
         format(curve[step], FORMATS.get(metric, ".1%")) if step in curve else NOTHING
         for step in (first, last)
     )
-    return Change(before, after)
+    return FigureChange(before, after)
