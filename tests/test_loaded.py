@@ -16,6 +16,7 @@ UNUSED = (
     "latex2sympy2_extended",
     "tensorboard",
     "matplotlib",
+    "plotly",
 )
 LOADED = """
 import sys

@@ -92,6 +92,7 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "ContinuedCSVLogger": {"save_dir": "x"},
         "ReportOptions": {"folder": "x"},
         "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
+        "ReportOptions": {"folder": "x"},
         "ScaledView": {"pixels": 0.5},
         "Settings": settings,
         "VQAStream": {"path": stream, "kinds": ["a"]},

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from visionthink_pl.callbacks import TrajectoryLog
 from visionthink_pl.commands.parsing.error_messages import one_line
+from visionthink_pl.types import RunStopped
+
+
+@contextmanager
+def report_after(trainer: Trainer) -> Iterator[None]:
+    """Write the page when what is within has ended, or was stopped on purpose; by one process.
+
+    Args:
+        trainer: that trains within.
+    """
+    try:
+        yield
+    except RunStopped:
+        _report(trainer)
+        raise
+    _report(trainer)
+
+
+def _report(trainer: Trainer) -> None:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    log = next(callback for callback in callbacks if isinstance(callback, TrajectoryLog))
+    if trainer.is_global_zero and log.folder is not None:
+        report_beside(log.folder)
 
 
 def report_beside(folder: Path) -> None:

@@ -25,7 +25,7 @@ from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
-from visionthink_pl.commands.report.beside_logs import report_beside
+from visionthink_pl.commands.report.beside_logs import report_after
 from visionthink_pl.commands.trainer.refusals import (
     refuse_bad_checkpoint,
     refuse_replaced,
@@ -43,7 +43,7 @@ from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.ranks import gathered
-from visionthink_pl.types import ConfigError, RunStopped
+from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import Seed, complaint
 
 STAGES: dict[str, Literal["train", "validation", "test", "predict"]] = {
@@ -174,16 +174,12 @@ class VisionThinkCLI(LightningCLI):
             )
 
     def fit(self, model: VisionThinkModule, **kwargs: Any) -> None:
-        """Train; a run that stops early has its report too."""
-        try:
+        """Train, and write the report, of a run that stops early too."""
+        with report_after(self.trainer):
             self.trainer.fit(model, **kwargs)
-        except RunStopped:
-            self._report()
-            raise
 
     def after_fit(self) -> None:
-        """Print the number of steps and the checkpoint, and write the report; warn where nothing
-        was trained."""
+        """Print the number of steps and the checkpoint; warn where nothing was trained."""
         steps, batches = self.trainer.global_step, self._rollout().draw
         if steps == 0:
             rank_zero_warn(f"nothing was trained: no group of {batches} batches had signal")
@@ -192,13 +188,6 @@ class VisionThinkCLI(LightningCLI):
         if self.trainer.is_global_zero:
             ending = f"; checkpoint: {kept}" if kept else ""
             print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
-        self._report()
-
-    def _report(self) -> None:
-        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
-        log = next(callback for callback in callbacks if isinstance(callback, TrajectoryLog))
-        if self.trainer.is_global_zero and log.folder is not None:
-            report_beside(log.folder)
 
     def after_validate(self) -> None:
         """Report bad rows; ``fit`` does so when it ends."""
