@@ -90,7 +90,6 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
         "CompareOptions": {"runs": ("a", "b")},
         "ContinuedCSVLogger": {"save_dir": "x"},
-        "ReportOptions": {"folder": "x"},
         "EvaluationSettings": {"benchmarks": {"b": None}, "out": "x"},
         "ReportOptions": {"folder": "x"},
         "ScaledView": {"pixels": 0.5},
