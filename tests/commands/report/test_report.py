@@ -10,6 +10,7 @@ import pytest
 from report_helpers import answered, many_records, record, validation, write_events, write_records
 from visionthink_pl.commands.report.beside_logs import report_beside
 from visionthink_pl.commands.report.contents import gather
+from visionthink_pl.commands.report.page import ASSETS
 from visionthink_pl.commands.report.report import main, write_report
 
 
@@ -140,3 +141,17 @@ def test_images_that_do_not_fit_are_said_to_be_left_out(tmp_path: Path) -> None:
     content = gather(tmp_path, 5_500_000 + 6_000)
     assert content.groups and not content.images
     assert "The images did not fit into this page." in content.notes
+
+
+def test_the_docs_example_and_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    folder = tmp_path / "runs" / "quickstart" / "version_0"
+    write_records(folder, "train", [record()])
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})  # noqa: S102
+    assert trajectories(folder / "report.html") == 1
+    keys = re.findall(r'^  \["([^"]+)", "', (ASSETS / "browser.js").read_text(), re.MULTILINE)
+    assert len(keys) > 5
+    for key in (one for both in keys for one in both.split(", ")):
+        assert f"`{key}`" in text
