@@ -1,1 +1,1 @@
-"""The command line: fit and the like, plan, prepare, report, export."""
+"""The command line: fit and the like, plan, prepare, evaluate, compare, ask, serve, report, export."""
