@@ -1,1 +1,2 @@
-"""The command line: fit and the like, plan, prepare, evaluate, compare, ask, serve, report, export."""
+"""The command line: fit and the like, plan, prepare, evaluate, compare, ask, serve, report,
+export."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from visionthink_pl.commands.report.page import ASSETS
 
 from report_helpers import answered, many_records, record, validation, write_events, write_records
 from visionthink_pl.commands.report.beside_logs import report_beside
 from visionthink_pl.commands.report.contents import gather
-from visionthink_pl.commands.report.page import ASSETS
 from visionthink_pl.commands.report.report import main, write_report
 
 
