@@ -80,6 +80,14 @@ def test_what_a_verb_lacks_is_named_with_the_command(monkeypatch: pytest.MonkeyP
     assert said.endswith("Run: python -m pip install 'visionthink_pl[prepare]'")
 
 
+@pytest.mark.parametrize("verb", ["prepare", "evaluate", "compare"])
+def test_verbs_that_draw_need_what_draws(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "matplotlib")
+    said = versions.lacking(verb)
+    assert said is not None and "matplotlib is not installed" in said
+    assert said.endswith("Run: python -m pip install 'visionthink_pl[prepare]'")
+
+
 def test_the_verb_test_needs_no_packages_of_developers(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "pytest", "nbclient")
     assert versions.lacking("test") is None

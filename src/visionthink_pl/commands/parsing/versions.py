@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 
 PACKAGE = "visionthink_pl"
 FEATURES = ("judge", "prepare", "serve")  # extras that users install
+DRAW = ("evaluate", "compare")  # verbs that need what ``prepare`` draws with
 
 
 def out_of_range() -> str | None:
@@ -28,10 +29,11 @@ def out_of_range() -> str | None:
     return f"{problems}. Run: python -m pip install {wanted}"
 
 
-def lacking(extra: str) -> str | None:
-    """One line about packages of an extra that are missing or outside of their bounds; ``None``
-    where all are right, or where ``extra`` is none of ``FEATURES``: the extra ``test``, which
+def lacking(verb: str) -> str | None:
+    """One line about packages of a verb's extra that are missing or outside of their bounds;
+    ``None`` where all are right, or where it has none of ``FEATURES``: the extra ``test``, which
     developers install, has the name of a verb."""
+    extra = "prepare" if verb in DRAW else verb
     if extra not in FEATURES:
         return None
     found = [_found(one) for one in _needed(extra)]
