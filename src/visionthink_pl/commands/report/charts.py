@@ -173,7 +173,11 @@ def _mode(name: str, figures: Mapping[str, Any]) -> go.Scatter:
 
 def _layout(x: str, y: str) -> go.Layout:
     axis = {"gridcolor": LINE, "zeroline": False, "linecolor": LINE, "fixedrange": True}
-    axis |= {"automargin": True, "title": {"standoff": 10, "font": {"size": 12, "color": MUTED}}}
+    axis |= {
+        "layer": "below traces",
+        "automargin": True,
+        "title": {"standoff": 10, "font": {"size": 12, "color": MUTED}},
+    }
     layout = go.Layout(
         template="none",
         font={"family": FONT, "size": 12, "color": INK},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from visionthink_pl.commands.report.log_index import (
     trajectories_in,
 )
 from visionthink_pl.commands.report.modes_tables import modes_tables
-from visionthink_pl.commands.report.report_page import Content
+from visionthink_pl.commands.report.report_page import Content, render
 from visionthink_pl.commands.report.scalars import Scalars, read_scalars
 from visionthink_pl.commands.report.shown_groups import as_json, files_of, shown_group
 from visionthink_pl.commands.report.thumbnails import Thumbnails, thumbnails
@@ -25,7 +26,7 @@ from visionthink_pl.types import ConfigError
 
 SUMMARY = "summary.json"
 MOST = 2000  # trajectories on a page
-FIXED = 5_500_000  # bytes of plotly.js, charts and the page itself
+SCRIPTS = 50_000  # bytes of what shows trajectories
 TEXT = 0.75  # most that text may take of the rest; images get what is left
 
 
@@ -46,16 +47,23 @@ def gather(folder: Path, max_bytes: int) -> Content:
             f"{str(folder)!r} holds no metrics (TensorBoard or metrics.csv), no {FOLDER}/*.jsonl "
             f"and no {SUMMARY}; name a run's version_N, or the folder of an evaluation"
         )
-    shown, images = _fitting(groups, folder / FOLDER, max_bytes - FIXED)
     modes = summary.get("modes", {})
     scored = any("score" in figures for figures in modes.values())
-    return Content(
+    empty = Content(
         title="/".join(folder.resolve().parts[-2:]),
         facts=_facts(scalars, summary, groups),
         before_after=before_after(scalars),
         curves=curves(scalars),
         modes=[modes_chart(modes)] if scored else [],
         tables=modes_tables(summary) if modes else [],
+        groups=[],
+        images={},
+        notes=[],
+    )
+    left = max_bytes - len(render(empty).encode()) - SCRIPTS
+    shown, images = _fitting(groups, folder / FOLDER, left)
+    return replace(
+        empty,
         groups=[text for _, text in shown],
         images=images.urls,
         notes=_notes(groups, [group for group, _ in shown], images),
