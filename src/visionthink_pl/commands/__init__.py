@@ -1,2 +1,1 @@
-"""The command line: fit and the like, plan, prepare, evaluate, compare, ask, serve, report,
-export."""
+"""The command line: fit and the like, plan, prepare, evaluate, compare, ask, serve and more."""
