@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
+from visionthink_pl.commands.trainer.run_config import Resumed, go_on
 
 pytestmark = pytest.mark.integration
 
@@ -104,6 +106,24 @@ def test_killed_resumed_and_measured_it_is_one_run() -> None:
         assert (FOLDER / name / "metrics.csv").is_file()
         ckpt = yaml.safe_load((FOLDER / name / "config.yaml").read_text())["ckpt_path"]
         assert ckpt.endswith("step=2.ckpt" if name == "validate" else "step=4.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("at", "stays"), [(0, [0, 0, 9]), (1, [0, 0, 9]), (2, [0, 0, 1, 9]), (None, [0, 0, 1, 2, 9])]
+)
+def test_what_tensorboard_shows(at: int | None, stays: list[int]) -> None:
+    """The validation before training, three batches, and what is logged after going on."""
+    for resumed_at, steps in ((None, (0, 0, 1, 2)), (at, (9,))):
+        logger = TensorBoardLogger("runs", "mine", 0)
+        assert logger.experiment is not None
+        go_on(logger, Resumed(0, resumed_at, {FOLDER.resolve()}))
+        for step in steps:
+            logger.log_metrics({"x": 1.0}, step)
+        logger.finalize("success")
+    assert curve("x") == stays
+    go_on(logger, Resumed(0, 0, {MINE.resolve()}))
+    logger.finalize("success")
+    assert curve("x") == stays, "a folder of another run's"
 
 
 def read_config(name: str) -> dict[str, Any]:

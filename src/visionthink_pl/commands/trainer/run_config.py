@@ -60,7 +60,7 @@ class RunConfig(SaveConfigCallback):
         if trainer.is_global_zero and folder is not None:
             self._keep_config(Path(folder), self._resumed.steps)
             for logger in trainer.loggers:
-                _go_on(logger, self._resumed)
+                go_on(logger, self._resumed)
         super().setup(trainer, pl_module, "fit")
 
     def _keep_config(self, folder: Path, steps: int) -> None:
@@ -78,7 +78,8 @@ def _without_ckpt_path(config: Any) -> Any:
     return {k: v for k, v in config.items() if k != "ckpt_path"} if config else config
 
 
-def _go_on(logger: Logger, resumed: Resumed) -> None:
+def go_on(logger: Logger, resumed: Resumed) -> None:
+    """Drop what a run has logged behind its checkpoint, if it is logged there."""
     if logger.log_dir is None or resumed.batches is None:
         return
     if Path(logger.log_dir).resolve() not in resumed.folders:
