@@ -1,23 +1,19 @@
-"""One folder a run: where loggers write, and what a resumed run keeps."""
+"""One folder a run: where loggers write."""
 
-import csv
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from jsonargparse import Namespace
-from lightning.pytorch.loggers import CSVLogger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trainer_helpers import SMALL_RUN
-from visionthink_pl.callbacks import ContinuedCSVLogger
-from visionthink_pl.commands.trainer.cli import main
-from visionthink_pl.commands.trainer.run_folder import place_logs
+from visionthink_pl.commands.trainer.run_config import Resumed
+from visionthink_pl.commands.trainer.run_folder import logs_placed, place_logs
 
 TENSORBOARD = "lightning.pytorch.loggers.TensorBoardLogger"
 CSV = "visionthink_pl.callbacks.ContinuedCSVLogger"
+PLAIN_CSV = "lightning.pytorch.loggers.CSVLogger"
 
 
 def logger(kind: str, **given: Any) -> Namespace:
@@ -35,12 +31,17 @@ def placed(verb: str, ckpt: str | None, *loggers: Any) -> list[Any]:
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Versions 0 and 3 of a run, the latter with a checkpoint, and another run's."""
     monkeypatch.chdir(tmp_path)
-    for name in ("mine/version_0", "mine/version_3/checkpoints", "other/version_7"):
+    names = ("version_0", "version_3/checkpoints", "version_3/predict", "version_3/predict_1")
+    for name in (
+        *(f"mine/{name}" for name in names),
+        "other/version_7",
+        "lightning_logs/version_2",
+    ):
         Path("runs", name).mkdir(parents=True)
     saved = {"state_dict": {}, "global_step": 5, "loops": {}}
     saved["callbacks"] = {"RolloutCallback": {"draw": 2}}
-    torch.save(saved, "runs/mine/version_3/checkpoints/a.ckpt")
-    Path("runs/mine/version_3/config.yaml").write_text("old: 1\n")
+    for folder in ("mine/version_3/checkpoints", "lightning_logs/version_2", "other/version_7"):
+        torch.save(saved, f"runs/{folder}/a.ckpt")
     return tmp_path
 
 
@@ -51,7 +52,9 @@ PLACED: list[tuple[str, str | None, Any]] = [
     ("fit", "elsewhere/a.ckpt", 4),
     ("validate", None, 4),
     ("validate", CKPT, "version_3/validate"),
-    ("predict", CKPT, "version_3/predict"),
+    ("predict", CKPT, "version_3/predict_2"),  # those that are there stay as they are
+    ("test", "runs/other/version_7/a.ckpt", 4),
+    ("fit", "runs/mine/version_x/a.ckpt", 4),
 ]
 
 
@@ -65,91 +68,55 @@ def test_all_loggers_write_into_one_folder(
 
 
 def test_what_somebody_has_set_stays(runs: Path) -> None:
-    own = logger(TENSORBOARD, version=9), logger("my.Logger"), True
-    assert placed("fit", CKPT, *own, logger(CSV)) == [9, None, 3]
-    assert (
-        placed("fit", None, logger(TENSORBOARD, name="new"), logger(CSV, name="other")) == [8] * 2
-    )
+    nine, mine = logger(TENSORBOARD, version=9), logger("my.CSVLogger")
+    remote = logger(TENSORBOARD, save_dir="s3://bucket")
+    assert placed("fit", CKPT, nine, mine, True, remote, logger(CSV)) == [9, None, None, 3]
+    assert placed("fit", None, nine, logger(CSV)) == [9, 9], "the others follow it"
+    others = logger(TENSORBOARD, name="new"), logger(CSV, name="other")
+    assert placed("fit", None, *others) == [8, 8], "a number that is free in all"
     for nothing in (None, True, False):
-        place_logs(Namespace(logger=nothing), "fit", None)
+        trainer = Namespace(logger=nothing, default_root_dir=None)
+        place_logs(trainer, "fit", CKPT)
+        assert trainer.logger is nothing
 
 
-def test_what_is_written_again_is_dropped_and_the_config_kept(runs: Path) -> None:
-    tensorboard, rows = logger(TENSORBOARD), logger(CSV)
-    place_logs(Namespace(logger=[tensorboard, rows]), "fit", CKPT)
-    assert tensorboard.init_args.purge_step == 2 and rows.init_args.resumed_at == 2
-    assert Path("runs/mine/version_3/config_until_step_5.yaml").read_text() == "old: 1\n"
+THREE = "mine/version_3"
+# The loggers, the checkpoint, and in which folders the run goes on.
+GOES_ON: list[tuple[list[Namespace], str | None, list[str]]] = [
+    ([logger(TENSORBOARD), logger(CSV), logger(PLAIN_CSV)], CKPT, [THREE]),
+    ([logger(TENSORBOARD), logger(PLAIN_CSV, name="csv")], CKPT, [THREE, "csv/version_3"]),
+    ([logger(TENSORBOARD, version=9), logger(CSV)], CKPT, [THREE]),
+    ([logger(TENSORBOARD, version="version_3"), logger(PLAIN_CSV, version=3)], CKPT, [THREE]),
+    ([logger(TENSORBOARD, version=3), logger(PLAIN_CSV, version=9)], CKPT, [THREE]),
+    ([logger(TENSORBOARD), logger(PLAIN_CSV)], "runs/other/version_7/a.ckpt", []),
+]
 
 
-def write_rows(
-    kind: type[CSVLogger], folder: Path, rows: list[dict[str, Any]], **more: Any
+@pytest.mark.parametrize(("loggers", "ckpt", "folders"), GOES_ON)
+def test_where_a_run_goes_on(
+    loggers: list[Namespace], ckpt: str, folders: list[str], runs: Path
 ) -> None:
-    found = kind(str(folder), "mine", 0, **more)
-    for row in rows:
-        found.log_metrics({k: v for k, v in row.items() if k != "step"}, row["step"])
-        found.save()
+    trainer = Namespace(logger=[deepcopy(each) for each in loggers])
+    with logs_placed(trainer, "fit", ckpt) as resumed:
+        found = trainer.logger
+    assert resumed == Resumed(5, 2, {runs / "runs" / folder for folder in folders})
+    for each in found:
+        version = each.init_args.version
+        name = version if isinstance(version, str) else f"version_{version}"
+        goes_on = f"{each.init_args.name}/{name}" in folders
+        assert not (goes_on and each.class_path == PLAIN_CSV), "it would delete the rows"
+    assert trainer.logger == loggers, "the config that is saved has none of it"
 
 
-FIRST = [{"step": n, "rollout_step": n, "loss": 0.1 * n} for n in range(4)]
-FIRST.insert(2, {"step": 1, "val/accuracy": 0.5})  # behind the batch of that step
-FIRST.append({"step": 3, "val/accuracy": 0.6})
-AGAIN = [{"step": n, "rollout_step": n, "loss": 9.0, "more": 1.0} for n in (2, 3)]
+@pytest.mark.parametrize(("verb", "ckpt"), [("fit", None), ("validate", CKPT), ("fit", "hpc")])
+def test_nothing_else_goes_on(verb: str, ckpt: str | None, runs: Path) -> None:
+    trainer = Namespace(logger=[logger(PLAIN_CSV)])
+    assert place_logs(trainer, verb, ckpt) is None
+    assert trainer.logger[0].class_path == PLAIN_CSV
 
 
-def test_rows_are_kept_and_those_written_again_are_not(tmp_path: Path) -> None:
-    write_rows(ContinuedCSVLogger, tmp_path, FIRST)
-    write_rows(ContinuedCSVLogger, tmp_path, AGAIN, resumed_at=2)
-    with (tmp_path / "mine" / "version_0" / "metrics.csv").open() as lines:
-        rows = list(csv.DictReader(lines))
-    assert [(row["step"], row["loss"], row["val/accuracy"]) for row in rows] == [
-        ("0", "0.0", ""),
-        ("1", "0.1", ""),
-        ("1", "", "0.5"),
-        ("2", "9.0", ""),
-        ("3", "9.0", ""),
-    ]
-
-
-def test_lightning_s_own_loses_them(tmp_path: Path) -> None:
-    """The control."""
-    write_rows(CSVLogger, tmp_path, FIRST)
-    write_rows(CSVLogger, tmp_path, AGAIN)
-    with (tmp_path / "mine" / "version_0" / "metrics.csv").open() as lines:
-        assert len(list(csv.DictReader(lines))) == 2
-
-
-@pytest.mark.integration
-def test_a_run_resumed_and_validated_has_one_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
-    config = yaml.safe_load(SMALL_RUN)
-    given = {"save_dir": "runs", "name": "mine"}
-    config["trainer"]["logger"] = [
-        {"class_path": TENSORBOARD, "init_args": given},
-        {"class_path": CSV, "init_args": given},
-    ]
-    config["data"]["validation"] = {
-        "class_path": "visionthink_pl.data.LookCloser",
-        "init_args": {"length": 6, "split": "validation"},
-    }
-    Path("small.yaml").write_text(yaml.safe_dump(config))
-    quiet = ["--config", "small.yaml", "--trainer.enable_progress_bar", "false"]
-    assert main(["fit", *quiet]) == 0
-    (ckpt,) = Path("runs").rglob("*.ckpt")
-    assert main(["fit", *quiet, "--trainer.max_epochs=2", f"--ckpt_path={ckpt}"]) == 0
-    assert main(["validate", *quiet, f"--ckpt_path={ckpt}"]) == 0
-    folder = Path("runs/mine/version_0")
-    assert [path.name for path in Path("runs/mine").iterdir()] == ["version_0"]
-    with (folder / "metrics.csv").open() as lines:
-        rows = list(csv.DictReader(lines))
-    assert [row["step"] for row in rows if row["rollout_step"]] == ["0", "1"]
-    assert [row["step"] for row in rows if row["val/accuracy"]] == ["0", "0", "1"]
-    events = EventAccumulator(str(folder)).Reload()
-    assert [event.step for event in events.Scalars("train/reward")] == [0, 1]
-    assert yaml.safe_load((folder / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
-    (kept,) = folder.glob("config_until_step_*.yaml")
-    assert yaml.safe_load(kept.read_text())["trainer"]["max_epochs"] == 1
-    assert (folder / "validate" / "metrics.csv").is_file()
-    assert (folder / "validate" / "trajectories" / "val.jsonl").is_file()
+def test_the_default_logger_goes_on_too(runs: Path) -> None:
+    trainer = Namespace(logger=None, default_root_dir="runs")
+    resumed = place_logs(trainer, "fit", "runs/lightning_logs/version_2/a.ckpt")
+    assert resumed == Resumed(5, 2, {runs / "runs" / "lightning_logs" / "version_2"})
+    assert trainer.logger.init_args.version == 2

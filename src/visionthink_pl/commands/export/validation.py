@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 STAGE = "val/"
+logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of what a resumed run drops
 
 
 @dataclass(frozen=True)

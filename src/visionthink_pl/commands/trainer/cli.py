@@ -38,7 +38,8 @@ from visionthink_pl.commands.trainer.run_checks import (
     figures_of,
     missing_package,
 )
-from visionthink_pl.commands.trainer.run_folder import place_logs
+from visionthink_pl.commands.trainer.run_config import RunConfig
+from visionthink_pl.commands.trainer.run_folder import logs_placed
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
@@ -117,7 +118,6 @@ class VisionThinkCLI(LightningCLI):
         if any(callback.class_path.endswith(".RolloutCallback") for callback in callbacks):
             raise ConfigError("trainer.callbacks: RolloutCallback is added already, as rollout")
         refuse_replaced(config.trainer)
-        place_logs(config.trainer, str(self.subcommand), config.ckpt_path)
 
     def after_instantiate_classes(self) -> None:
         """Refuse what would otherwise fail after weights are loaded, or in another process."""
@@ -132,9 +132,12 @@ class VisionThinkCLI(LightningCLI):
         Raises:
             ConfigError: a class refuses its options, or lacks a package.
         """
-        config = self.config[str(self.subcommand)].as_dict()
+        given = self.config[str(self.subcommand)]
+        config = given.as_dict()
         try:
-            built(super().instantiate_classes, config)
+            with logs_placed(given.trainer, str(self.subcommand), given.ckpt_path) as resumed:
+                self.save_config_kwargs["resumed"] = resumed
+                built(super().instantiate_classes, config)
         except ConfigError:
             raise
         except (ValueError, ImportError) as error:
@@ -228,6 +231,7 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
         trainer_class=Trainer,
         trainer_defaults={"callbacks": [ComparisonTable()], **TRAINER_DEFAULTS},
         seed_everything_default=0,
+        save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
         auto_configure_optimizers=False,
         parser_kwargs={**PARSER_OPTIONS, "prog": PROGRAM, **of_verbs},

@@ -2,81 +2,131 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from itertools import count
 from pathlib import Path
 
 from jsonargparse import Namespace
 
+from visionthink_pl.commands.trainer.run_config import Resumed
 from visionthink_pl.module.checkpoints import read_checkpoint
 
 VERSION = re.compile(r"version_(\d+)")
-CONFIG = "config.yaml"
-FILE_LOGGERS = ("TensorBoardLogger", "CSVLogger", "ContinuedCSVLogger")
+TENSORBOARD = "lightning.pytorch.loggers.TensorBoardLogger"
+CSV = "lightning.pytorch.loggers.CSVLogger"
+CONTINUED_CSV = "visionthink_pl.callbacks.ContinuedCSVLogger"
+FILE_LOGGERS = {  # by all paths of each
+    TENSORBOARD: TENSORBOARD,
+    "lightning.pytorch.loggers.tensorboard.TensorBoardLogger": TENSORBOARD,
+    CSV: CSV,
+    "lightning.pytorch.loggers.csv_logs.CSVLogger": CSV,
+    CONTINUED_CSV: CONTINUED_CSV,
+    "visionthink_pl.callbacks.continued_csv.ContinuedCSVLogger": CONTINUED_CSV,
+}
+ADDRESS = "://"  # in a URL, where Lightning looks for itself
 
 
-def place_logs(trainer: Namespace, verb: str, ckpt_path: str | None) -> None:
+@contextmanager
+def logs_placed(trainer: Namespace, verb: str, ckpt_path: str | None) -> Iterator[Resumed | None]:
+    """Within, ``place_logs`` holds; gives what it returns. The config that a run saves has none of
+    it, so that another run can be started from that."""
+    given = deepcopy(trainer.logger)
+    try:
+        yield place_logs(trainer, verb, ckpt_path)
+    finally:
+        trainer.logger = given
+
+
+def place_logs(trainer: Namespace, verb: str, ckpt_path: str | None) -> Resumed | None:
     """Give all TensorBoard and CSV loggers without a version the same one: that of the run whose
-    checkpoint is named, or else the next.
+    checkpoint is named, or else that of a logger that has one, or the next.
 
-    ``validate``, ``test`` and ``predict`` of a run's checkpoint write into a folder of their name
-    within the run's: their figures have no step, and are none of the run's curves.
+    ``validate``, ``test`` and ``predict`` of a run's checkpoint write into a new folder of their
+    name within the run's: their figures have no step, and are none of the run's curves.
 
     Args:
         trainer: its section of the config; changed in place.
         verb: that is run.
         ckpt_path: the checkpoint.
+
+    Returns:
+        The run that goes on; ``None`` where another verb is run, or without a file to go on from.
     """
+    if trainer.logger in (None, True):
+        _name_default(trainer, ckpt_path)
     loggers = list(_file_loggers(trainer))
-    if not loggers:
-        return
-    roots = [Path(logger.init_args.save_dir) / (logger.init_args.name or "") for logger in loggers]
-    resumed = _version_of(ckpt_path, roots)
-    version: int | str = _next_version(roots) if resumed is None else resumed
-    if resumed is not None and verb != "fit":
-        version = f"version_{resumed}/{verb}"
-    for logger in loggers:
-        logger.init_args.version = version
-    if resumed is not None and verb == "fit" and ckpt_path is not None:
-        saved = read_checkpoint(Path(ckpt_path), "ckpt_path")
-        _drop_later(loggers, saved["callbacks"].get("RolloutCallback", {}).get("draw"))
-        for root in roots:
-            _keep_config(root / f"version_{resumed}", saved["global_step"])
+    free = [logger for logger in loggers if logger.init_args.version is None]
+    fixed = [logger for logger in loggers if logger.init_args.version is not None]
+    roots = [_root(logger) for logger in loggers]
+    run = _version_of(ckpt_path, roots)
+    for logger in free:
+        logger.init_args.version = _version(verb, run, fixed, roots)
+    if verb != "fit" or ckpt_path is None or not Path(ckpt_path).is_file():
+        return None
+    own = [logger for logger in fixed if _is_within(ckpt_path, _folder(logger))]
+    return _going_on([*own, *(free if run is not None else ())], ckpt_path)
 
 
-def _keep_config(folder: Path, step: int) -> None:
-    """Keep the config that the run had until now: the new one is written over it. Once, since a
-    further process may look after that."""
-    file, kept = folder / CONFIG, folder / f"config_until_step_{step}.yaml"
-    if file.is_file() and not kept.exists():
-        shutil.copyfile(file, kept)
+def _name_default(trainer: Namespace, ckpt_path: str | None) -> None:
+    """Name Lightning's default logger where the checkpoint lies in one of its folders."""
+    settings = Namespace(save_dir=trainer.default_root_dir or ".", name="lightning_logs")
+    logger = Namespace(class_path=TENSORBOARD, init_args=settings)
+    if _version_of(ckpt_path, [_root(logger)]) is not None:
+        settings.version = None
+        trainer.logger = logger
 
 
 def _file_loggers(trainer: Namespace) -> Iterator[Namespace]:
     given = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
     for logger in given:
-        if isinstance(logger, Namespace) and "init_args" in logger:
-            name = logger.class_path.rpartition(".")[2]
-            if name in FILE_LOGGERS and logger.init_args.version is None:
-                yield logger
+        known = isinstance(logger, Namespace) and logger.class_path in FILE_LOGGERS
+        if known and ADDRESS not in str(logger.init_args.save_dir):
+            yield logger
 
 
-def _version_of(ckpt_path: str | None, roots: list[Path]) -> int | None:
+def _root(logger: Namespace) -> Path:
+    """The folder of all versions."""
+    folder = os.path.expandvars(os.path.expanduser(logger.init_args.save_dir))
+    return Path(folder, logger.init_args.name or "")
+
+
+def _folder(logger: Namespace) -> Path:
+    """The folder of its version."""
+    version = logger.init_args.version
+    folder = _root(logger) / (version if isinstance(version, str) else f"version_{version}")
+    return folder.resolve()
+
+
+def _is_within(file: str, folder: Path) -> bool:
+    return Path(file).resolve().is_relative_to(folder)
+
+
+def _version_of(ckpt_path: str | None, roots: Sequence[Path]) -> int | None:
     """The version whose folder holds the checkpoint."""
     if ckpt_path is None:
         return None
-    for root in roots:
-        try:
-            within = Path(ckpt_path).resolve().relative_to(root.resolve())
-        except ValueError:
-            continue
-        if within.parts and (found := VERSION.fullmatch(within.parts[0])):
+    resolved = {root.resolve() for root in roots}
+    for folder in Path(ckpt_path).resolve().parents:
+        if folder.parent in resolved and (found := VERSION.fullmatch(folder.name)):
             return int(found[1])
     return None
 
 
-def _next_version(roots: list[Path]) -> int:
+def _version(
+    verb: str, run: int | None, fixed: Sequence[Namespace], roots: Sequence[Path]
+) -> int | str:
+    """The version of loggers that have none."""
+    if run is not None:
+        return run if verb == "fit" else _free_name(f"version_{run}/{verb}", roots)
+    given: set[int | str] = {logger.init_args.version for logger in fixed}
+    return given.pop() if len(given) == 1 else _next_version(roots)
+
+
+def _next_version(roots: Sequence[Path]) -> int:
     there = [
         int(found[1])
         for root in roots
@@ -86,10 +136,17 @@ def _next_version(roots: list[Path]) -> int:
     return max(there, default=-1) + 1
 
 
-def _drop_later(loggers: list[Namespace], draw: int | None) -> None:
-    """Let loggers drop what a run that is resumed at this draw will write again."""
+def _free_name(name: str, roots: Sequence[Path]) -> str:
+    """The name, with a number behind it where something is there already."""
+    names = (name if number == 0 else f"{name}_{number}" for number in count())
+    return next(free for free in names if not any((root / free).exists() for root in roots))
+
+
+def _going_on(loggers: Sequence[Namespace], ckpt_path: str) -> Resumed:
+    """Have rows kept: Lightning's own CSV logger deletes those that are there."""
     for logger in loggers:
-        if logger.class_path.endswith(".TensorBoardLogger"):
-            logger.init_args.purge_step = draw
-        elif logger.class_path.endswith(".ContinuedCSVLogger"):
-            logger.init_args.resumed_at = draw
+        if FILE_LOGGERS[logger.class_path] == CSV:
+            logger.class_path = CONTINUED_CSV
+    saved = read_checkpoint(Path(ckpt_path), "ckpt_path")
+    batches = saved.get("callbacks", {}).get("RolloutCallback", {}).get("draw")
+    return Resumed(saved["global_step"], batches, {_folder(logger) for logger in loggers})
