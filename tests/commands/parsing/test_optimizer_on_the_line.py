@@ -71,8 +71,8 @@ ACCEPTED: list[tuple[Any, list[str], Any]] = [
     (NAMED, [f"{KEY}.momentum=0.2"], momentum(lr=0.5, momentum=0.2)),
     (NAMED, [f"{KEY}={{lr: 0.25}}"], momentum(lr=0.25)),
     ({"lr": 0.5, "weight_decay": 0.1}, [f"{KEY}=own_optimizers.Momentum"], momentum(lr=0.5)),
-    (None, [f"{KEY}.class_path=own_optimizers.Momentum", f"{KEY}.momentum=0"], momentum(momentum=0)),
-]  # fmt: skip
+    (None, [f"{KEY}.class_path={NAMED['class_path']}", f"{KEY}.momentum=0"], momentum(momentum=0)),
+]
 REFUSED: list[tuple[Any, list[str], str]] = [
     ({"momentum": 1}, [], "unknown key model.optimizer.momentum of AdamW; its keys: lr, schedule"),
     (None, [f"{KEY}={{momentum: 1}}"], "unknown key model.optimizer.momentum of AdamW"),
