@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi.responses import HTMLResponse
 
@@ -66,7 +66,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_a_question(address: str) -> None:
     fields = {"question": SAMPLE.question, "image": URL}
-    reply = httpx.post(f"{address}/page/ask", json=fields).json()
+    reply = httpx2.post(f"{address}/page/ask", json=fields).json()
     (look,) = reply["looks"]
     assert (look["width"], look["height"]) == (56, 56) and look["url"].startswith("data:image/png")
     assert reply["answer"] in reply["turns"][0]
@@ -84,13 +84,13 @@ def test_both_looks_are_shown() -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"question": 7, "image": URL}, {"question": "Why?"}])
 def test_what_is_refused(address: str, fields: dict) -> None:
-    response = httpx.post(f"{address}/page/ask", json=fields)
+    response = httpx2.post(f"{address}/page/ask", json=fields)
     assert response.status_code == 400 and "question and image" in response.text
 
 
 def test_only_the_page_s_own_script_runs(address: str) -> None:
     for path, kind in (("/", "text/html"), ("/page.js", "text/javascript")):
-        response = httpx.get(f"{address}{path}")
+        response = httpx2.get(f"{address}{path}")
         assert response.headers["content-type"].startswith(kind)
         assert "script-src 'self'" in response.headers["content-security-policy"]
         assert "innerHTML" not in response.text
@@ -105,7 +105,7 @@ def test_a_browser_shows_the_look_the_answer_and_the_words(address: str, tmp_pat
     found = re.search(r"<pre id=\"seen\">(.*?)</pre>", done.stdout, re.DOTALL)
     assert found is not None, done.stderr
     seen = html.unescape(found[1])
-    reply = httpx.post(
+    reply = httpx2.post(
         f"{address}/page/ask", json={"question": SAMPLE.question, "image": URL}
     ).json()
     assert reply["answer"] in seen and reply["turns"][0].splitlines()[0] in seen

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from PIL import Image
@@ -152,7 +152,7 @@ def test_what_is_refused(address: str, changes: dict[str, Any], status: int, sai
     fields = {"model": "embedded", "messages": USER} | changes
     headers = {"Content-Type": "application/json"}
     content = json.dumps(fields)  # in ASCII, which can name half of a surrogate pair
-    response = httpx.post(f"{address}/v1/chat/completions", content=content, headers=headers)
+    response = httpx2.post(f"{address}/v1/chat/completions", content=content, headers=headers)
     error = response.json()["error"]
     assert response.status_code == status and said in error["message"]
     assert error["type"] == "invalid_request_error" and error.keys() >= {"param", "code"}
@@ -178,7 +178,7 @@ def bomb(width: int, height: int) -> str:
 )
 def test_bombs(address: str, urls: tuple[str, ...], said: str) -> None:
     fields = {"model": "embedded", "messages": asking(QUESTION, *urls)}
-    response = httpx.post(f"{address}/v1/chat/completions", json=fields)
+    response = httpx2.post(f"{address}/v1/chat/completions", json=fields)
     assert response.status_code == 400 and said in response.json()["error"]["message"]
 
 
@@ -196,15 +196,15 @@ BODIES = [
 @pytest.mark.parametrize(("body", "status", "said"), BODIES)
 def test_bodies_that_are_no_request(address: str, body: bytes, status: int, said: str) -> None:
     headers = {"Content-Type": "application/json"}
-    response = httpx.post(f"{address}/v1/chat/completions", content=body, headers=headers)
+    response = httpx2.post(f"{address}/v1/chat/completions", content=body, headers=headers)
     assert response.status_code == status and said in response.json()["error"]["message"]
 
 
 def test_other_routes_and_kinds_of_body(address: str) -> None:
-    plain = httpx.post(f"{address}/v1/chat/completions", content=b"{}")
+    plain = httpx2.post(f"{address}/v1/chat/completions", content=b"{}")
     assert plain.status_code == 415
     for method, path, status in (("GET", "/v1/chat/completions", 405), ("POST", "/v1/x", 404)):
-        response = httpx.request(method, f"{address}{path}")
+        response = httpx2.request(method, f"{address}{path}")
         assert response.status_code == status
         assert path in response.json()["error"]["message"]
 
@@ -236,7 +236,7 @@ def test_images_are_fetched_where_that_is_allowed() -> None:
                 "model": "embedded",
                 "messages": asking(QUESTION, f"{address}/{path}.png"),
             }
-            response = httpx.post(f"{address}/v1/chat/completions", json=fields, timeout=60)
+            response = httpx2.post(f"{address}/v1/chat/completions", json=fields, timeout=60)
             assert response.status_code == status, response.text
 
 
