@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from visionthink_pl.data.scanning import look_at
     from visionthink_pl.data.stream import VQAStream
     from visionthink_pl.data.table import VQADataset
+    from visionthink_pl.data.wording import Wording
 
 __all__ = [
     "BadRows",
@@ -27,6 +28,7 @@ __all__ = [
     "Stream",
     "VQADataset",
     "VQAStream",
+    "Wording",
     "look_at",
     "usable",
 ]
@@ -43,5 +45,6 @@ __getattr__ = late(
         "SavedDataset": "saved",
         "VQAStream": "stream",
         "VQADataset": "table",
+        "Wording": "wording",
     },
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
+from typing import Any
 
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import empty
@@ -18,7 +20,22 @@ def with_options(question: str, options: Sequence[str]) -> str:
     return "\n".join([question, *lines])
 
 
-def right_option(options: Sequence[str], answer: object) -> str:
+def written_list(values: list[Any]) -> list[Any]:
+    """The values; of a single text that is a list as Python writes it, the values in that list.
+
+    Raises:
+        BadRow: the text begins like a list, but is none.
+    """
+    if len(values) != 1 or not isinstance(values[0], str) or not values[0].lstrip().startswith("["):
+        return values
+    try:
+        found = ast.literal_eval(values[0].strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise BadRow(f"options can't be read: {abbreviated(values[0])} is no list") from error
+    return found if isinstance(found, list) else values
+
+
+def right_option(options: Sequence[str], answer: object, letters: bool = False) -> str:
     """The right option as ``B. its text``, which both the rules and a judge can check.
 
     Args:
@@ -26,6 +43,7 @@ def right_option(options: Sequence[str], answer: object) -> str:
         answer: an index counted from 0, an option's text or its letter (``B``, ``b``, ``(B)``);
             ``None`` or blank if there is no answer; or a list of these that all refer to the same
             option.
+        letters: a letter is never an option's text.
 
     Raises:
         BadRow: there are too few or too many options, one is empty, or the answer refers to none
@@ -39,7 +57,7 @@ def right_option(options: Sequence[str], answer: object) -> str:
     given = [one for one in (answer if isinstance(answer, list) else [answer]) if not empty(one)]
     if not given:
         return ""
-    possible = [_indices(options, one) for one in given]
+    possible = [_indices(options, one, letters) for one in given]
     named = set().union(*possible)
     if len(named) != 1 or not all(possible):
         found = "no option" if not all(possible) else "two options"
@@ -50,7 +68,7 @@ def right_option(options: Sequence[str], answer: object) -> str:
     return f"{LETTERS[index]}. {options[index]}"
 
 
-def _indices(options: Sequence[str], answer: object) -> set[int]:
+def _indices(options: Sequence[str], answer: object, letters: bool) -> set[int]:
     """Indices of the options that an answer may refer to."""
     indices = range(len(options))
     if is_number(answer):
@@ -62,4 +80,6 @@ def _indices(options: Sequence[str], answer: object) -> set[int]:
     by_text = {index for index in indices if options[index].strip() == text}
     letter = text.strip("().:").upper()
     by_letter = {LETTERS.index(letter)} if len(letter) == 1 and letter in LETTERS else set()
+    if letters and by_letter:
+        return by_letter & set(indices)
     return by_text | (by_letter & set(indices))

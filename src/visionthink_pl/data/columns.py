@@ -23,12 +23,13 @@ from visionthink_pl.data.cells import (
     values_of,
     without_end,
 )
-from visionthink_pl.data.choices import right_option, with_options
+from visionthink_pl.data.choices import right_option, with_options, written_list
 from visionthink_pl.data.declared import declared
 from visionthink_pl.data.image_files import URL, image_file, text_for_bytes
 from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.other_columns import is_plain, without_decimals
 from visionthink_pl.data.texts import abbreviated
+from visionthink_pl.data.wording import Wording
 from visionthink_pl.images import ImageDecodeError, ImageSource, decode
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -41,25 +42,30 @@ class Columns:
     except for those that hold bytes, images, audio or video.
 
     Args:
-        question: text.
+        question: text; null if the images hold the question, and ``wording.template`` all the text.
         images: an image or a list of images, each as bytes, a struct of bytes and path, or a path;
             or several such columns, some of which a row may leave empty.
         answer: text, a number, or a list of these, each of which is right; null if the table has
             no answers, which only ``predict`` allows.
-        choices: a list of options, or one column for each option, of which the last ones may be
-            empty, null or blank. A row without options is an open question.
+        choices: a list of options, also one that is written as text (``['red', 'blue']``), or one
+            column for each option, of which the last ones may be empty, null or blank. A row
+            without options is an open question.
+        hint: text that stands before the question, where a row has any.
         id: name of the row in reports; by default ``row`` and its number from 0.
         kind: what metrics are split by.
         needs_second_look: true or false, for metrics only.
+        keep: columns that are passed on as ``extra`` although they are named here.
     """
 
-    question: str = "question"
+    question: str | None = "question"
     images: str | list[str] = "image"
     answer: str | None = "answer"
     choices: str | list[str] | None = None
+    hint: str | None = None
     id: str | None = None
     kind: str | None = None
     needs_second_look: str | None = None
+    keep: list[str] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -92,7 +98,7 @@ class Columns:
         Raises:
             ConfigError: the type of such a column is ``Json`` of ``datasets``.
         """
-        for role in ("question", "answer", "choices", "id", "kind"):
+        for role in ("question", "answer", "choices", "hint", "id", "kind"):
             for column in _listed(getattr(self, role)):
                 feature = value_of(features, column)
                 while isinstance(feature, List | LargeList):
@@ -115,27 +121,35 @@ class RowReader:
         image_folder: folder that relative paths of images are relative to.
         features: of ``datasets``, by column, if known; kinds and answers are read according to
             their types.
+        wording: how rows are worded.
 
     Attributes:
         needed: columns that a sample is made of, without those of its ``extra``.
         used: needed columns and those of ``extra``; others need not be read.
 
     Raises:
-        ConfigError: ``image_folder`` is a URL.
+        ConfigError: ``image_folder`` is a URL, or ``wording`` does not fit the columns.
     """
 
     def __init__(
-        self, columns: Columns, kind: str, image_folder: str, features: Mapping[str, Any]
+        self,
+        columns: Columns,
+        kind: str,
+        image_folder: str,
+        features: Mapping[str, Any],
+        wording: Wording = Wording(),  # noqa: B008 (frozen)
     ) -> None:
+        wording.check(columns.question, "wording")
         if URL.match(image_folder):
             raise ConfigError(
                 f"image_folder: a folder on this machine, not {image_folder!r}: no image is fetched"
             )
-        self._columns, self._kind = columns, kind
+        self._columns, self._kind, self._wording = columns, kind, wording
         self._folder = Path(os.path.expanduser(image_folder)).absolute()
         self._features = features
         named = set(columns.names)
-        self._not_extra = named | {name for name, kind in features.items() if not is_plain(kind)}
+        self._not_extra = named - set(columns.keep or ())
+        self._not_extra |= {name for name, kind in features.items() if not is_plain(kind)}
         parents = {name.partition(".")[0] for name in named if name not in features}
         self.needed = [name for name in features if name in named | parents]
         self.used = [n for n in features if n in self.needed or n not in self._not_extra]
@@ -150,6 +164,8 @@ class RowReader:
             row: values by column, with undecoded images.
             open_image: makes an image of what is stored.
         """
+        if self._wording.null is not None:
+            row = {n: None if value == self._wording.null else value for n, value in row.items()}
         try:
             return encodable(self._sample(name, row, open_image))
         except (BadRow, ImageDecodeError) as error:
@@ -160,26 +176,38 @@ class RowReader:
     ) -> VQASample:
         columns = self._columns
         images = tuple(map(open_image, self._images(row)))
-        question = number_slots(text_of(value_of(row, columns.question), "question"), len(images))
-        if not question:
-            raise BadRow("empty question")
+        question = self._question(row, len(images))
         answer = None if columns.answer is None else self._declared(row, columns.answer)
-        cells = without_end(values_of(row, columns.choices))
+        cells = without_end(written_list(values_of(row, columns.choices)))
         options = [text_of(value, "option") for value in cells]
         if options:
-            question, answer = with_options(question, options), right_option(options, answer)
+            question = with_options(question, options)
+            answer = right_option(options, answer, self._wording.letters)
         first, *others = answer_texts(answer)
         needed = columns.needs_second_look
         return VQASample(
             id=name,
-            question=question,
+            question=self._wording.asked(question, bool(options)),
             answer=first,
             other_answers=tuple(others),
+            options=tuple(options),
             images=images,
             kind=self._kind_of(row),
             needs_second_look=None if needed is None else value_of(row, needed),
             extra=self._extra(row),
         )
+
+    def _question(self, row: Mapping[str, Any], images: int) -> str:
+        """The question, behind its hint if it has one; empty without a column of questions."""
+        columns = self._columns
+        if columns.question is None:
+            return ""
+        asked = text_of(value_of(row, columns.question), "question")
+        question = number_slots(asked.replace(self._wording.remove, ""), images)
+        if not question:
+            raise BadRow("empty question")
+        hint = None if columns.hint is None else text_of(value_of(row, columns.hint), "hint")
+        return f"{hint}\n{question}" if hint and hint.strip() else question
 
     def _extra(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -19,6 +19,7 @@ from visionthink_pl.data.json_rows import JsonRows
 from visionthink_pl.data.loading import load_table
 from visionthink_pl.data.source import Look, Origin, Source, Stamp, stamp
 from visionthink_pl.data.texts import not_unicode
+from visionthink_pl.data.wording import Wording
 from visionthink_pl.images import ImageSource, Size, look
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
@@ -61,6 +62,7 @@ class TableSource(Source):
         kind: of all rows, if no column holds it.
         image_folder: folder that relative paths of images are relative to.
         loaded: how the table was loaded: ``path``, and other options that determine its rows.
+        wording: how rows are worded.
     """
 
     def __init__(
@@ -70,9 +72,10 @@ class TableSource(Source):
         kind: str,
         image_folder: str,
         loaded: Mapping[str, Any],
+        wording: Wording = Wording(),  # noqa: B008 (frozen)
     ) -> None:
         self._rows, self._columns, self._kind = rows, columns, kind
-        self._reader = RowReader(columns, kind, image_folder, rows.features)
+        self._reader = RowReader(columns, kind, image_folder, rows.features, wording)
         self._path = Path(os.path.expanduser(loaded["path"])).absolute()
         images = Path(os.path.expanduser(image_folder)).absolute()
         self._options = {
@@ -81,6 +84,7 @@ class TableSource(Source):
             "columns": asdict(columns),
             "kind": kind,
             "image_folder": str(images),
+            "wording": asdict(wording),
         }
         names = None if columns.id is None else self._column(columns.id)
         self._ids = [f"row {i}" for i in range(len(rows))] if names is None else unique(names)
@@ -149,9 +153,11 @@ class VQADataset(TableSource):
         revision: of a data set on the hub.
         image_folder: folder that relative paths of images are relative to.
         kind: of all rows, if ``columns.kind`` names no column.
+        wording: how rows are worded, and what is asked.
 
     Raises:
-        ConfigError: the table can't be loaded, lacks a column or has no row, or ``kind`` is blank.
+        ConfigError: the table can't be loaded, lacks a column or has no row, ``kind`` is blank, or
+            ``wording`` does not fit the columns.
     """
 
     def __init__(
@@ -163,6 +169,7 @@ class VQADataset(TableSource):
         revision: str | None = None,
         image_folder: str = ".",
         kind: str = "vqa",
+        wording: Wording = Wording(),  # noqa: B008 (frozen)
     ) -> None:
         if columns.kind is None and (not kind.strip() or not_unicode(kind)):
             raise ConfigError(f"VQADataset.kind: a text that is not blank, not {kind!r}")
@@ -174,7 +181,7 @@ class VQADataset(TableSource):
             rows = JsonRows(table.rows, f"VQADataset.path: {path!r}")
         columns.check(rows.features, "VQADataset.columns")
         loaded = {"path": path, "split": split, "config": config, "revision": revision}
-        super().__init__(rows, columns, kind, image_folder, loaded)
+        super().__init__(rows, columns, kind, image_folder, loaded, wording)
 
 
 def unique(names: Sequence[Any]) -> list[str]:

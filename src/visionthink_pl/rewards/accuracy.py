@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -143,11 +143,11 @@ def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
         return None
 
 
+def best(rule: Callable[[str, str], float], answer: str, truths: Sequence[str]) -> float:
+    """The highest value of a rule under any truth; 0 for a blank answer."""
+    return max(float(rule(answer, truth)) for truth in truths) if answer.strip() else 0.0
+
+
 def _grade(group: Group, rule: Callable[[str, str], float]) -> Scores:
-    """The best score under any truth; 0 for a blank answer."""
     truths = group.sample.answers
-    answers = [trajectory.answer or "" for trajectory in group.trajectories]
-    return [
-        max(float(rule(answer, truth)) for truth in truths) if answer.strip() else 0.0
-        for answer in answers
-    ]
+    return [best(rule, trajectory.answer or "", truths) for trajectory in group.trajectories]

@@ -79,6 +79,8 @@ class VQASample:
             where nobody knows. For metrics only.
         extra_kinds: further kinds that this sample is counted under.
         other_answers: further ground truths: an answer is right where it matches any of them.
+        options: of multiple choice, their texts in the order of their letters; the question lists
+            them too.
         views: what is shown of its images, where a loader has made it ahead.
         extra: the row's other columns by name, read only; empty by default. Lists and dicts are
             handed out as copies.
@@ -92,6 +94,7 @@ class VQASample:
     needs_second_look: bool | None = None
     extra_kinds: tuple[str, ...] = ()
     other_answers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     views: Views | None = field(default=None, compare=False, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from visionthink_pl.internals.late import late
-from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.base import Case, Instruction, Judge, JudgeFailure
 
 if TYPE_CHECKING:
     from visionthink_pl.rewards.judge.api import APIJudge
@@ -14,6 +14,7 @@ __all__ = [
     "APIJudge",
     "Case",
     "HybridAccuracy",
+    "Instruction",
     "Judge",
     "JudgeAccuracy",
     "JudgeFailure",

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Unit
 from openai import AsyncOpenAI, Timeout
 
-from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.base import Case, Instruction, Judge, JudgeFailure
 from visionthink_pl.rewards.judge.endpoint import Endpoint, TimeLimits
 from visionthink_pl.rewards.judge.options import check_address, check_request, read_key
-from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
+from visionthink_pl.rewards.judge.verdict import JudgePrompt
 from visionthink_pl.rewards.judge.verdict_cache import VerdictCache
 from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, limited
 
@@ -75,7 +75,10 @@ class APIJudge(Judge):
         self._max_concurrency, self._cache_path = max_concurrency, cache
         self._request = {"model": model, **(REQUEST if request is None else request)}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pending: dict[Case, Future[int]] = {}
+        self._pending: dict[Case, Future[Any]] = {}
+
+    def instruct(self, instruction: Instruction) -> None:
+        self._prompt = self._prompt.instructed(instruction)
 
     def setup(self) -> None:
         """Open the cache and start the thread. The endpoint is not contacted yet.
@@ -99,7 +102,7 @@ class APIJudge(Judge):
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="judge", daemon=True).start()
 
-    def submit(self, case: Case) -> Future[int]:
+    def submit(self, case: Case) -> Future[Any]:
         """Submit a case. A case that is being judged already is not asked twice."""
         self.setup()
         assert self._loop is not None
@@ -110,7 +113,7 @@ class APIJudge(Judge):
             future.add_done_callback(lambda _: self._pending.pop(case, None))
         return future
 
-    async def _judge(self, case: Case) -> int:
+    async def _judge(self, case: Case) -> Any:
         # On another thread: waiting for a file that another process writes must not block the loop.
         if (known := await asyncio.to_thread(self._cache.get, case)) is not None:
             return known
@@ -119,12 +122,12 @@ class APIJudge(Judge):
         await asyncio.to_thread(self._cache.put, case, verdict)
         return verdict
 
-    async def _ask(self, case: Case) -> int:
+    async def _ask(self, case: Case) -> Any:
         messages = self._prompt.messages(case)
         clock = self._endpoint.clock()
         for _ in range(MAX_REQUESTS):
             reply = await self._endpoint.complete({**self._request, "messages": messages}, clock)
-            verdict = parse_verdict(reply.text) if reply.finished else None
+            verdict = self._prompt.read(reply.text) if reply.finished else None
             if verdict is not None:
                 return verdict
             messages = self._prompt.repeated(messages, reply.text)

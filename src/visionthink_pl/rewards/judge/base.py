@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
+
+from visionthink_pl.types import ConfigError
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Case:
 
     Attributes:
         question: the user's, without prompt or tool instructions.
-        truth: the ground truth; of several, the first.
+        truth: the ground truth; of several, the first; empty if the judge is to see none.
         answer: the trajectory's answer, extracted from its last turn.
         other_truths: further ground truths, each of which is right.
     """
@@ -29,12 +33,38 @@ class Case:
         return (self.truth, *self.other_truths)
 
 
+@dataclass(frozen=True)
+class Instruction:
+    """What a judge is asked for.
+
+    Attributes:
+        prompt: the name of a prompt of the package.
+        read: what a reply says; ``None`` where that can't be read.
+        repeat: the second and last request, after a reply that can't be read.
+    """
+
+    prompt: str
+    read: Callable[[str], Any]
+    repeat: str
+
+
 class JudgeFailure(Exception):
     """There is no verdict. The message says why and does not contain the API key."""
 
 
 class Judge(ABC):
-    """Decides whether an answer is right."""
+    """Decides whether an answer is right, or what else it is instructed to say of it."""
+
+    def instruct(self, instruction: Instruction) -> None:
+        """Ask for something else than a verdict. Called before ``setup``.
+
+        Raises:
+            ConfigError: this judge gives verdicts alone.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} can't be asked for what {instruction.prompt} needs; take "
+            "APIJudge or LocalJudge"
+        )
 
     def setup(self) -> None:
         """Connect or load. Called before the first case. It may be called again.
@@ -44,12 +74,13 @@ class Judge(ABC):
         """
 
     @abstractmethod
-    def submit(self, case: Case) -> Future[int]:
+    def submit(self, case: Case) -> Future[Any]:
         """Submit a case and return at once. Calls come from one thread. It may be another thread
         than that of ``flush``, but the two never run at the same time.
 
         Returns:
-            A future with 1 or 0, or with a ``JudgeFailure``.
+            A future with 1 or 0, or what the judge was instructed to say; or with a
+            ``JudgeFailure``.
         """
 
     def flush(self) -> None:

@@ -14,8 +14,8 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from visionthink_pl.rewards.judge.base import Case, Judge, JudgeFailure
-from visionthink_pl.rewards.judge.verdict import JudgePrompt, Message, parse_verdict
+from visionthink_pl.rewards.judge.base import Case, Instruction, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.verdict import JudgePrompt, Message
 from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveInt, limited
 
@@ -61,12 +61,15 @@ class LocalJudge(Judge):
             raise ConfigError(f"LocalJudge.device: {error}") from error
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
         self._model: Any = None  # its methods have no types in transformers
-        self._waiting: dict[Case, Future[int]] = {}
+        self._waiting: dict[Case, Future[Any]] = {}
         self._trust = {"trust_remote_code": trust_remote_code}
         try:
             AutoConfig.from_pretrained(model, **self._trust)
         except (OSError, ValueError) as error:
             raise ConfigError(f"LocalJudge.model: can't load {model!r}: {error}") from error
+
+    def instruct(self, instruction: Instruction) -> None:
+        self._prompt = self._prompt.instructed(instruction)
 
     def setup(self) -> None:
         """Load the weights, once."""
@@ -95,7 +98,7 @@ class LocalJudge(Judge):
         )
         self._model = model.eval().requires_grad_(False)
 
-    def submit(self, case: Case) -> Future[int]:
+    def submit(self, case: Case) -> Future[Any]:
         return self._waiting.setdefault(case, Future())
 
     def flush(self) -> None:
@@ -108,13 +111,14 @@ class LocalJudge(Judge):
             self._model.to(self._device)
         asked = {case: self._prompt.messages(case) for case in waiting}
         replies = self._replies(asked)
-        unclear = {case: reply for case, reply in replies.items() if parse_verdict(reply) is None}
+        read = self._prompt.read
+        unclear = {case: reply for case, reply in replies.items() if read(reply) is None}
         repeated = {c: self._prompt.repeated(asked[c], reply) for c, reply in unclear.items()}
         replies |= self._replies(repeated)
         if self._offload:
             self._model.to("cpu")
         for case, future in waiting.items():
-            verdict = parse_verdict(replies[case])
+            verdict = read(replies[case])
             if verdict is None:
                 failure = JudgeFailure(f"no verdict in its reply {replies[case][-80:]!r}")
                 future.set_exception(failure)

@@ -1,13 +1,15 @@
-"""A judge's prompt, and the parsing of its verdict."""
+"""A judge's prompt, and the parsing of its reply."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from visionthink_pl.rewards.judge.base import Case
+from visionthink_pl.rewards.judge.base import Case, Instruction
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.types import ConfigError
 
@@ -17,8 +19,53 @@ PROMPTS = Path(__file__).parent / "prompts"
 CASE_SLOT = "{case}"
 TAG = re.compile(r"<(?![\s\d=])|\[(?=/?INST\])")  # the beginning of a tag or control token
 GRADES = re.compile(r"\b(?:scores?|grades?)\b", re.IGNORECASE)
-VERDICT = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: ([01])\s*", re.DOTALL)
-REPEAT = 'That holds no grade that can be read. End with "Score: 1" or "Score: 0" and nothing else.'
+VERDICT_LINE = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: ([01])\s*", re.DOTALL)
+GRADE_LINE = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: (0(?:\.[0-9])?|1(?:\.0)?)\s*", re.DOTALL)
+ANSWER_LINE = re.compile(r"(?:.*\n)?[ \t]*Answer: ([^\n]*\S)\s*", re.DOTALL)
+NO_ANSWER = "none"
+
+
+def parse_verdict(reply: str) -> int | None:
+    """The verdict at the end of a reply: ``Score: 0`` or ``Score: 1``, as a sentence or line.
+
+    ``None`` for any other reply: one that is empty, cut off, not definite (``Score: 0.5``,
+    ``Score: 1 or 0``, ``Maybe Score: 1``), or that mentions a score or grade twice.
+    """
+    if len(GRADES.findall(reply)) != 1:
+        return None
+    verdict = VERDICT_LINE.fullmatch(reply)
+    return None if verdict is None else int(verdict[1])
+
+
+def parse_grade(reply: str) -> float | None:
+    """The grade at the end of a reply, in tenths: ``Score: 0.7``; ``None`` as ``parse_verdict``."""
+    if len(GRADES.findall(reply)) != 1:
+        return None
+    grade = GRADE_LINE.fullmatch(reply)
+    return None if grade is None else float(grade[1])
+
+
+def parse_extraction(reply: str) -> str | None:
+    """The text behind ``Answer:`` on the last line, empty for ``none``; ``None`` without a line."""
+    line = ANSWER_LINE.fullmatch(reply)
+    if line is None:
+        return None
+    return "" if line[1].strip().lower().rstrip(".") == NO_ANSWER else line[1].strip()
+
+
+NO_GRADE = "That holds no grade that can be read. "
+VERDICT = Instruction(
+    "default", parse_verdict, NO_GRADE + 'End with "Score: 1" or "Score: 0" and nothing else.'
+)
+SAME_RESULT = replace(VERDICT, prompt="mathverse")
+GRADE = Instruction(
+    "mmvet", parse_grade, NO_GRADE + 'End with "Score: " and a number such as 0.3 and nothing else.'
+)
+EXTRACTION = Instruction(
+    "mathvista",
+    parse_extraction,
+    'That holds no answer that can be read. End with a line "Answer: " and the answer.',
+)
 
 
 class JudgePrompt:
@@ -32,47 +79,50 @@ class JudgePrompt:
         max_characters: a longer question, truth or answer is cut at this length and marked as cut;
             at least 1.
         key: name of the class, for errors.
+        instruction: what is asked for; its own prompt takes the place of ``default``.
 
     Raises:
         ConfigError: there is no such prompt, or it has no slot.
     """
 
-    def __init__(self, prompt: str, max_characters: int, key: str) -> None:
-        self._text = read_prompt(prompt, f"{key}.prompt", PROMPTS)
+    def __init__(
+        self, prompt: str, max_characters: int, key: str, instruction: Instruction = VERDICT
+    ) -> None:
+        name = instruction.prompt if prompt == VERDICT.prompt else prompt
+        self._text = read_prompt(name, f"{key}.prompt", PROMPTS)
+        self._given, self._key, self._instruction = prompt, key, instruction
         self._max_characters = max_characters
         if CASE_SLOT not in self._text:
             raise ConfigError(f"{key}.prompt: {prompt!r} has no slot {CASE_SLOT}")
-        self.version = hashlib.sha256(f"{max_characters} {self._text}".encode()).hexdigest()
+        told = f"{max_characters} {self._text}"
+        if instruction is not VERDICT:  # the same text may be read in another way
+            told = f"{instruction.prompt} {told}"
+        self.version = hashlib.sha256(told.encode()).hexdigest()
+
+    def instructed(self, instruction: Instruction) -> JudgePrompt:
+        """The same for something else that is asked for."""
+        return JudgePrompt(self._given, self._max_characters, self._key, instruction)
+
+    def read(self, reply: str) -> Any:
+        """What a reply says; ``None`` where that can't be read."""
+        return self._instruction.read(reply)
 
     def messages(self, case: Case) -> list[Message]:
-        """The first request for a verdict."""
+        """The first request."""
         truths = [self._cut(truth) for truth in case.truths]
-        content = {
-            "question": self._cut(case.question),
-            "reference_answer": truths if case.other_truths else truths[0],
-            "candidate_answer": self._cut(case.answer),
-        }
+        content: dict[str, Any] = {"question": self._cut(case.question)}
+        if any(truths):
+            content["reference_answer"] = truths if case.other_truths else truths[0]
+        content["candidate_answer"] = self._cut(case.answer)
         written = json.dumps(content, ensure_ascii=False)
         escaped = TAG.sub(lambda tag: f"\\u{ord(tag[0]):04x}", written)
         return [{"role": "user", "content": self._text.replace(CASE_SLOT, escaped)}]
 
     def repeated(self, messages: list[Message], reply: str) -> list[Message]:
-        """The second and last request, after a reply without a verdict."""
+        """The second and last request, after a reply that can't be read."""
         first = {"role": "assistant", "content": reply}
-        return [*messages, first, {"role": "user", "content": REPEAT}]
+        return [*messages, first, {"role": "user", "content": self._instruction.repeat}]
 
     def _cut(self, text: str) -> str:
         most = self._max_characters
         return text if len(text) <= most else text[:most] + " [cut here: too long]"
-
-
-def parse_verdict(reply: str) -> int | None:
-    """The verdict at the end of a reply: ``Score: 0`` or ``Score: 1``, as a sentence or line.
-
-    ``None`` for any other reply: one that is empty, cut off, not definite (``Score: 0.5``,
-    ``Score: 1 or 0``, ``Maybe Score: 1``), or that mentions a score or grade twice.
-    """
-    if len(GRADES.findall(reply)) != 1:
-        return None
-    verdict = VERDICT.fullmatch(reply)
-    return None if verdict is None else int(verdict[1])

@@ -1,4 +1,4 @@
-"""A cache of verdicts, so that no request is paid for twice."""
+"""A cache of verdicts, so that no request is paid for twice; grades and texts are kept too."""
 
 from __future__ import annotations
 
@@ -51,17 +51,19 @@ class VerdictCache:
                 f"APIJudge.cache: can't keep verdicts in {path!r}: {error}"
             ) from error
 
-    def get(self, case: Case) -> int | None:
+    def get(self, case: Case) -> Any:
         """The verdict on a case; ``None`` if there is none yet."""
         query = "SELECT verdict FROM verdicts WHERE digest = ?"
         rows = self._run(query, self._digest(case))
-        return int(rows[0][0]) if rows else None
+        return json.loads(str(rows[0][0])) if rows else None
 
-    def put(self, case: Case, verdict: int) -> None:
-        """Store a verdict."""
-        self._run("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", self._digest(case), verdict)
+    def put(self, case: Case, verdict: Any) -> None:
+        """Store a verdict: a number or a text. A text is stored in quotes, as JSON, so that SQLite
+        doesn't take it for a number."""
+        written = json.dumps(verdict)
+        self._run("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", self._digest(case), written)
 
-    def _run(self, query: str, *values: str | int) -> list[tuple[int]]:
+    def _run(self, query: str, *values: str) -> list[tuple[Any]]:
         try:
             with self._lock:
                 return self._file.execute(query, values).fetchall()
