@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -204,6 +205,42 @@ def test_a_tower_that_trains_gets_its_gradients(
         assert_same_gradients(gradients_of(policy), expected)
     finally:
         tower.requires_grad_(False)
+
+
+def sums_of_many(loss: Tensor) -> list[str]:
+    """Indexing whose backward pass adds several gradients to one element, which a CPU does in any
+    order; zeros do not count."""
+    found, seen, waiting = [], set(), [loss.grad_fn]
+
+    def look(node: Any, gradient: Tensor) -> None:
+        (dim,) = [d for d, index in enumerate(node._saved_indices) if index is not None]
+        index = node._saved_indices[dim]
+        others = [d for d in range(gradient.dim()) if not dim <= d < dim + index.dim()]
+        used = index[gradient.abs().sum(others) > 0]
+        if len(used.unique()) < len(used):
+            found.append(f"{node.name()} of {tuple(index.shape)}")
+
+    while waiting:
+        if (node := waiting.pop()) is not None and node not in seen:
+            seen.add(node)
+            waiting += [before for before, _ in node.next_functions]
+            if node.name() == "IndexBackward0":
+                node.register_prehook(lambda grads, node=node: look(node, grads[0]))
+    loss.backward()
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_gradient_depends_on_the_order_of_threads(
+    policy: Policy, rolled: dict[str, Rolled], case: str
+) -> None:
+    assert sums_of_many(weighted(policy(rolled[case].found))) == []
+
+
+@pytest.mark.parametrize(("indices", "found"), [([0, 0, 1], 1), ([2, 0, 1], 0)])
+def test_the_control_of_the_order(indices: list[int], found: int) -> None:
+    states_TD = torch.ones(3, 2, requires_grad=True)
+    assert len(sums_of_many(states_TD[torch.tensor(indices)].sum())) == found
 
 
 def test_adapters_off_is_the_base_exactly(policy: Policy, rolled: dict[str, Rolled]) -> None:

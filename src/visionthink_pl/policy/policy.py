@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
@@ -224,7 +225,10 @@ class Policy(nn.Module):
         hidden_1TD = self.hidden(
             packed.ids_T[None], positions_A1T, packed.visual, packing=packed.packing
         )
-        return hidden_1TD[0, packed.predictors_K], packed.targets_K, packed.supports
+        # Rollouts of a prompt share its last token. Backward, indexing would add their gradients in
+        # any order on a CPU, and index_select on a GPU; a lookup adds in one order on both.
+        hidden_KD = embedding(packed.predictors_K, hidden_1TD[0])
+        return hidden_KD, packed.targets_K, packed.supports
 
     @staticmethod
     def _by_chunks(
