@@ -59,7 +59,7 @@ def test_any_split_into_micro_batches_gives_the_same_gradient(
     results = {}
     for size in (1, 3, 4):
         module = make_module(policy, loss=loss, micro_batch_size=size)
-        figures = module.update.accumulate(credited(family))
+        figures = module.update.accumulate(credited(family)).figures
         results[size] = gradients_of(policy), figures
     reference, reference_figures = results[4]
     for size in (1, 3):
@@ -204,7 +204,7 @@ def test_several_updates_keep_to_the_policy_that_sampled(
 def test_the_entropy_bonus_reaches_the_gradient(policy: Policy, family: Family) -> None:
     rows = [replace(row, advantage=0.0) for row in credited(family)]
     bonus = make_module(policy, loss=GRPOLoss(kl_coefficient=0, entropy_coefficient=10.0))
-    figures = bonus.update.accumulate(rows)
+    figures = bonus.update.accumulate(rows).figures
     found = gradients_of(policy)
     entropies = []
     for row in rows:

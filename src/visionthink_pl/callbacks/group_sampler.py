@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from lightning import Trainer
@@ -69,16 +70,20 @@ class GroupSampler:
         started = sampled = time.perf_counter()
         groups: list[Group] = []
         stopped: RunStopped | None = None
+        bad: list[str] = []
         try:
             openings = self._open(trainer, module, batch, group_size or 1)
             with self.interruption.harmless():
                 groups = self._sample(trainer, module, batch, openings, group_size, draw, rewards)
                 sampled = time.perf_counter()
+                bad = _damaged(groups)
                 with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
-                    score_groups(groups, rewards)
+                    score_groups([] if bad else groups, rewards, keep_bad=group_size is not None)
         except RunStopped as error:
             stopped = error
-        _stop_together(stopped)
+        if bad := _together(stopped, bad):
+            module.bad_steps.skipped("not finite are log-probabilities as sampled", bad)
+            groups = [_unscored(group, rewards) for group in groups]
         ended, parts = time.perf_counter(), tuple(reward.name for reward in rewards)
         times = ended - started, ended - sampled
         return RolloutBatch(groups, draw, *times, module.weights_step, parts)
@@ -114,8 +119,9 @@ class GroupSampler:
         prepared, batch.pixels = batch.pixels, []
         module.loaded.offer(prepared)
         size, greedy = group_size or 1, group_size is None
+        engine, begin = self.engine(module), _begin(rewards)
         with self._memory(len(openings), size), trainer.precision_plugin.forward_context():
-            return self.engine(module).roll_out(openings, size, draw, greedy, _begin(rewards))
+            return engine.roll_out(openings, size, draw, greedy, begin, keep_bad=not greedy)
 
     def _memory(self, prompts: int, group_size: int) -> AbstractContextManager[None]:
         at_once = min(self.sampling.rows, prompts * group_size)
@@ -141,15 +147,35 @@ def _begin(rewards: Sequence[Reward]) -> Callable[[VQASample, Trajectory], None]
     return begin
 
 
-def _stop_together(stopped: RunStopped | None) -> None:
+def _together(stopped: RunStopped | None, bad: list[str]) -> list[str]:
     """Where one rank can't go on, all stop, and write the checkpoint together.
+
+    Returns:
+        The damaged samples of all ranks.
 
     Raises:
         RunStopped: it, or that of another rank.
     """
-    reasons = gathered(None if stopped is None else str(stopped))
+    ranks = gathered((None if stopped is None else str(stopped), bad))
     if stopped is not None:
         raise stopped
-    for rank, reason in enumerate(reasons):
+    for rank, (reason, _) in enumerate(ranks):
         if reason is not None:
             raise RunStopped(f"rank {rank}: {reason}")
+    return [sample for _, samples in ranks for sample in samples]
+
+
+def _damaged(groups: Sequence[Group]) -> list[str]:
+    """Samples that were given log-probabilities which are not finite."""
+    return [
+        repr(group.sample.id)
+        for group in groups
+        if not all(math.isfinite(v) for t in group.trajectories for v in t.logprobs)
+    ]
+
+
+def _unscored(group: Group, rewards: Sequence[Reward]) -> Group:
+    """Without rewards it is not trained on."""
+    nothing: list[float | None] = [None] * len(group.trajectories)
+    parts = {reward.name: list(nothing) for reward in rewards}
+    return replace(group, parts=parts, rewards=nothing)

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import config_error, explain, one_line, with_key
 from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM
-from visionthink_pl.types import ConfigError, OutOfMemory, RunStopped
+from visionthink_pl.types import ConfigError, OutOfMemory, PolicyLost, RunStopped
 
 PARSER_OPTIONS: Mapping[str, Any] = {
     "parser_mode": "omegaconf",
@@ -78,7 +78,7 @@ def exit_code(run: Callable[[], object]) -> int:
     printed as one line; any other exception is a bug and keeps its traceback."""
     try:
         run()
-    except (RunStopped, OutOfMemory) as error:
+    except (RunStopped, PolicyLost, OutOfMemory) as error:
         return _fail(error, code=1)
     except ValueError as error:
         mistake = config_error(error)

@@ -16,6 +16,7 @@ from visionthink_pl.module.evaluation import EvaluatedModule
 from visionthink_pl.module.stepping import optimizer_of
 from visionthink_pl.policy import Tuning
 from visionthink_pl.training import OptimizerConfig
+from visionthink_pl.training.bad_steps import BadSteps
 from visionthink_pl.training.optimizer_config import built
 from visionthink_pl.types import ConfigError
 
@@ -29,16 +30,24 @@ class CheckpointedModule(EvaluatedModule):
         kinds: every kind of sample that metrics are split by.
         tuning: what is trained.
         optimizer: its settings.
+        max_bad_steps: how many may be skipped in a row.
 
     Attributes:
         as_built: the optimizer's parameter groups as they were made, without the parameters.
     """
 
-    def __init__(self, kinds: tuple[str, ...], tuning: Tuning, optimizer: OptimizerConfig) -> None:
+    def __init__(
+        self,
+        kinds: tuple[str, ...],
+        tuning: Tuning,
+        optimizer: OptimizerConfig,
+        max_bad_steps: int,
+    ) -> None:
         super().__init__(kinds)
         self.strict_loading = False
         self._restored_step = 0
         self.tuning, self.optimizer_config = tuning, optimizer
+        self.bad_steps = BadSteps(max_bad_steps)
         self.as_built: Sequence[Mapping[str, Any]] = ()
 
     def configure_optimizers(self) -> Optimizer:
@@ -59,6 +68,7 @@ class CheckpointedModule(EvaluatedModule):
         }
         checkpoint["tuning"] = self.tuning.record()
         checkpoint["optimizer"] = self.optimizer_config.record()
+        checkpoint["bad_steps"] = self.bad_steps.record()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
@@ -72,6 +82,7 @@ class CheckpointedModule(EvaluatedModule):
         shapes = {name: tuple(p.shape) for name, p in parameters if name in kept}
         check_fits(checkpoint, self.tuning.record(), shapes)
         self._restored_step = checkpoint["global_step"]
+        self.bad_steps.restore(checkpoint.get("bad_steps", {}))
         reopen_epoch(checkpoint)
         forget_loader(checkpoint)
         trainer = trainer_of(self)

@@ -49,6 +49,8 @@ class VisionThinkModule(CheckpointedModule):
             rather than keep them: less memory, about a third more time. A number n does so for
             every n-th layer alone; 0 is ``false``.
         max_grad_norm: the gradient is scaled down to at most this norm; 0 leaves it alone.
+        max_bad_steps: optimizer steps in a row that may be skipped, since a loss, gradient, log-
+            probability or advantage is not finite, before the run stops.
         temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
             ``rollout.temperature`` on the command line.
         kinds: every kind of sample that metrics are split by. Set from the data on the command
@@ -72,6 +74,7 @@ class VisionThinkModule(CheckpointedModule):
         micro_batch_size: PositiveInt = 8,
         gradient_checkpointing: bool | NonNegativeInt = False,
         max_grad_norm: NonNegativeFloat = 1.0,
+        max_bad_steps: PositiveInt = 3,
         temperature: float = 1.0,
         kinds: tuple[str, ...] = (),
     ) -> None:
@@ -80,7 +83,7 @@ class VisionThinkModule(CheckpointedModule):
                 "model.train_vision_tower: only under full fine-tuning, with model.lora: null"
             )
         tuning = Full(train_vision_tower) if lora is None else lora
-        super().__init__(tuple(kinds), tuning, optimizer)
+        super().__init__(tuple(kinds), tuning, optimizer, max_bad_steps)
         self.automatic_optimization = False
         self.pretrained, self.temperature = pretrained, temperature
         self.checkpointing = int(gradient_checkpointing)
@@ -140,7 +143,7 @@ class VisionThinkModule(CheckpointedModule):
     @property
     def update(self) -> PolicyUpdate:
         """The training step, with the trainer's precision and ranks."""
-        return PolicyUpdate(self.loaded, self.options, backend_of(self))
+        return PolicyUpdate(self.loaded, self.options, backend_of(self), self.bad_steps)
 
     def _set_rate(self, batches: float) -> None:
         most = self.options.updates_per_batch

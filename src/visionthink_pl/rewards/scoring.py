@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Sequence
+
+from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.rewards.base import Reward, Scores
 from visionthink_pl.types import ConfigError, Group, RunStopped
@@ -49,36 +52,45 @@ def set_up(rewards: Sequence[Reward]) -> None:
             reward.setup()
 
 
-def score_group(group: Group, rewards: Sequence[Reward]) -> None:
+def score_group(group: Group, rewards: Sequence[Reward], keep_bad: bool = False) -> None:
     """Fill ``group.parts`` and ``group.rewards``, the weighted sum (paper, Eq. 4).
 
     Rewards that need others are scored last, so that they know all trajectories that have left the
     group because a part could not be computed.
 
+    Args:
+        group: to score.
+        rewards: whose sum is the reward.
+        keep_bad: warn of a score that is not finite, and keep it as NaN: a training step skips it.
+
     Raises:
         RunStopped: a reward returned something else than its scores.
     """
     for reward in sorted(rewards, key=lambda reward: bool(reward.needs)):
-        group.parts[reward.name] = _checked(reward, group, reward.score(group, group.parts))
+        group.parts[reward.name] = _checked(
+            reward, group, reward.score(group, group.parts), keep_bad
+        )
     group.rewards = [
         _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)
         for i in range(len(group.trajectories))
     ]
 
 
-def score_groups(groups: Sequence[Group], rewards: Sequence[Reward]) -> None:
-    """Score all groups of a batch.
+def score_groups(
+    groups: Sequence[Group], rewards: Sequence[Reward], keep_bad: bool = False
+) -> None:
+    """Score all groups of a batch; see ``score_group``.
 
     Raises:
         RunStopped: a reward could not score enough of them, or returned something else than scores.
     """
     for group in groups:
-        score_group(group, rewards)
+        score_group(group, rewards, keep_bad)
     for reward in rewards:
         reward.finish()
 
 
-def _checked(reward: Reward, group: Group, scores: object) -> Scores:
+def _checked(reward: Reward, group: Group, scores: object, keep_bad: bool) -> Scores:
     """Return a reward's scores if there is a valid one for each trajectory.
 
     Raises:
@@ -93,13 +105,17 @@ def _checked(reward: Reward, group: Group, scores: object) -> Scores:
             "list of one score for each trajectory, in their order"
         )
     for number, score in enumerate(scores, start=1):
-        if score is not None and not _is_finite(score):
-            raise RunStopped(
-                f"{returned} {reprlib.repr(score)} for trajectory {number} of {count} of sample "
-                f"{group.sample.id!r}; a score is a number that is finite in float32, or None "
-                "where it could not be computed"
-            )
-    return scores
+        if score is None or _is_finite(score):
+            continue
+        what = (
+            f"{returned} {reprlib.repr(score)} for trajectory {number} of {count} of sample "
+            f"{group.sample.id!r}; a score is a number that is finite in float32, or None where it "
+            "could not be computed"
+        )
+        if not (keep_bad and isinstance(score, float)):
+            raise RunStopped(what)
+        rank_zero_warn(what)
+    return [score if score is None or _is_finite(score) else math.nan for score in scores]
 
 
 def _is_finite(score: object) -> bool:

@@ -253,7 +253,7 @@ class Decoder:
         logprobs_NV = policy.distribution(hidden_N1D[:, 0])
         if self._truncation.active:
             logprobs_NV = self._truncation(logprobs_NV)
-            self._masks.append(logprobs_NV.isfinite() & rows.decoding_N[:, None])
+            self._masks.append(logprobs_NV.ne(-torch.inf) & rows.decoding_N[:, None])
         rows.sample(logprobs_NV, policy.end_of_turn_id, self._max)
         self._longest += 1
 

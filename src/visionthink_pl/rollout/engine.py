@@ -6,6 +6,7 @@ has. Rows in their second turn decode beside rows still in their first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from visionthink_pl.rollout.replies import InvalidCall
 from visionthink_pl.rollout.rows import Generated, uniforms
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.rollout.truncation import Truncation
-from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
+from visionthink_pl.types import Group, RunStopped, StopReason, Trajectory, Turn, VQASample
 from visionthink_pl.visual_tools import ToolResult, ViewState
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class RolloutEngine:
         draw: int,
         greedy: bool = False,
         ended: Callable[[VQASample, Trajectory], None] = _ignore,
+        keep_bad: bool = False,
     ) -> list[Group]:
         """Roll out each prompt ``group_size`` times.
 
@@ -89,6 +91,11 @@ class RolloutEngine:
             greedy: take the most likely id instead of sampling; log-probabilities are those among
                 all ids then, whatever is truncated in sampling.
             ended: called with each trajectory as soon as it ends, while others go on.
+            keep_bad: return trajectories with log-probabilities that are not finite: a training
+                step skips and names them.
+
+        Raises:
+            RunStopped: there is one, and ``keep_bad`` is false.
         """
         rows = [
             self._row(opening, f"{draw}/{opening.sample.id}/{rollout}")
@@ -103,6 +110,8 @@ class RolloutEngine:
                 self._converse(chunk, greedy, ended)
         finally:
             self._policy.train(was_training)
+        if not keep_bad:
+            _refuse_bad(rows)
         grouped = _chunks(rows, group_size)
         return [
             Group(opening.sample, [row.trajectory for row in group], opening.full_look_tokens)
@@ -203,3 +212,13 @@ class RolloutEngine:
 def _chunks(rows: Sequence[_Rollout], size: int) -> Iterator[Sequence[_Rollout]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
+
+
+def _refuse_bad(rows: Sequence[_Rollout]) -> None:
+    for row in rows:
+        if not all(map(math.isfinite, row.trajectory.logprobs)):
+            raise RunStopped(
+                f"the policy gives sample {row.opening.sample.id!r} log-probabilities that are not "
+                "finite: its weights are damaged, or the precision is too low for them; try "
+                "trainer.precision: 32-true or an earlier checkpoint"
+            )

@@ -114,6 +114,8 @@ class DecodingRows:
         steps_N1 = self.steps_N[:, None]
         uniform_N = None if self.uniform_NT is None else self.uniform_NT.gather(1, steps_N1)[:, 0]
         chosen_N = pick(logprobs_NV, uniform_N)
+        # Of no distribution at all, the turn ends; its log-probability tells whoever trains on it.
+        chosen_N = torch.where(logprobs_NV[:, end_id].isnan(), end_id, chosen_N)
         chosen_N = torch.where(self.decoding_N, chosen_N, self.unfed_N)
         self.ids_NT.scatter_(1, steps_N1, chosen_N[:, None])
         self.logprobs_NT.scatter_(1, steps_N1, logprobs_NV.gather(1, chosen_N[:, None]))

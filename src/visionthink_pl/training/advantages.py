@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Literal
 
@@ -67,7 +68,7 @@ def chosen(
 
 
 def checked(advantages: Advantages, advantages_G: object, group: Group) -> Tensor:
-    """What a class returned, if it is one finite number for each trajectory.
+    """What a class returned, if it is one number for each trajectory.
 
     Raises:
         RunStopped: it is not.
@@ -79,11 +80,6 @@ def checked(advantages: Advantages, advantages_G: object, group: Group) -> Tenso
         raise RunStopped(
             f"{type(advantages).__name__} returned {found} for {count} trajectories of sample "
             f"{group.sample.id!r}; return a tensor of shape ({count},)"
-        )
-    if not advantages_G.isfinite().all():
-        raise RunStopped(
-            f"{type(advantages).__name__} returned {advantages_G.tolist()} for sample "
-            f"{group.sample.id!r}; each advantage must be finite"
         )
     return advantages_G
 
@@ -134,7 +130,7 @@ def has_signal(rewards: list[float]) -> bool:
 
 
 def _equal(rewards_G: Tensor) -> bool:
-    """Whether rewards differ by rounding at most; never so where one is no number."""
+    """Whether rewards differ by rounding at most; never so where one is not finite."""
     rounding = ROUNDINGS * torch.finfo(rewards_G.dtype).eps * rewards_G.abs().max().item()
     spread = (rewards_G.max() - rewards_G.min()).item()
-    return spread <= max(EPSILON, rounding)
+    return math.isfinite(spread) and spread <= max(EPSILON, rounding)

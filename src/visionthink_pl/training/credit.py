@@ -17,12 +17,14 @@ class Credited:
     """A trajectory with the advantage it has over its group.
 
     Attributes:
+        sample: the id of its prompt, for messages.
         old_logprobs: of its generated ids under the policy that sampled, in nats; ``None``
             where that is still the policy.
     """
 
     trajectory: Trajectory
     advantage: float
+    sample: str = ""
     old_logprobs: list[float] | None = None
 
 
@@ -39,7 +41,7 @@ def credit(groups: Sequence[Group], advantages: Advantages) -> list[Credited]:
         scored = group.only([reward is not None for reward in group.rewards])
         advantages_G = checked(advantages, advantages(rewards_G, scored), scored)
         pairs = zip(trajectories, advantages_G.tolist(), strict=True)
-        out += [Credited(trajectory, advantage) for trajectory, advantage in pairs]
+        out += [Credited(trajectory, value, group.sample.id) for trajectory, value in pairs]
     return out
 
 

@@ -9,6 +9,7 @@ over micro-batches (Eq. 3), whose gradients add up, and the optimizer's step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,8 +21,9 @@ from torch.optim import Optimizer
 
 from visionthink_pl.losses import Loss
 from visionthink_pl.training.advantages import Advantages, GroupNormalised
+from visionthink_pl.training.bad_steps import BadSteps, check_weights
 from visionthink_pl.training.credit import Credited, credit, micro_batches, split
-from visionthink_pl.training.figures import StepFigures
+from visionthink_pl.training.figures import Accumulated, StepFigures
 from visionthink_pl.training.loss_inputs import StepTotals, loss_inputs
 from visionthink_pl.training.observed import observed
 from visionthink_pl.training.ranks import gathered, rank_count
@@ -79,6 +81,8 @@ class PolicyUpdate:
         policy: with its frozen reference.
         options: of the step.
         backend: how passes are run.
+        bad_steps: counts steps that are skipped, from one batch to the next; by default the first
+            one stops the run.
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class PolicyUpdate:
         policy: Policy,
         options: UpdateOptions,
         backend: Backend = Backend(),  # noqa: B008 (frozen)
+        bad_steps: BadSteps | None = None,
     ) -> None:
         self.policy, self.options, self.backend = policy, options, backend
+        self.bad_steps = bad_steps or BadSteps(most=1)
 
     def run(
         self,
@@ -106,7 +112,11 @@ class PolicyUpdate:
             most: the most steps to take; ``None`` for all.
 
         Returns:
-            Figures, means over the steps.
+            Figures, means over the steps that were taken.
+
+        Raises:
+            RunStopped: too many steps in a row were skipped, since a number was not finite.
+            PolicyLost: a step made weights that are not finite.
         """
         parts = [
             credit(groups, self.options.advantages)
@@ -116,14 +126,14 @@ class PolicyUpdate:
         parts[1:] = [self._with_old_logprobs(part) for part in parts[1:]]
         first = parts[0][:1] if kept.total and 0 in kept.indices else []
         seen = self._observed(first) if kept.total else {}
-        steps = []
-        for index, part in enumerate(parts[:most]):
+        steps, tried = [], parts[:most]
+        for index, part in enumerate(tried):
             schedule(index / len(parts))
             optimizer.zero_grad()
-            figures = self.accumulate(part)
-            steps.append(figures | self._step(optimizer))
+            steps += self._step(optimizer, self.accumulate(part))
+        seen["train/skipped_steps"] = self.bad_steps.total
         if not steps:
-            return {}
+            return seen
         means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
         # After the first step the policy has moved: only before it is a difference numerical.
         return seen | means | {n: steps[0][n] for n in means if "difference" in n}
@@ -135,7 +145,7 @@ class PolicyUpdate:
             trajectory = first[0].trajectory if first else None
             return observed(self.policy, self.options.loss, trajectory)
 
-    def accumulate(self, credited: Sequence[Credited]) -> dict[str, float]:
+    def accumulate(self, credited: Sequence[Credited]) -> Accumulated:
         """Add the gradient of the loss over ``credited``, micro-batch by micro-batch."""
         own = StepTotals.of(credited)
         totals = sum(gathered(own), StepTotals(0, 0))
@@ -153,7 +163,7 @@ class PolicyUpdate:
             inputs = loss_inputs(self.policy, self.options.loss, micro, totals)
         loss, shares = self.options.loss(inputs)
         self.backend.backward(loss * rank_count())  # DDP averages over ranks
-        figures.add(shares, micro, inputs.logprobs_K.detach())
+        figures.add(loss.detach(), shares, micro, inputs.logprobs_K.detach())
 
     def _reduce_gradients(self) -> None:
         """A zero loss triggers DDP's all-reduce once a step, also on ranks without data."""
@@ -162,13 +172,21 @@ class PolicyUpdate:
                 zeros = [0.0 * parameter.sum() for parameter in self._trained()]
                 self.backend.backward(torch.stack(zeros).sum())
 
-    def _step(self, optimizer: Optimizer) -> dict[str, float]:
+    def _step(self, optimizer: Optimizer, passes: Accumulated) -> list[dict[str, float]]:
+        """Take a step, and return its figures; none where it had to be skipped."""
         limit = self.options.max_grad_norm or float("inf")
         with self.options.remedies.for_weights("the optimizer's step", self._trained()):
             rate = optimizer.param_groups[0]["lr"]
             norm = nn.utils.clip_grad_norm_(self._trained(), limit).item()
+            if passes.not_finite or not math.isfinite(norm):
+                optimizer.zero_grad()
+                what = f"with a gradient of norm {norm:g}, not finite are"
+                self.bad_steps.skipped(what, passes.not_finite)
+                return []
             optimizer.step()
-        return {"lr": rate, "loss/grad_norm": norm}
+            check_weights(self._trained(), rate, norm)
+        self.bad_steps.taken()
+        return [passes.figures | {"lr": rate, "loss/grad_norm": norm}]
 
     @torch.no_grad()
     def _with_old_logprobs(self, credited: Sequence[Credited]) -> list[Credited]:

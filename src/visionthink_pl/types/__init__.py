@@ -10,7 +10,7 @@ Shape legend, used as a suffix of tensor names everywhere:
     K  generated tokens              P  image patches
 """
 
-from visionthink_pl.types.errors import ConfigError, OutOfMemory, RunStopped
+from visionthink_pl.types.errors import ConfigError, OutOfMemory, PolicyLost, RunStopped
 from visionthink_pl.types.rollout_batch import Kept, PromptBatch, RolloutBatch
 from visionthink_pl.types.samples import UnreadableSample, Views, VQASample
 from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
@@ -22,6 +22,7 @@ __all__ = [
     "OutOfMemory",
     "PromptBatch",
     "RolloutBatch",
+    "PolicyLost",
     "RunStopped",
     "StopReason",
     "ToolCall",

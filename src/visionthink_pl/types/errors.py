@@ -11,5 +11,9 @@ class OutOfMemory(RuntimeError):
     """Memory ran out: the message says in which phase, with what sizes, and what to change."""
 
 
+class PolicyLost(RuntimeError):
+    """The policy's weights are no longer finite. They are not saved: the last checkpoint stays."""
+
+
 class RunStopped(RuntimeError):
     """A run that can't go on for reasons outside of it: a checkpoint is written, then it ends."""

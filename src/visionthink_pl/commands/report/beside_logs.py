@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import TrajectoryLog
 from visionthink_pl.commands.parsing.error_messages import one_line
-from visionthink_pl.types import RunStopped
+from visionthink_pl.types import PolicyLost, RunStopped
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def report_after(trainer: Trainer) -> Iterator[None]:
     """
     try:
         yield
-    except RunStopped:
+    except (RunStopped, PolicyLost):
         _report(trainer)
         raise
     _report(trainer)
