@@ -28,6 +28,7 @@ TITLES = {
     "data": "where prompts come from",
     "rollout": "how answers are sampled and scored",
     "trajectories": "what is written of each answer",
+    "alarms": "what is said of a run that has gone wrong",
     "progress": "the progress bar",
     "trainer": "Lightning's Trainer",
 }

@@ -50,6 +50,7 @@ SECTIONS = {  # ours first
     "data": "visionthink_pl.data.PromptDataModule",
     "rollout": "visionthink_pl.callbacks.RolloutCallback",
     "trajectories": "visionthink_pl.callbacks.TrajectoryLog",
+    "alarms": "visionthink_pl.callbacks.Alarms",
     "progress": "visionthink_pl.callbacks.PhaseProgressBar",
     "trainer": "lightning.pytorch.Trainer",
 }

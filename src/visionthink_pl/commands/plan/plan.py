@@ -10,7 +10,7 @@ from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
-from visionthink_pl.callbacks import PhaseProgressBar, RolloutCallback, TrajectoryLog
+from visionthink_pl.callbacks import Alarms, PhaseProgressBar, RolloutCallback, TrajectoryLog
 from visionthink_pl.commands.parsing.verbs import PROMPT_TOKENS, STDOUT
 from visionthink_pl.commands.plan.advice import Advice, advise
 from visionthink_pl.commands.plan.cards import CARD_EXPECTED, Card
@@ -90,6 +90,7 @@ def build_parser() -> LightningArgumentParser:
     _add_built(parser)
     parser.add_lightning_class_args(PromptDataModule, "data")
     parser.add_lightning_class_args(TrajectoryLog, "trajectories")
+    parser.add_lightning_class_args(Alarms, "alarms")
     parser.add_lightning_class_args(PhaseProgressBar, "progress")
     parser.add_lightning_class_args(Trainer, "trainer")
     return parser

@@ -16,6 +16,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.callbacks import (
+    Alarms,
     ComparisonTable,
     PhaseProgressBar,
     RolloutCallback,
@@ -60,6 +61,7 @@ CLASSES = (
     PromptDataModule,
     RolloutCallback,
     TrajectoryLog,
+    Alarms,
     PhaseProgressBar,
     Trainer,
 )

@@ -94,6 +94,7 @@ class JudgeAccuracy(Reward):
         if self._failures:
             rank_zero_warn(self._message(self._scored) + "; they leave their groups")
         self._scored, self._failures = 0, []
+        self._asked.clear()  # of a batch that was given up: ids of objects come again
 
     def _stop_if_too_many(self, of: int) -> None:
         if len(self._failures) > math.ceil(self._max_failure_rate * of):
