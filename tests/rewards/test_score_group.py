@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from helpers import (
     make_trajectory,
     make_turn,
 )
-from trainer_helpers import ByPlace, make_data, make_module, make_rollout, make_trainer
+from trainer_helpers import make_rollout
 from visionthink_pl.rewards import (
     FormatReward,
     ResizePenalty,
@@ -159,27 +158,13 @@ def test_a_reward_without_a_name_is_refused_when_it_is_set_up(reward: Reward) ->
         make_rollout(rewards=[RuleAccuracy(), reward])
 
 
-class NanFrom(ByPlace):
-    """Goes well up to a batch, and then gives one NaN a group."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__()
-        self._batch, self._done = batch, 0
-
-    def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
-        scores = super().score(group, parts)
-        return [math.nan, *scores[1:]] if self._done == self._batch else scores
-
-    def finish(self) -> None:
-        self._done += 1
-
-
-def test_a_nan_stops_the_run_with_a_checkpoint_of_what_was_learnt(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, make_rollout(rewards=[NanFrom(1)]), limit_val_batches=0)
-    with pytest.raises(RunStopped, match=r"NanFrom.score returned nan .* sample 'plain-"):
-        trainer.fit(make_module(), datamodule=make_data())
-    state = torch.load(tmp_path / "checkpoints" / "stopped.ckpt", weights_only=False)
-    assert state["global_step"] == 1  # the batch before the NaN
-    trained = [value for name, value in state["state_dict"].items() if "lora_B" in name]
-    assert any(value.any() for value in trained)
-    assert all(value.isfinite().all() for value in trained)
+def test_a_nan_of_a_training_batch_is_kept_and_named() -> None:
+    group = make_group([direct(), direct(), high()])
+    rewards = [Fixed("mine", [1.0, math.inf, 0.5]), ResizePenalty()]
+    rewards.insert(0, RuleAccuracy())
+    with pytest.warns(UserWarning, match="Fixed.score returned inf for trajectory 2 of 3"):
+        score_group(group, rewards, keep_bad=True)
+    assert math.isnan(group.parts["mine"][1]) and math.isnan(group.rewards[1])
+    assert math.isfinite(group.rewards[0]) and math.isfinite(group.rewards[2])
+    with pytest.raises(RunStopped, match="a list of 1 for 3"):
+        score_group(group, [Fixed("mine", [1.0])], keep_bad=True)
