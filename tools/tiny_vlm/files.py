@@ -118,7 +118,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
     tokenizer = Qwen2Tokenizer(
         vocab=trained["vocab"],
         merges=[tuple(merge) for merge in trained["merges"]],
-        eos_token="<|im_end|>",
+        eos_token="<|im_end|>",  # noqa: S106
         model_max_length=4096,
     )
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in CONTROL_TOKENS])
