@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hub_tables import write_hub
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.commands.answering.model_options import ModelOptions
 from visionthink_pl.commands.parsing.verbs import OTHERS
@@ -67,9 +68,10 @@ def write_folder(folder: Path, questions: int = 512) -> None:
 
 @pytest.fixture(autouse=True)
 def _what_configs_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a config names and a test has not: folders of images, a key, a judge from the hub."""
+    """What a config names and a test has not: images, a key, tables and a judge of the hub."""
     for folder in ("data/train", "data/validation"):
         write_folder(tmp_path / folder)
+    write_hub(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setattr(local, "AutoConfig", Hub)
     monkeypatch.setattr(local.LocalJudge, "setup", lambda judge: None)

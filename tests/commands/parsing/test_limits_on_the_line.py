@@ -87,6 +87,8 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "HybridAccuracy": {"judge": None},
         "JudgeAccuracy": {"judge": None},
         "LocalJudge": {"model": resolve("embedded")},
+        "MMVet": {"judge": APIJudge("m")},
+        "MathVerse": {"judge": APIJudge("m")},
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
         "CompareOptions": {"runs": ("a", "b")},
         "ContinuedCSVLogger": {"save_dir": "x"},
