@@ -227,7 +227,7 @@ TABLES = (
         "dev",
         {"index": WHOLE, "image": PICTURE}
         | texts("question", "hint", "answer", "A", "B", "C", "D")
-        | texts("category", "source", "l2-category", "comment", "split"),
+        | texts("category", "source", "L2-category", "comment", "split"),
         [
             {
                 "index": index,
