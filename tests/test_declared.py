@@ -22,7 +22,7 @@ BROUGHT = {
     "starlette": "fastapi",
 }
 # Asked for by those who run the command that needs it: its page or its error says so.
-NOT_OURS = {"lmms_eval", "networkx", "trl"}
+NOT_OURS = {"lmms_eval", "loguru", "networkx", "trl"}
 
 
 @cache

@@ -1,6 +1,7 @@
 """The configs that ship, on tables of the hub's columns: what is asked, and how it is scored."""
 
 import json
+import re
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from visionthink_pl.rewards.benchmarks import Answered
 from visionthink_pl.rewards.judge import Case
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "eval"
+PAGE = CONFIGS.parents[1] / "docs" / "benchmarks.md"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "lookcloser")
 WORD = "\nAnswer the question using a single word or phrase."
 LETTER = "\n\nAnswer with the option's letter from the given choices directly."
@@ -79,6 +81,18 @@ def test_truths_are_right_and_other_answers_wrong(
 def test_what_is_asked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (each,) = settings_of(name, monkeypatch).benchmarks.values()
     assert each.data[0].question == ASKED[name]
+
+
+def test_the_config_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "two.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(evaluate, "evaluate", lambda settings, *_: settings)
+    settings = evaluate.run(["--config", "two.yaml"])
+    pope = settings.benchmarks["pope"]
+    (sample,) = [s for index in range(3) if (s := pope.data[index]).answer == "yes"]
+    unread = [Answered(sample, "yes"), Answered(sample, "maybe")]
+    figures = pope.benchmark.summarise(unread, pope.benchmark.score(unread))
+    assert figures["recall"] == 0.5  # as ``neither: "no"`` counts
 
 
 @pytest.mark.integration
