@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from table_helpers import png, write_jsonl
-from visionthink_pl.data import VQADataset
+from table_helpers import both, png, write_jsonl
 from visionthink_pl.data.columns import Columns
 from visionthink_pl.data.wording import Wording
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
@@ -17,7 +16,8 @@ ROW = {"image": "a.png", "question": "Which?", "answer": "B", "options": "['A', 
 def read(folder: Path, row: dict[str, Any], columns: Columns, wording: Wording) -> Any:
     (folder / "a.png").write_bytes(png("red"))
     path = write_jsonl(folder / "rows.jsonl", [row])
-    return VQADataset(path, columns=columns, image_folder=str(folder), wording=wording)[0]
+    (sample,) = both(path, columns, image_folder=str(folder), wording=wording)
+    return sample
 
 
 # Columns, wording, what differs in the row; what is asked, and the truth.

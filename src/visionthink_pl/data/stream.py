@@ -16,6 +16,7 @@ from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
 from visionthink_pl.data.loading import load_table
 from visionthink_pl.data.source import Position, Row, Stream
+from visionthink_pl.data.wording import Wording
 from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 from visionthink_pl.types.limits import PositiveInt, limited
 
@@ -40,6 +41,7 @@ class VQAStream(Stream):
         image_folder: folder that relative paths of images are relative to.
         block: number of rows that are shuffled together; their images are in memory as they are
             stored.
+        wording: how rows are worded, and what is asked.
 
     Raises:
         ConfigError: the table can't be loaded, lacks a column or has no row, or no kind is given.
@@ -56,6 +58,7 @@ class VQAStream(Stream):
         revision: str | None = None,
         image_folder: str = ".",
         block: PositiveInt = 1000,
+        wording: Wording = Wording(),  # noqa: B008 (frozen)
     ) -> None:
         if not kinds or (columns.kind is None and len(kinds) > 1):
             raise ConfigError(
@@ -71,7 +74,7 @@ class VQAStream(Stream):
             raise ConfigError(f"VQAStream.path: {path!r} holds no row")
         columns.check(features, "VQAStream.columns")
         self._kinds, self._columns, self._block = tuple(kinds), columns, block
-        self._reader = RowReader(columns, kinds[0], image_folder, features)
+        self._reader = RowReader(columns, kinds[0], image_folder, features, wording)
         if rows.features and not self._is_json:  # so that a block holds nothing else
             self._rows = self._rows.select_columns(self._reader.used)
 
