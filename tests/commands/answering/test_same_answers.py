@@ -1,25 +1,32 @@
-"""Whatever a run or ``export`` wrote answers as the trainer's own ``predict`` did."""
+"""Whatever a run or ``export`` wrote answers as the trainer's own ``predict`` did, whoever asks."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import openai
 import pytest
 import yaml
 
-from export_helpers import export
+from export_helpers import example_of, export
+from lmms_helpers import load_plugin, messages
+from mixed_sizes import MixedSizes
+from serve_helpers import asking, data_url, served
 from visionthink_pl.callbacks.trajectory_files import read_records
 from visionthink_pl.commands.answering.answerer import Answerer
 from visionthink_pl.commands.answering.model_options import ModelOptions
+from visionthink_pl.commands.evaluate import evaluate
+from visionthink_pl.commands.serve.serve import ServeOptions, application
 from visionthink_pl.commands.trainer.cli import main
-from visionthink_pl.data import LookCloser
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import read_prompt
-from visionthink_pl.types import Group
+from visionthink_pl.types import Group, VQASample
 
 pytestmark = pytest.mark.integration
 
-QUESTIONS = 20
+QUESTIONS = 100
 # No defaults: limits, lengths, prompt. A full image of 84 x 84 has 9 visual tokens.
 RUN = {
     "trainer": {
@@ -35,8 +42,8 @@ RUN = {
     "data": {
         "train": {"class_path": "visionthink_pl.data.LookCloser", "init_args": {"length": 24}},
         "predict": {
-            "class_path": "visionthink_pl.data.LookCloser",
-            "init_args": {"length": QUESTIONS, "split": "validation"},
+            "class_path": "mixed_sizes.MixedSizes",
+            "init_args": {"length": QUESTIONS},
         },
         "prompts_per_step": 8,
     },
@@ -86,14 +93,16 @@ def said(group: Group) -> dict[str, Any]:
     }
 
 
+def samples() -> list[VQASample]:
+    source = MixedSizes(QUESTIONS)
+    return [sample for i in range(QUESTIONS) if isinstance(sample := source[i], VQASample)]
+
+
 def answers(ckpt: Path, options: ConversationOptions | None = None) -> list[dict[str, Any]]:
     model = ModelOptions(ckpt=str(ckpt), device="cpu")
     run = model.find()
     answerer = Answerer(model, run, temperature=1.0, rows=64, seed=0)
-    source = LookCloser(QUESTIONS, "validation")
-    return [
-        said(g) for g in answerer([source[i] for i in range(QUESTIONS)], options or run.options)
-    ]
+    return [said(group) for group in answerer(samples(), options or run.options)]
 
 
 @pytest.mark.parametrize("which", ["ckpt", "adapter folder", "adapter", "merged"])
@@ -114,6 +123,70 @@ def test_the_same_answers(
     assert len(expected) == QUESTIONS
     assert answers(places(folder)[which]) == expected
     assert any(line["second_look"] for line in expected), "no second turn was compared"
+
+
+@pytest.fixture(scope="module")
+def predicted(folder: Path) -> list[dict[str, Any]]:
+    """What the trainer's own ``predict`` wrote; half of the images have no second look."""
+    (file,) = folder.rglob("predict.jsonl")
+    lines = list(read_records(file))
+    assert len(lines) == QUESTIONS
+    assert 0.1 < sum(line["second_look"] for line in lines) / QUESTIONS < 0.9
+    return lines
+
+
+def test_plain_transformers(folder: Path, predicted: list[dict[str, Any]]) -> None:
+    """The exported example, which is none of the package, a question at a time."""
+    example = example_of(folder / "moved" / "merged")
+    model, processor = example.load()
+    for sample, line in zip(samples(), predicted, strict=True):
+        turns = example.ask(model, processor, sample.images[0], sample.question)
+        said = [processor.decode(turn, skip_special_tokens=True) for turn in turns]
+        assert said == [turn["text"] for turn in line["turns"]]
+
+
+def test_an_evaluation(folder: Path, predicted: list[dict[str, Any]], tmp_path: Path) -> None:
+    data = {"class_path": "mixed_sizes.MixedSizes", "init_args": {"length": QUESTIONS}}
+    config = {"benchmarks": {"drawn": {"data": data}}, "modes": ["adaptive"]}
+    (tmp_path / "eval.yaml").write_text(yaml.safe_dump(config))
+    model = [f"--model.ckpt={folder / 'moved' / 'merged'}", "--model.device=cpu"]
+    args = ["--config", str(tmp_path / "eval.yaml"), f"--out={tmp_path}", *model]
+    assert evaluate.main(args) == 0
+    lines = list(read_records(tmp_path / "trajectories" / "adaptive.jsonl"))
+    for name in ("sample", "answer", "second_look", "visual_tokens", "generated_tokens"):
+        assert [line[name] for line in lines] == [line[name] for line in predicted]
+    assert [line["turns"] for line in lines] == [line["turns"] for line in predicted]
+
+
+def test_openai_s_client(folder: Path, predicted: list[dict[str, Any]]) -> None:
+    """Sent at once, as data URLs."""
+    model = ModelOptions(str(folder / "moved" / "merged"), device="cpu")
+
+    def ask(client: openai.OpenAI, sample: VQASample) -> Any:
+        content = asking(sample.question, *map(data_url, sample.images))
+        return client.chat.completions.create(model="merged", messages=content).choices[0].message
+
+    with served(application(ServeOptions(model))) as address, ThreadPoolExecutor(8) as pool:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+        replies = list(pool.map(lambda sample: ask(client, sample), samples()))
+    assert [reply.content for reply in replies] == [line["answer"] or "" for line in predicted]
+    assert [reply.second_look for reply in replies] == [line["second_look"] for line in predicted]
+
+
+def test_lmms_eval_s_plug_in(
+    folder: Path, predicted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = load_plugin(monkeypatch)
+    model = plugin(pretrained=str(folder / "moved" / "merged"), device="cpu", batch_size=16)
+    asked = samples()
+    model.task_dict = {"drawn": {"test": asked}}
+    greedy = {"max_new_tokens": 16, "temperature": 0, "do_sample": False}
+    requests = [
+        SimpleNamespace(args=(sample.question, messages, greedy, index, "drawn", "test"))
+        for index, sample in enumerate(asked)
+    ]
+    results = model.generate_until(requests)
+    assert [result.text for result in results] == [line["answer"] or "" for line in predicted]
 
 
 def test_negative_control_other_limits_and_lengths_answer_otherwise(folder: Path) -> None:

@@ -1,95 +1,25 @@
 """The plug-in, under stand-ins for lmms-eval's classes (tools/check_lmms_eval.sh has its own)."""
 
-import sys
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import EntryPoint
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lmms_helpers import lmms, load_plugin, messages
 from visionthink_pl.commands.answering.answerer import Answerer
 from visionthink_pl.commands.answering.model_options import ModelOptions
 from visionthink_pl.data import LookCloser
 from visionthink_pl.types import ConfigError, VQASample
 
-ROOT = Path(__file__).parents[3]
 SOURCE = LookCloser(10, "validation")
 SAMPLES = [sample for i in range(10) if isinstance(sample := SOURCE[i], VQASample)]
 GREEDY = {"max_new_tokens": 3, "temperature": 0, "do_sample": False, "until": ["\n"]}
 
 
-@dataclass(frozen=True)
-class ModelManifest:
-    model_id: str
-    simple_class_path: str | None = None
-    chat_class_path: str | None = None
-
-
-@dataclass
-class TokenCounts:
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-@dataclass
-class GenerationResult:
-    text: str
-    token_counts: TokenCounts | None = None
-
-
-class CacheHook:
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-
-    def add_partial(self, attr: str, request: Any, result: str) -> None:
-        self.seen.append((attr, request, result))
-
-
-class lmms:  # noqa: N801
-    is_simple = True
-
-    def __init__(self) -> None:
-        self.cache_hook, self.task_dict = CacheHook(), dict[str, Any]()
-
-
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> type:
-    """The class, as lmms-eval would find it by the entry point in pyproject.toml."""
-    stubs = {
-        "lmms_eval": {},
-        "lmms_eval.api": {},
-        "lmms_eval.api.model": {"lmms": lmms},
-        "lmms_eval.api.instance": {
-            "GenerationResult": GenerationResult,
-            "TokenCounts": TokenCounts,
-            "Instance": object,
-        },
-        "lmms_eval.models": {},
-        "lmms_eval.models.registry_v2": {"ModelManifest": ModelManifest},
-    }
-    for name, values in stubs.items():
-        module = ModuleType(name)
-        vars(module).update(values)
-        monkeypatch.setitem(sys.modules, name, module)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    ((name, value),) = project["entry-points"]["lmms_eval.models"].items()
-    found = EntryPoint(name, value, "lmms_eval.models").load()()
-    assert found.model_id == "visionthink_pl" and found.simple_class_path is None
-    home, _, attribute = found.chat_class_path.rpartition(".")
-    monkeypatch.delitem(sys.modules, home, raising=False)
-    loaded = getattr(import_module(home), attribute)
-    monkeypatch.delitem(sys.modules, home)  # which holds the stand-ins
-    return loaded
-
-
-def messages(sample: VQASample) -> list[dict[str, Any]]:
-    images = [{"type": "image", "url": image} for image in sample.images]
-    return [{"role": "user", "content": [*images, {"type": "text", "text": sample.question}]}]
+    return load_plugin(monkeypatch)
 
 
 def requests(
