@@ -38,7 +38,7 @@ def lines(file):
 
 out = Path(sys.argv[1])
 (file,) = (out / "results").rglob("*samples*.jsonl")
-theirs = {row["doc_id"]: row["filtered_resps"][0] for row in lines(file)}
+theirs = {row["doc_id"]: row["filtered_resps"] for row in lines(file)}
 ours = [row["answer"] or "" for row in lines(out / "evaluate/trajectories/adaptive.jsonl")]
 same = sum(theirs[index] == answer for index, answer in enumerate(ours))
 looks = sum(row["second_look"] for row in lines(out / "evaluate/trajectories/adaptive.jsonl"))
