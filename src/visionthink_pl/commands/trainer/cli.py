@@ -27,6 +27,7 @@ from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
 from visionthink_pl.commands.plan.warning import warn_if_too_large
 from visionthink_pl.commands.report.beside_logs import report_after
+from visionthink_pl.commands.trainer.hyperparameters import Hyperparameters
 from visionthink_pl.commands.trainer.refusals import (
     refuse_bad_checkpoint,
     refuse_replaced,
@@ -160,6 +161,7 @@ class VisionThinkCLI(LightningCLI):
         check_monitored(callbacks, figures_of(self.model, parts, validates))
         self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
+        callbacks.append(Hyperparameters(self.config.fit.as_dict(), resumed))
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
