@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
@@ -11,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from visionthink_pl.callbacks.group_sampler import GroupSampler
 from visionthink_pl.callbacks.interruption import Interruption, say
+from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.callbacks.preparing import Preparation
 from visionthink_pl.callbacks.scored_predictions import PredictedAccuracy
 from visionthink_pl.callbacks.screening import Screening
@@ -195,6 +195,6 @@ class RolloutCallback(Callback):
             self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             return
-        path = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "stopped.ckpt"
+        path = log_folder(trainer) / "checkpoints" / "stopped.ckpt"
         trainer.save_checkpoint(path)
         say(f"The run has stopped. To go on, add --ckpt_path {path}")

@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
+from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.callbacks.trajectory_files import FOLDER, TrajectoryFiles
 from visionthink_pl.callbacks.trajectory_record import record, use_of
 from visionthink_pl.module import VisionThinkModule
@@ -53,7 +54,7 @@ class TrajectoryLog(Callback):
         self._waiting: list[RolloutBatch] = []  # whose groups wait for more draws
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self.folder = Path(trainer.log_dir or trainer.default_root_dir)
+        self.folder = log_folder(trainer)
         self._files = TrajectoryFiles(self.folder / FOLDER, self._limit, self._max_side)
         self._begun.clear()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
@@ -22,6 +21,7 @@ from visionthink_pl.callbacks import (
     RolloutCallback,
     TrajectoryLog,
 )
+from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
@@ -208,9 +208,7 @@ class VisionThinkCLI(LightningCLI):
         """Write one JSON object per sample to ``predictions.jsonl`` in the log folder."""
         own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
         ranks = gathered(own)
-        file = (
-            Path(self.trainer.log_dir or ".") / "predictions.jsonl"
-        )  # a collective: all ranks must ask
+        file = log_folder(self.trainer) / "predictions.jsonl"  # all ranks must ask
         if not self.trainer.is_global_zero:
             return
         batches = [part for batch in zip(*ranks, strict=True) for part in batch]

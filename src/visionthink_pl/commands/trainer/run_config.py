@@ -14,6 +14,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from visionthink_pl.callbacks import ContinuedCSVLogger
+from visionthink_pl.callbacks.log_folder import log_folder
 
 CONFIG = "config.yaml"
 
@@ -46,22 +47,32 @@ class RunConfig(SaveConfigCallback):
     """
 
     def __init__(self, *args: Any, resumed: Resumed | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._resumed = resumed
+        super().__init__(*args, **{**options, "save_to_log_dir": False})
+        self._resumed, self._folder = resumed, Path()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self._resumed is None:
-            super().setup(trainer, pl_module, stage)
+            self._save(trainer, pl_module, stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._resumed is None:
             return
-        folder = trainer.log_dir  # a collective: all ranks must ask
-        if trainer.is_global_zero and folder is not None:
-            self._keep_config(Path(folder), self._resumed.steps)
+        folder = log_folder(trainer)  # all ranks must ask
+        if trainer.is_global_zero:
+            self._keep_config(folder, self._resumed.steps)
             for logger in trainer.loggers:
                 go_on(logger, self._resumed)
-        super().setup(trainer, pl_module, "fit")
+        self._save(trainer, pl_module, "fit")
+
+    def _save(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._folder = log_folder(trainer)  # all ranks must ask
+        super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lightning's own way asserts that the first logger has a folder, as MLflow's server has
+        none."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.parser.save(self.config, self._folder / CONFIG, skip_none=False, overwrite=True)
 
     def _keep_config(self, folder: Path, steps: int) -> None:
         file, kept = folder / CONFIG, folder / f"config_until_step_{steps}.yaml"
