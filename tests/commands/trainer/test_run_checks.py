@@ -68,8 +68,8 @@ REFUSED = [
         "EarlyStopping.monitor: 'val/accuracy' is never logged by this run",
     ),
     (
-        [f"--trainer.logger={{class_path: {LOGGERS}.WandbLogger}}"],
-        "trainer.logger: WandbLogger needs a package that is not installed: ",
+        [f"--trainer.logger={{class_path: {LOGGERS}.CometLogger}}"],
+        "trainer.logger: CometLogger needs a package that is not installed: ",
     ),
     (
         [f"--trainer.logger=[{{class_path: {LOGGERS}.MLFlowLogger}}]"],

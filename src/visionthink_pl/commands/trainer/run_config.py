@@ -72,7 +72,7 @@ class RunConfig(SaveConfigCallback):
         """Lightning's own way asserts that the first logger has a folder, as MLflow's server has
         none."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.parser.save(self.config, self._folder / CONFIG, skip_none=False, overwrite=True)
+        self.parser.save(self.config, self._folder / CONFIG, skip_unset=False, overwrite=True)
 
     def _keep_config(self, folder: Path, steps: int) -> None:
         file, kept = folder / CONFIG, folder / f"config_until_step_{steps}.yaml"
