@@ -36,6 +36,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*set_vital")
     warnings.filterwarnings("ignore", message=".*does not have many workers")
     warnings.filterwarnings("ignore", message=".*LeafSpec")
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, in a notebook
     for fine in ("Using ModelCheckpoint with manual", "The dirpath has changed", "Total length of"):
         warnings.filterwarnings("ignore", message=fine)
 
