@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule, Trainer
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.internals.lightning import Checkpoints
 from visionthink_pl.module import VisionThinkModule
+from visionthink_pl.module.whole_files import sync, whole
 from visionthink_pl.policy.tuning import ADAPTER_FILE
+
+if TYPE_CHECKING:
+    from peft import PeftModel  # loaded with the policy, seconds after this module
+
+WEIGHTS = "adapter_model.safetensors"
 
 
 class AdapterCheckpoint(Checkpoints):
@@ -84,15 +90,20 @@ class AdapterCheckpoint(Checkpoints):
         assert isinstance(module, VisionThinkModule) and module.policy is not None
         model = module.policy.model
         if trainer.is_global_zero and isinstance(model, PeftModel):
-            # Embeddings are not trained; without a word PEFT asks the hub whether they have grown.
-            model.save_pretrained(
-                str(folder), selected_adapters=["default"], save_embedding_layers=False
-            )
-            (folder / "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
-            # Others may read the weights if they may read the config: safetensors forbids it.
-            mode = (folder / ADAPTER_FILE).stat().st_mode
-            (folder / "adapter_model.safetensors").chmod(mode)
+            with whole(folder) as partial:
+                _write_adapter(model, partial)
 
     def removed(self, trainer: Trainer, folder: Path) -> None:
         if trainer.is_global_zero:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_adapter(model: PeftModel, folder: Path) -> None:
+    # Embeddings are not trained; without a word PEFT asks the hub whether they have grown.
+    model.save_pretrained(str(folder), selected_adapters=["default"], save_embedding_layers=False)
+    (folder / "README.md").unlink()  # PEFT's empty form; ``export`` writes a card
+    # Others may read the weights if they may read the config: safetensors forbids it.
+    mode = (folder / ADAPTER_FILE).stat().st_mode
+    (folder / WEIGHTS).chmod(mode)
+    for file in folder.iterdir():
+        sync(file)

@@ -11,7 +11,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import config_error, explain, one_line, with_key
 from visionthink_pl.commands.parsing.verbs import OTHERS, PROGRAM
-from visionthink_pl.types import ConfigError, OutOfMemory, PolicyLost, RunStopped
+from visionthink_pl.types import ConfigError, DiskFull, OutOfMemory, PolicyLost, RunStopped
+from visionthink_pl.types.errors import FULL
 
 PARSER_OPTIONS: Mapping[str, Any] = {
     "parser_mode": "omegaconf",
@@ -78,8 +79,14 @@ def exit_code(run: Callable[[], object]) -> int:
     printed as one line; any other exception is a bug and keeps its traceback."""
     try:
         run()
-    except (RunStopped, PolicyLost, OutOfMemory) as error:
+    except (RunStopped, PolicyLost, DiskFull, OutOfMemory) as error:
         return _fail(error, code=1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return _fail(
+            DiskFull(f"no space left on the device for {error.filename or 'logs'}"), code=1
+        )
     except ValueError as error:
         mistake = config_error(error)
         if mistake is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch.optim import Optimizer
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, trainer_of
 from visionthink_pl.module.evaluation import EvaluatedModule
 from visionthink_pl.module.stepping import optimizer_of
+from visionthink_pl.module.whole_files import WholeCheckpointIO, check_whole
 from visionthink_pl.policy import Tuning
 from visionthink_pl.training import OptimizerConfig
 from visionthink_pl.training.bad_steps import BadSteps
@@ -49,6 +51,13 @@ class CheckpointedModule(EvaluatedModule):
         self.tuning, self.optimizer_config = tuning, optimizer
         self.bad_steps = BadSteps(max_bad_steps)
         self.as_built: Sequence[Mapping[str, Any]] = ()
+
+    def setup(self, stage: str) -> None:
+        """Have checkpoints written whole, where nobody has chosen another way."""
+        super().setup(stage)
+        strategy = self.trainer.strategy
+        if type(strategy.checkpoint_io) is TorchCheckpointIO:
+            strategy.checkpoint_io = WholeCheckpointIO()
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of what is trained."""
@@ -118,6 +127,7 @@ def read_checkpoint(file: Path, key: str) -> dict[str, Any]:
     Raises:
         ConfigError: it can't be read, or is something else.
     """
+    check_whole(file, key)
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # whatever unpickling stumbles over in a file of any kind
@@ -163,4 +173,9 @@ def check_fits(
             raise ConfigError(
                 f"ckpt_path: the checkpoint is another model's: of {name} it has {shape} where "
                 f"{shapes[name]} belongs; {right}"
+            )
+    for name, value in checkpoint["state_dict"].items():
+        if not value.isfinite().all():
+            raise ConfigError(
+                f"ckpt_path: the checkpoint's weights {name} are not finite; take an earlier one"
             )

@@ -10,13 +10,14 @@ Shape legend, used as a suffix of tensor names everywhere:
     K  generated tokens              P  image patches
 """
 
-from visionthink_pl.types.errors import ConfigError, OutOfMemory, PolicyLost, RunStopped
+from visionthink_pl.types.errors import ConfigError, DiskFull, OutOfMemory, PolicyLost, RunStopped
 from visionthink_pl.types.rollout_batch import Kept, PromptBatch, RolloutBatch
 from visionthink_pl.types.samples import UnreadableSample, Views, VQASample
 from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
 
 __all__ = [
     "ConfigError",
+    "DiskFull",
     "Group",
     "Kept",
     "OutOfMemory",

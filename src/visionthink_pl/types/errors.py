@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # numbers of an ``OSError`` where there is no room
+
 
 class ConfigError(ValueError):
     """A setting that can't work: the message names the key and says what would be right."""
@@ -9,6 +13,10 @@ class ConfigError(ValueError):
 
 class OutOfMemory(RuntimeError):
     """Memory ran out: the message says in which phase, with what sizes, and what to change."""
+
+
+class DiskFull(RuntimeError):
+    """A file could not be written: the message names it. What was there before stays."""
 
 
 class PolicyLost(RuntimeError):

@@ -249,8 +249,8 @@ def test_the_nearest_checkpoint_is_named(config: Path, capsys: pytest.CaptureFix
     Path("last-v1").mkdir()  # the adapter's folder
     Path("last-v1.ckpt").touch()
     near = "there is no file {!r}; did you mean 'last-v1.ckpt'?"
-    last = "name the file; a new process doesn't know the last checkpoint"
-    for given, said in (("last-v1", near), (".", near), ("last", last)):
+    best = "name the file; a new process doesn't know the best one"
+    for given, said in (("last-v1", near), (".", near), ("best", best)):
         line = one_line(capsys, "fit", "--config", str(config), f"--ckpt_path={given}")
         assert line == f"ckpt_path: {said.format(given)}"
 

@@ -41,7 +41,7 @@ from visionthink_pl.commands.trainer.run_checks import (
     missing_package,
 )
 from visionthink_pl.commands.trainer.run_config import RunConfig
-from visionthink_pl.commands.trainer.run_folder import logs_placed
+from visionthink_pl.commands.trainer.run_folder import logs_placed, newest_checkpoint
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
@@ -79,6 +79,8 @@ class VisionThinkCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if wrong := complaint(config.seed_everything, Seed):  # the parser accepts true
             raise ConfigError(f"seed_everything: {wrong}")
+        if config.ckpt_path == "last":
+            config.ckpt_path = newest_checkpoint(config.trainer)
         refuse_bad_checkpoint(config.ckpt_path)  # LightningCLI opens it next
 
     def _keys(self) -> list[str]:

@@ -53,16 +53,14 @@ def refuse_replaced(trainer: Namespace) -> None:
 
 def refuse_bad_checkpoint(path: str | None) -> None:
     """Refuse a path that is no checkpoint. URLs and ``hpc``, the checkpoint of a preempted SLURM
-    job, are left to Lightning; ``last`` and ``best`` mean nothing in a new process."""
-    if path is None or path == "hpc" or ":" in path:
+    job, are left to Lightning; ``best`` means nothing in a new process."""
+    if path is None or path == "hpc" or "://" in path:
         return
     if Path(path).is_file():
         read_checkpoint(Path(path), "ckpt_path")
         return
-    if path in ("last", "best"):
-        raise ConfigError(
-            f"ckpt_path: name the file; a new process doesn't know the {path} checkpoint"
-        )
+    if path == "best":
+        raise ConfigError("ckpt_path: name the file; a new process doesn't know the best one")
     beside = Path(f"{path.rstrip('/')}.ckpt")
     within = sorted(Path(path).glob("*.ckpt"), key=lambda file: file.stat().st_mtime)
     nearest = beside if beside.is_file() else within[-1] if within else None

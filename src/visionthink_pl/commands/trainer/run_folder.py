@@ -11,9 +11,12 @@ from itertools import count
 from pathlib import Path
 
 from jsonargparse import Namespace
+from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.commands.trainer.run_config import Resumed
 from visionthink_pl.module.checkpoints import read_checkpoint
+from visionthink_pl.module.whole_files import check_whole
+from visionthink_pl.types import ConfigError
 
 VERSION = re.compile(r"version_(\d+)")
 TENSORBOARD = "lightning.pytorch.loggers.TensorBoardLogger"
@@ -71,12 +74,45 @@ def place_logs(trainer: Namespace, verb: str, ckpt_path: str | None) -> Resumed 
     return _going_on([*own, *(free if run is not None else ())], ckpt_path)
 
 
+def newest_checkpoint(trainer: Namespace) -> str:
+    """The newest checkpoint that is whole, of the newest run of the config's name that has one.
+
+    Args:
+        trainer: its section of the config.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    loggers = list(_file_loggers(trainer)) or [_default_logger(trainer)]
+    roots = dict.fromkeys(_root(logger) for logger in loggers)
+    for version in sorted({v for root in roots for v in _versions(root)}, reverse=True):
+        files = [f for root in roots for f in (root / f"version_{version}").glob("checkpoints/*")]
+        written = [file for file in files if file.suffix == ".ckpt" and file.is_file()]
+        for file in sorted(written, key=lambda file: file.stat().st_mtime_ns, reverse=True):
+            try:
+                check_whole(file, "ckpt_path")
+            except ConfigError as damaged:
+                rank_zero_warn(f"{damaged}; the one before it is taken")
+            else:
+                return str(file)
+    where = ", ".join(f"{root}/version_*/checkpoints" for root in roots)
+    raise ConfigError(
+        f"ckpt_path: last: there is no whole checkpoint in {where}; leave ckpt_path out to begin a "
+        "run, or name the file"
+    )
+
+
+def _default_logger(trainer: Namespace) -> Namespace:
+    """Lightning's own, for a config that names none."""
+    settings = Namespace(save_dir=trainer.default_root_dir or ".", name="lightning_logs")
+    return Namespace(class_path=TENSORBOARD, init_args=settings)
+
+
 def _name_default(trainer: Namespace, ckpt_path: str | None) -> None:
     """Name Lightning's default logger where the checkpoint lies in one of its folders."""
-    settings = Namespace(save_dir=trainer.default_root_dir or ".", name="lightning_logs")
-    logger = Namespace(class_path=TENSORBOARD, init_args=settings)
+    logger = _default_logger(trainer)
     if _version_of(ckpt_path, [_root(logger)]) is not None:
-        settings.version = None
+        logger.init_args.version = None
         trainer.logger = logger
 
 
@@ -127,13 +163,12 @@ def _version(
 
 
 def _next_version(roots: Sequence[Path]) -> int:
-    there = [
-        int(found[1])
-        for root in roots
-        for folder in (root.iterdir() if root.is_dir() else ())
-        if (found := VERSION.fullmatch(folder.name))
-    ]
-    return max(there, default=-1) + 1
+    return max((version for root in roots for version in _versions(root)), default=-1) + 1
+
+
+def _versions(root: Path) -> list[int]:
+    folders = root.iterdir() if root.is_dir() else ()
+    return [int(found[1]) for folder in folders if (found := VERSION.fullmatch(folder.name))]
 
 
 def _free_name(name: str, roots: Sequence[Path]) -> str:
