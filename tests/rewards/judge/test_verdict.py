@@ -93,6 +93,12 @@ ATTACKS = [
 ]
 
 
+def test_half_a_surrogate_pair_can_be_sent() -> None:
+    prompt = text_of(Case("Which?", "red", "a\ud800b"))
+    (line,) = [line for line in prompt.encode().decode().split("\n") if line.startswith("{")]
+    assert json.loads(line)["candidate_answer"] == "a\ud800b"
+
+
 @pytest.mark.parametrize("answer", ATTACKS)
 def test_an_answer_is_data(answer: str) -> None:
     """It stays one line, within its quotes, without a tag; and nothing of it is lost."""

@@ -40,11 +40,13 @@ class Instruction:
     Attributes:
         prompt: the name of a prompt of the package.
         read: what a reply says; ``None`` where that can't be read.
+        allows: whether a value is one that a reply may say.
         repeat: the second and last request, after a reply that can't be read.
     """
 
     prompt: str
     read: Callable[[str], Any]
+    allows: Callable[[Any], bool]
     repeat: str
 
 

@@ -18,6 +18,7 @@ Message = dict[str, str]
 PROMPTS = Path(__file__).parent / "prompts"
 CASE_SLOT = "{case}"
 TAG = re.compile(r"<(?![\s\d=])|\[(?=/?INST\])")  # the beginning of a tag or control token
+SURROGATE = re.compile(r"[\ud800-\udfff]")  # can't be encoded
 GRADES = re.compile(r"\b(?:scores?|grades?)\b", re.IGNORECASE)
 VERDICT_END = re.compile(r"[01]")
 GRADE_END = re.compile(r"0(?:\.[0-9])?|1(?:\.0)?")
@@ -63,17 +64,39 @@ def parse_extraction(reply: str) -> str | None:
     return "" if answer.lower().rstrip(".") == NO_ANSWER else answer
 
 
+def is_verdict(value: Any) -> bool:
+    """Whether a value may come from ``parse_verdict``."""
+    return type(value) is int and value in (0, 1)
+
+
+def is_grade(value: Any) -> bool:
+    """Whether a value may come from ``parse_grade``; SQLite gives 1.0 back as 1."""
+    return type(value) in (int, float) and value in [tenths / 10 for tenths in range(11)]
+
+
+def is_extraction(value: Any) -> bool:
+    """Whether a value may come from ``parse_extraction``."""
+    return isinstance(value, str)
+
+
 NO_GRADE = "That holds no grade that can be read. "
 VERDICT = Instruction(
-    "default", parse_verdict, NO_GRADE + 'End with "Score: 1" or "Score: 0" and nothing else.'
+    "default",
+    parse_verdict,
+    is_verdict,
+    NO_GRADE + 'End with "Score: 1" or "Score: 0" and nothing else.',
 )
 SAME_RESULT = replace(VERDICT, prompt="mathverse")
 GRADE = Instruction(
-    "mmvet", parse_grade, NO_GRADE + 'End with "Score: " and a number such as 0.3 and nothing else.'
+    "mmvet",
+    parse_grade,
+    is_grade,
+    NO_GRADE + 'End with "Score: " and a number such as 0.3 and nothing else.',
 )
 EXTRACTION = Instruction(
     "mathvista",
     parse_extraction,
+    is_extraction,
     'That holds no answer that can be read. End with a line "Answer: " and the answer.',
 )
 
@@ -113,6 +136,10 @@ class JudgePrompt:
         """The same for something else that is asked for."""
         return JudgePrompt(self._given, self._max_characters, self._key, instruction)
 
+    def allows(self, value: Any) -> bool:
+        """Whether a value is one that a reply may say."""
+        return self._instruction.allows(value)
+
     def read(self, reply: str) -> Any:
         """What a reply says; ``None`` where that can't be read."""
         return self._instruction.read(reply)
@@ -125,6 +152,7 @@ class JudgePrompt:
             content["reference_answer"] = truths if case.other_truths else truths[0]
         content["candidate_answer"] = self._cut(case.answer)
         written = json.dumps(content, ensure_ascii=False)
+        written = SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", written)  # as JSON may
         escaped = TAG.sub(lambda tag: f"\\u{ord(tag[0]):04x}", written)
         return [{"role": "user", "content": self._text.replace(CASE_SLOT, escaped)}]
 
