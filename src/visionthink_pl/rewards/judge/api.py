@@ -71,6 +71,7 @@ class APIJudge(Judge):
         check_request(request or {})
         self._url, self._key_variable = base_url, api_key_env
         self._prompt = JudgePrompt(prompt, max_characters, "APIJudge")
+        self.longest_wait_s = max_outage + deadline
         self._limits = TimeLimits(timeout, deadline, max_retries, max_outage)
         self._max_concurrency, self._cache_path = max_concurrency, cache
         self._request = {"model": model, **(REQUEST if request is None else request)}

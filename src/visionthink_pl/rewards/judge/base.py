@@ -55,7 +55,13 @@ class JudgeFailure(Exception):
 
 
 class Judge(ABC):
-    """Decides whether an answer is right, or what else it is instructed to say of it."""
+    """Decides whether an answer is right, or what else it is instructed to say of it.
+
+    Attributes:
+        longest_wait_s: seconds that a verdict may take while what the judge needs is down.
+    """
+
+    longest_wait_s: float = 0.0
 
     def instruct(self, instruction: Instruction) -> None:
         """Ask for something else than a verdict. Called before ``setup``.
