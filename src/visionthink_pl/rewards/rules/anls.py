@@ -6,6 +6,8 @@ of several ground truths. The average over samples is computed where metrics are
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 THRESHOLD = 0.5  # a less similar answer counts as wrong instead of misread
 LONGEST = 4000  # characters; the time grows with the square
 
@@ -35,13 +37,11 @@ def edit_distance(one: str, other: str) -> int:
     """
     if len(one) < len(other):
         one, other = other, one
-    places: dict[str, int] = {}
-    for place, character in enumerate(one):
-        places[character] = places.get(character, 0) | 1 << place
+    places = _places(one, set(other))
     every, last = (1 << len(one)) - 1, 1 << len(one) >> 1
     rises, falls, distance = every, 0, len(one)
     for character in other:
-        equal = places.get(character, 0)
+        equal = places[character]
         straight = (((equal & rises) + rises) ^ rises) | equal | falls  # no edit on the diagonal
         right_rises = falls | (every & ~(straight | rises))
         right_falls = straight & rises
@@ -50,3 +50,12 @@ def edit_distance(one: str, other: str) -> int:
         rises = every & (right_falls | ~(straight | right_rises))
         falls = right_rises & straight & every
     return distance
+
+
+def _places(text: str, characters: Set[str]) -> dict[str, int]:
+    """For each of the characters, a number with the bits set where it stands in the text."""
+    found = {character: bytearray(len(text) // 8 + 1) for character in characters}
+    for place, character in enumerate(text):
+        if character in found:
+            found[character][place // 8] |= 1 << place % 8
+    return {character: int.from_bytes(bits, "little") for character, bits in found.items()}
