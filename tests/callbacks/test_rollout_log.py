@@ -146,7 +146,8 @@ def test_advantages_are_those_of_training(tmp_path: Path) -> None:
 
 
 def test_long_turns_are_cut_and_control_characters_seen() -> None:
-    assert code("a\x1b[31m\x00b\nc") == "<pre>a\\x1b[31m\\x00b\nc</pre>"
+    assert code("a\x1b[31m\x00b\nc") == "<pre>a[U+001B][31m[U+0000]b\nc</pre>"
+    assert code("\u202e\u200b\x85\ud800\t") == "<pre>[U+202E][U+200B][U+0085][U+D800]\t</pre>"
     assert len(code("x" * 9999)) < LONGEST + 40 and "[...]" in code("x" * 9999)
 
 

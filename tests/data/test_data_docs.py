@@ -84,6 +84,9 @@ BAD: dict[str, dict[str, Any]] = {
     "cut off in the middle": {"image": {"bytes": NOISE[:-1000], "path": None}},
     "200 megapixels": {"image": saved(Image.new("1", (20_000, 10_000)))},
     "32-bit greyscale": {"image": saved(Image.new("F", (2, 2)), format="TIFF")},
+    "EPS, on which Pillow would run Ghostscript": {
+        "image": saved(Image.new("L", (2, 2)), format="EPS")
+    },
     "one side more than 50 times the other": {"image": saved(Image.new("L", (101, 2)))},
     "empty question": {"question": " "},
     "no answer, but in `predict`": {"answer": None},

@@ -175,7 +175,7 @@ def test_numbers_of_json(tmp_path: Path, form: str, number: str, text: str, why:
 
 def test_numbers_of_more_digits_than_python_reads_are_told_of_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_text('{"image": "a.png", "answer": ' + "7" * 5000 + "}")
-    with pytest.raises(ConfigError, match="questions.jsonl:1: not JSON: Exceeds the limit"):
+    with pytest.raises(ConfigError, match="questions.jsonl:1: not JSON: a number has 5000 digits"):
         ImageFolder(str(tmp_path))
 
 

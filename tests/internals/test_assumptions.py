@@ -4,14 +4,17 @@ its version and what has changed; ``docs/compatibility.md`` says what each is us
 import inspect
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import reduce
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.strategies import DDPStrategy
 
 from visionthink_pl.families import FAMILIES
+from visionthink_pl.internals.lightning import collective_timeout
 
 DOCS = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
@@ -178,3 +181,8 @@ def test_a_module_of_lightning_knows_its_trainer() -> None:
     assert module._trainer is None, f"lightning {version('lightning')}: _trainer"
     module.trainer = trainer
     assert module._trainer is trainer, f"lightning {version('lightning')}: _trainer"
+
+
+def test_ddp_knows_how_long_its_processes_wait() -> None:
+    assert collective_timeout(DDPStrategy()) == timedelta(minutes=30)
+    assert collective_timeout(DDPStrategy(timeout=timedelta(seconds=7))) == timedelta(seconds=7)

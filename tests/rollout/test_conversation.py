@@ -374,7 +374,43 @@ def test_both_parts_are_the_turn() -> None:
         assert "".join(split_thought(text)) == text
 
 
-@pytest.mark.parametrize("call", ["[" * 100_000, '{"name": ' + "9" * 5000 + "}"])
-def test_json_beyond_measure_is_an_invalid_call(call: str) -> None:
-    with pytest.raises(InvalidCall, match=JSON):
-        parse_call(f"<tool_call>{call}</tool_call>", [ResizeImage()], TAGS)
+class Anything(ResizeImage):
+    """A tool that takes whatever can be parsed."""
+
+    parameters: Mapping[str, Any] = {"type": "object"}
+
+
+def anything(written: str) -> str:
+    return f'<tool_call>{{"name": "resize_image", "arguments": {{"a": {written}}}}}</tool_call>'
+
+
+NOT_CLEAR = [
+    ("<tool_call>" + "[" * 100_000 + "</tool_call>", JSON, "brackets without end"),
+    (anything("9" * 5000), JSON, "a number of 5,000 digits"),
+    (anything("NaN"), JSON, "no number"),
+    (anything("-Infinity"), JSON, "infinity by its name"),
+    (anything("1e999"), JSON, "infinity by its digits"),
+    (anything("[" * 40 + "]" * 40), "nested more than 32 deep", "nested lists"),
+    (anything('{"a":' * 900 + "1" + "}" * 900), "nested more than 32 deep", "nested objects"),
+    (anything('1, "a": 2'), "'a' is there twice", "a key of the arguments twice"),
+    (anything('[{"b": 1, "c": 2, "b": 1}]'), "'b' is there twice", "a key twice further inside"),
+    (
+        f'<tool_call>{{"name": "resize_image", {CALL_TEXT[1:]}</tool_call>',
+        "'name' is there twice",
+        "the name twice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "why"), NOT_CLEAR, ids=[row[2] for row in NOT_CLEAR])
+def test_json_that_readers_read_differently_is_an_invalid_call(
+    text: str, message: str, why: str
+) -> None:
+    with pytest.raises(InvalidCall, match=message):
+        parse_call(text, [Anything()], TAGS)
+
+
+def test_other_json_is_handed_on_as_it_is() -> None:
+    written = {"a": [1.5, "\ud800", "NaN", {"b": [[[[[["deep"]]]]]]}], "c": 10**400}
+    call = parse_call(call_text({"name": "resize_image", "arguments": written}), [Anything()], TAGS)
+    assert call.arguments == written

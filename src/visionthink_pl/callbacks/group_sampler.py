@@ -12,9 +12,11 @@ import torch
 from lightning import Trainer
 
 from visionthink_pl.callbacks.interruption import Interruption
+from visionthink_pl.callbacks.patience import check_patience
 from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import Reward, score_groups
+from visionthink_pl.rewards.scoring import set_up
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, Opening
 from visionthink_pl.rollout.conversation_options import ConversationOptions
@@ -46,6 +48,15 @@ class GroupSampler:
     sampling: Sampling
     screening: Screening
     interruption: Interruption
+
+    def set_up(self, trainer: Trainer, rewards: Sequence[Reward]) -> None:
+        """Get the rewards ready.
+
+        Raises:
+            ConfigError: something they need isn't there, or processes would not wait for a judge.
+        """
+        check_patience(trainer, rewards)
+        set_up(rewards)
 
     def __call__(
         self,

@@ -17,7 +17,7 @@ from visionthink_pl.callbacks.screening import Screening
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import FormatReward, ResizePenalty, Reward, RuleAccuracy
-from visionthink_pl.rewards.scoring import check_rewards, set_up
+from visionthink_pl.rewards.scoring import check_rewards
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.training import DropEmpty, Filter, GroupSelection
@@ -92,8 +92,8 @@ class RolloutCallback(Callback):
         distribution; this callback only says what it should be.
 
         Raises:
-            ConfigError: more than ``data.max_bad_rows`` are bad, or the model's family could never
-                be offered a tool.
+            ConfigError: more than ``data.max_bad_rows`` are bad, the model's family could never be
+                offered a tool, or processes would not wait for a judge.
         """
         assert isinstance(pl_module, VisionThinkModule)
         if pl_module.temperature != self.temperature:
@@ -105,7 +105,7 @@ class RolloutCallback(Callback):
         conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
-            set_up(self.rewards)
+            self.sampler.set_up(trainer, self.rewards)
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, PromptDataModule):
             return

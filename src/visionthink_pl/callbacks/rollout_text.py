@@ -6,9 +6,10 @@ import html
 from collections.abc import Mapping, Sequence
 
 from visionthink_pl.types import Group, Trajectory, Turn
+from visionthink_pl.types.readable import readable
 
 LONGEST = 2000  # characters of a turn
-CONTROLS = {ord(c): f"\\x{ord(c):02x}" for c in map(chr, [*range(9), *range(11, 32), 127])}
+LINES = "\t\n"
 
 
 def describe(group: Group, advantages: Mapping[int, float]) -> str:
@@ -49,10 +50,10 @@ def said(turns: Sequence[Turn]) -> str:
 
 
 def code(text: str) -> str:
-    """As a code block, control characters visible: TensorBoard would render tags and asterisks as
-    markup."""
+    """As a code block, characters visible that can't be seen: TensorBoard would render tags and
+    asterisks as markup, and its writer fails on lone surrogates."""
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]} [...]"
-    return f"<pre>{html.escape(short.translate(CONTROLS))}</pre>"
+    return f"<pre>{html.escape(readable(short, LINES))}</pre>"
 
 
 def _table(group: Group, advantages: Mapping[int, float]) -> str:

@@ -57,8 +57,9 @@ class ImageFolder(Source):
         questions: name of the JSONL file in that folder.
 
     Raises:
-        ConfigError: there is no such file, a line is no such object, a key looks misspelt, a path
-            leads out of the folder, an id occurs twice, or all lines have other keys only.
+        ConfigError: there is no such file, it can't be read, a line is no such object, a key looks
+            misspelt, a path leads out of the folder, an id occurs twice, or all lines have other
+            keys only.
     """
 
     def __init__(self, folder: str, questions: str = "questions.jsonl") -> None:
@@ -74,6 +75,8 @@ class ImageFolder(Source):
             raise ConfigError(
                 f"ImageFolder.questions: {questions!r} is not UTF-8: {error}"
             ) from error
+        except OSError as error:
+            raise ConfigError(f"{self._where}: can't be read: {error.strerror}") from error
         self._real_folders: dict[str, str] = {}
         self._rows = [
             self._read(line, f"{questions}:{number}", f"{self._where}:{number}")
@@ -191,9 +194,11 @@ def _check_record(record: Any, where: str) -> dict[str, Any]:
                 f"{meant!r}?"
             )
         if key in TEXTS and value is not None and not isinstance(value, str):
-            raise ConfigError(f"{where}: {key!r} must be a text, not {value!r}")
+            raise ConfigError(f"{where}: {key!r} must be a text, not {abbreviated(value)}")
         if key in OPTIONAL and (not isinstance(value, str) or not value.strip()):
-            raise ConfigError(f"{where}: {key!r} must be a text that is not empty, not {value!r}")
+            raise ConfigError(
+                f"{where}: {key!r} must be a text that is not empty, not {abbreviated(value)}"
+            )
     texts = {key: record.get(key) or "" for key in TEXTS}
     try:
         answers = answer_texts(record.get("answer"))

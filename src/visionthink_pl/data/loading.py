@@ -61,8 +61,8 @@ def load_table(
         return _of_arrow(load_dataset(builder, **named))
     except ConfigError:
         raise
-    except (OSError, ValueError, DatasetsError) as error:
-        raise ConfigError(f"{source}.path: can't load {path!r}: {_cause(error)}") from error
+    except (OSError, ValueError, RecursionError, DatasetsError) as error:
+        raise ConfigError(f"{source}.path: can't load {path!r}: {cause_of(error)}") from error
 
 
 def _builder_of_files(path: str, option: str) -> str | None:
@@ -124,8 +124,9 @@ def _of_arrow(rows: Any) -> LoadedTable:
     )
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """The original error in one line: ``datasets`` wraps most errors."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(str(error).split())
+    words = " ".join(str(error).split())
+    return f"it is not UTF-8: {words}" if isinstance(error, UnicodeDecodeError) else words

@@ -11,8 +11,11 @@ import numpy as np
 
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.texts import abbreviated
+from visionthink_pl.types.json_objects import deeper_than, unique_keys
 
 MOST_DIGITS = 1000  # a float of 64 bits has 341 at most
+MOST_CONVERTED = 4300  # that Python makes an integer of, since the time grows with the square
+DEEPEST = 100  # nested lists and objects of JSON
 
 
 def is_number(value: Any) -> bool:
@@ -46,9 +49,21 @@ def loads(text: str) -> Any:
     """Parse JSON; numbers keep the digits with which they are written.
 
     Raises:
-        ValueError: the text is no JSON.
+        ValueError: the text is no JSON, an object in it has a key twice, or it is nested more than
+            100 deep: what reads it later does so by recursion.
     """
-    return json.loads(text, parse_float=_as_written)
+    value = json.loads(
+        text, parse_float=_as_written, parse_int=_integer, object_pairs_hook=unique_keys
+    )
+    if deeper_than(DEEPEST, value):
+        raise ValueError(f"lists and objects are nested more than {DEEPEST} deep")
+    return value
+
+
+def _integer(number: str) -> int:
+    if len(number) > MOST_CONVERTED:
+        raise ValueError(f"a number has {len(number)} digits; at most {MOST_CONVERTED}")
+    return int(number)
 
 
 def _as_written(number: str) -> float | Decimal:

@@ -9,15 +9,16 @@ from itertools import islice
 from typing import Any
 
 from datasets import IterableDataset
+from datasets.exceptions import DatasetsError
 
 from visionthink_pl.data.bad_rows import BadRow
 from visionthink_pl.data.cells import value_of
 from visionthink_pl.data.columns import Columns, RowReader
 from visionthink_pl.data.json_rows import LINE, fields_of, row_of
-from visionthink_pl.data.loading import load_table
+from visionthink_pl.data.loading import cause_of, load_table
 from visionthink_pl.data.source import Position, Row, Stream
 from visionthink_pl.data.wording import Wording
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.types import ConfigError, RunStopped, UnreadableSample, VQASample
 from visionthink_pl.types.limits import PositiveInt, limited
 
 FIRST_ROWS = 1000  # of JSON, whose keys are the columns
@@ -65,6 +66,7 @@ class VQAStream(Stream):
                 "VQAStream.kinds: every kind that columns.kind holds, or one kind without "
                 f"columns.kind, not {kinds}"
             )
+        self._path = path
         table = load_table(path, split, config, revision, streaming=True, source="VQAStream")
         self._is_json, rows = table.is_json, table.rows
         self._rows: IterableDataset = rows.decode(False) if rows.features else rows
@@ -95,7 +97,7 @@ class VQAStream(Stream):
         block, drawn, start = position["block"], position["drawn"], position["rows"]
         self._rows.load_state_dict(start)
         rows = iter(self._rows)
-        while numbered := list(enumerate(islice(rows, self._block), block * self._block)):
+        while numbered := list(enumerate(self._take(rows), block * self._block)):
             end = self._rows.state_dict()
             if seed is not None:
                 random.Random(f"stream/{seed}/{epoch}/{block}").shuffle(numbered)
@@ -105,6 +107,19 @@ class VQAStream(Stream):
                     {"block": block, "drawn": count, "rows": start},
                 )
             block, drawn, start = block + 1, 0, end
+
+    def _take(self, rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of the next block.
+
+        Raises:
+            RunStopped: the table can't be read any further, such as where a file has gone.
+        """
+        try:
+            return list(islice(rows, self._block))
+        except (OSError, ValueError, DatasetsError) as error:
+            raise RunStopped(
+                f"VQAStream.path: {self._path!r} can't be read any further: {cause_of(error)}"
+            ) from error
 
     def _features(self) -> Mapping[str, Any] | None:
         """Features by column, as far as they are known from the first rows; ``None`` without rows.
@@ -117,7 +132,8 @@ class VQAStream(Stream):
             if self._is_json:
                 return fields_of(row_of(row[LINE]) for row in first) or None
         except ValueError as error:
-            raise ConfigError(f"VQAStream.path: one of the first rows: {error}") from error
+            why = error if isinstance(error, BadRow) else cause_of(error)
+            raise ConfigError(f"VQAStream.path: one of the first rows: {why}") from error
         return self._rows.features or dict.fromkeys(first[0]) if first else None
 
     def _read(self, number: int, row: dict[str, Any]) -> VQASample | UnreadableSample:

@@ -36,8 +36,8 @@ def decode(source: ImageSource) -> Image.Image:
 
     Raises:
         ImageDecodeError: the file is missing, can't be read or is not an image, has more pixels
-            than Pillow takes for safe (89 million), has 32 bits of grey, or one side more than 50
-            times the other.
+            than Pillow takes for safe (89 million), is EPS, has 32 bits of grey, or one side more
+            than 50 times the other.
     """
     try:
         image = source if isinstance(source, Image.Image) else _open(source)
@@ -160,6 +160,10 @@ def _open(source: Path | bytes | io.BufferedReader) -> Image.Image:
         raise ImageDecodeError("can't decode the image: not an image") from error
     except Image.DecompressionBombError as error:  # more than twice as many
         raise ImageDecodeError(f"too many pixels: {error} At most {most} are decoded.") from error
+    if image.format == "EPS":
+        raise ImageDecodeError(
+            "EPS is not decoded: Pillow would run Ghostscript on it; store it as PNG"
+        )
     if most is not None and image.width * image.height > most:
         raise ImageDecodeError(
             f"too many pixels: {image.width} x {image.height}; at most {most} are decoded"

@@ -116,3 +116,8 @@ def trainer_of(module: LightningModule) -> Trainer | None:
 def start_method(strategy: DDPStrategy) -> str:
     """How a strategy starts its processes: ``popen`` runs the command line once more."""
     return str(strategy._start_method)
+
+
+def collective_timeout(strategy: DDPStrategy) -> timedelta | None:
+    """How long its processes wait for each other; ``None`` for torch's own default."""
+    return strategy._timeout

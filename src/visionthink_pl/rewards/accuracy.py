@@ -14,7 +14,7 @@ from visionthink_pl.rewards.rules.lists import same_list
 from visionthink_pl.rewards.rules.math_process import Undecided
 from visionthink_pl.rewards.rules.mathematics import same_expression
 from visionthink_pl.rewards.rules.numbers import differ_in_unit, same_quantity
-from visionthink_pl.rewards.rules.text import plain, same_text
+from visionthink_pl.rewards.rules.text import LONGEST, plain, same_text
 from visionthink_pl.rewards.rules.times import same_time
 from visionthink_pl.types import ConfigError, Group
 from visionthink_pl.types.limits import FiniteFloat, limited
@@ -118,6 +118,8 @@ def matches_any(answer: str, truths: tuple[str, ...], units: Units = "optional")
 def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
     """Whether an answer matches a truth by any of the rules. A blank answer never does.
 
+    Where one of them has more than 2,000 characters, they must be the same apart from white space.
+
     Args:
         units: see ``RuleAccuracy``.
 
@@ -127,6 +129,8 @@ def matches(answer: str, truth: str, units: Units = "optional") -> bool | None:
     Raises:
         RuntimeError: the process of the mathematical rule could not be started.
     """
+    if max(len(answer), len(truth)) > LONGEST:
+        return bool(answer.strip()) and answer.split() == truth.split()
     answer, truth, strict = plain(answer), plain(truth), units == "strict"
     if not answer.strip() or differ_in_unit(answer, truth):
         return False

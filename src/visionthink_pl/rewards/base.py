@@ -21,10 +21,12 @@ class Reward(ABC):
     Attributes:
         name: under which the part is logged and passed to later parts.
         needs: names of rewards that must come before this one in the list.
+        longest_wait_s: seconds that scoring may wait for something that is down.
     """
 
     name: ClassVar[str] = ""  # set by each class
     needs: ClassVar[tuple[str, ...]] = ()
+    longest_wait_s: float = 0.0
     weight: float = 1.0  # for classes whose constructor does not set it
 
     @limited()

@@ -19,11 +19,14 @@ def read_prompt(name: str, key: str = "prompt", folder: Path = PROMPTS) -> str:
         folder: where those that ship are.
 
     Raises:
-        ConfigError: there is no such prompt.
+        ConfigError: there is no such prompt, or its file can't be read as UTF-8.
     """
     shipped = folder / f"{name}.txt"
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in folder.glob("*.txt")))
         raise ConfigError(f"{key}: no file {name!r}; the prompts that ship are {names}")
-    return path.read_text(encoding="utf-8").strip()
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{key}: {name!r} can't be read as UTF-8: {error}") from error

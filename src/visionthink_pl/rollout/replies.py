@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import jsonschema
 
 from visionthink_pl.types import ToolCall
+from visionthink_pl.types.json_objects import RepeatedKey, deeper_than, unique_keys
 from visionthink_pl.visual_tools import VisualTool
 
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 THOUGHT_TAGS = ("<think>", "</think>")
 ANSWER_TAGS = ("<answer>", "</answer>")
 CALL_TAGS = ("<tool_call>", "</tool_call>")  # as the prompts that ship show them
 BOXED = re.compile(r"\\boxed\s*\{")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a brace behind a backslash is one that is shown
+DEEPEST = 32  # lists and objects in a call; what is made of it later is read by recursion
 
 
 class InvalidCall(ValueError):
@@ -32,13 +35,10 @@ def parse_call(text: str, tools: Sequence[VisualTool], tags: tuple[str, str]) ->
     """
     if not tools:
         raise InvalidCall("No tool is on offer.")
-    blocks = re.findall("(.*?)".join(map(re.escape, tags)), text, re.DOTALL)
-    if len(blocks) != 1 or text.count(tags[0]) != 1:
+    block = _last_block(text, tags)
+    if block is None or text.count(tags[0]) != 1:
         raise InvalidCall(f"Write exactly one {'...'.join(tags)}.")
-    try:
-        call = json.loads(blocks[0])
-    except (ValueError, RecursionError) as error:  # also numbers and nesting beyond measure
-        raise InvalidCall("The call is not valid JSON.") from error
+    call = _parse_json(block)
     if not isinstance(call, dict) or set(call) != {"name", "arguments"}:
         raise InvalidCall("The call needs a name and arguments, and nothing else.")
     tool = next((tool for tool in tools if tool.name == call["name"]), None)
@@ -49,6 +49,28 @@ def parse_call(text: str, tools: Sequence[VisualTool], tags: tuple[str, str]) ->
     except jsonschema.ValidationError as error:
         raise InvalidCall("The arguments do not match the tool's parameters.") from error
     return ToolCall(tool.name, call["arguments"])
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        call = json.loads(
+            text, object_pairs_hook=unique_keys, parse_float=_finite, parse_constant=_finite
+        )
+    except RepeatedKey as error:
+        raise InvalidCall(f"The call is not clear: {error}.") from error
+    except (ValueError, RecursionError) as error:  # also numbers and nesting beyond measure
+        raise InvalidCall("The call is not valid JSON.") from error
+    if deeper_than(DEEPEST, call):
+        raise InvalidCall(f"The call is nested more than {DEEPEST} deep.")
+    return call
+
+
+def _finite(number: str) -> float:
+    """Raises ``ValueError`` for what JSON has no number for: logs could not hold it."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not finite")
+    return value
 
 
 def split_thought(text: str, call_tags: tuple[str, str] = CALL_TAGS) -> tuple[str, str]:
@@ -86,12 +108,26 @@ def extract_answer(text: str, call_tags: tuple[str, str] = CALL_TAGS) -> str | N
         call_tags: as of ``split_thought``.
     """
     _, said = split_thought(text, call_tags)
-    blocks = ANSWER.findall(said)
-    inner = blocks[-1] if blocks else said
-    boxed = _boxed(inner)
+    block = _last_block(said, ANSWER_TAGS)
+    boxed = _boxed(said if block is None else block)
     if boxed is not None:
         return boxed.strip()
-    return inner.strip() if blocks else None
+    return None if block is None else block.strip()
+
+
+def _last_block(text: str, tags: tuple[str, str]) -> str | None:
+    """What stands between the last two tags that belong together: to an opening tag belongs the
+    next closing one, whatever is between them. ``None`` where there is no such pair.
+
+    A pattern would search for the closing tag once for each opening one without any.
+    """
+    block, start = None, 0
+    while (opening := text.find(tags[0], start)) >= 0:
+        inner = opening + len(tags[0])
+        if (closing := text.find(tags[1], inner)) < 0:
+            break
+        block, start = text[inner:closing], closing + len(tags[1])
+    return block
 
 
 def _boxed(text: str) -> str | None:

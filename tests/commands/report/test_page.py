@@ -14,8 +14,9 @@ from report_helpers import HOSTILE
 from visionthink_pl.commands.report.before_after import BeforeAfter, FigureChange
 from visionthink_pl.commands.report.charts import Chart
 from visionthink_pl.commands.report.modes_tables import TextTable
-from visionthink_pl.commands.report.report_page import ASSETS, Content, readable, render
+from visionthink_pl.commands.report.report_page import ASSETS, Content, render
 from visionthink_pl.commands.report.shown_groups import as_json
+from visionthink_pl.types.readable import readable
 
 FIGURE: dict[str, Any] = {"data": [], "layout": {}}
 

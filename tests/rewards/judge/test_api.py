@@ -1,15 +1,19 @@
 """A judge over real HTTP, and everything that can go wrong on the way."""
 
 import threading
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from httpx2 import URL
 
 from api_judge_helpers import BLUE, KEY, NEVER_S, RED, ask, make_judge, then_honest
 from judge_server import Action, Drip, Drop, Fail, Hang, Raw, Say, completion, honest, judge_server
 from visionthink_pl.rewards.judge import Case, JudgeFailure
+from visionthink_pl.rewards.judge.client import same_server
+from visionthink_pl.rewards.judge.key_removal import without_key
 from visionthink_pl.types import ConfigError
 
 pytestmark = pytest.mark.usefixtures("key_and_short_pauses")
@@ -55,7 +59,22 @@ def test_the_verdict_is_had_all_the_same(first: tuple[Action, ...], why: str) ->
         assert ask(make_judge(server.url, **options), BLUE) == expected, why
 
 
+def body(content: str) -> Raw:
+    """A completion with this, as JSON, for its text."""
+    return Raw(completion(Say("Score: 1")).replace(b'"Score: 1"', content.encode()))
+
+
+NO_TEXT = "no chat completion with a text"
 FAILURES = [
+    (body('{"text": "Score: 1"}'), NO_TEXT, 4),
+    (body('[{"type": "text", "text": "Score: 1"}]'), NO_TEXT, 4),
+    (body("1"), NO_TEXT, 4),
+    (body("true"), NO_TEXT, 4),
+    (body('"It is \\ud800."'), NO_TEXT, 4),
+    (body("[" * 50_000 + "]" * 50_000), NO_TEXT, 4),
+    (body("9" * 5000), NO_TEXT, 4),
+    (Raw(b'{"a":' * 50_000), NO_TEXT, 4),
+    (Raw(b"\xff\xfe\xff"), NO_TEXT, 4),
     (Say(""), "no verdict in its reply ''", 2),
     (Say("It is red."), "no verdict in its reply 'It is red.'", 2),
     (Say("Score: 1\nScore: 0"), "no verdict", 2),
@@ -66,7 +85,7 @@ FAILURES = [
     (Fail(400, message="no such parameter"), "no such parameter", 1),
     (Fail(401, message="who are you"), "who are you", 1),
     (Fail(404, message="no such model"), "no such model", 1),
-    (Raw(b"nonsense"), "no chat completion", 4),
+    (Raw(b"nonsense"), NO_TEXT, 4),
     (Drop(), "", 4),
 ]
 
@@ -157,6 +176,70 @@ def test_the_key_is_struck_out_of_what_the_endpoint_says(
     assert KEY[-8:] not in caplog.text + printed.out + printed.err
     if action == Fail(503, message=f"Incorrect: {KEY}."):  # an outage is said as well
         assert "[key]" in caplog.text
+
+
+ENCODED = b64encode(f"user:{KEY}".encode()).decode()
+LEAKS = [
+    (KEY[: len(KEY) // 2], "its first half"),
+    (KEY[len(KEY) // 2 :], "its second half"),
+    (f"{KEY[:9]}...{KEY[-9:]}", "without its middle"),
+    (b64encode(KEY.encode()).decode(), "base64"),
+    (ENCODED, "base64 of user:key"),
+    (b64encode(f"u:{KEY}".encode()).decode()[:-6], "the same, cut off, one letter on"),
+    (KEY.encode().hex(), "hexadecimal"),
+]
+
+
+@pytest.mark.parametrize(("leak", "why"), LEAKS, ids=[why for _, why in LEAKS])
+def test_a_part_of_the_key_or_its_code_is_struck_out(leak: str, why: str) -> None:
+    said = without_key(f"Bad key {leak}, sorry", KEY)
+    assert said.startswith("Bad key ") and said.endswith(", sorry") and "[key]" in said
+    left = said.removeprefix("Bad key ").removesuffix(", sorry").replace("[key]", "")
+    assert len(left) <= 12  # "..." or the code of another text around it
+    with judge_server(lambda request, before: Fail(401, message=f"Bad {leak}.")) as server:
+        assert leak not in str(ask(make_judge(server.url), RED))
+
+
+def test_other_words_stay() -> None:
+    text = "The sk- in front, secrets, 0123 and 456789 say nothing: \u00e9\ud800"
+    assert without_key(text, KEY) == text
+    assert without_key("a short one: abcdef, abc, ab", "abcdef") == "a short one: [key], [key], ab"
+
+
+def test_a_redirect_to_another_host_is_refused() -> None:
+    """Neither is the case sent there, nor its verdict believed."""
+    with judge_server(lambda request, before: Say("Score: 1")) as thief:
+        away = {"Location": f"{thief.url}/chat/completions"}
+        for status in (301, 302, 303, 307, 308):
+            with judge_server(lambda request, before, s=status: Fail(s, away)) as server:
+                said = str(ask(make_judge(server.url), BLUE))
+            assert "it redirects to another server, 127.0.0.1" in said and "base_url" in said
+            assert len(server.requests) == 1  # it would say the same again
+        assert thief.requests == []
+
+
+def test_a_redirect_within_the_server_is_followed() -> None:
+    def act(request: dict[str, Any], before: int) -> Action:
+        return honest(request, before) if before else Fail(308, {"Location": "/v2/chat"})
+
+    with judge_server(act) as server:
+        assert ask(make_judge(server.url), RED) == 1
+        assert server.headers[1]["Authorization"] == f"Bearer {KEY}"
+
+
+SERVERS = [
+    ("http://a/v1", "http://a/v2", True),
+    ("http://a/v1", "https://a/v1", True),
+    ("https://a/v1", "http://a/v1", False),
+    ("http://a:1/v1", "http://a:2/v1", False),
+    ("http://a/v1", "http://b.a/v1", False),
+    ("http://a/v1", "http://A:80/v1", True),
+]
+
+
+@pytest.mark.parametrize(("own", "other", "same"), SERVERS)
+def test_which_addresses_are_one_server(own: str, other: str, same: bool) -> None:
+    assert same_server(URL(own), URL(other)) is same
 
 
 def test_a_failure_carries_no_request() -> None:

@@ -1,12 +1,20 @@
 """What a judge is told, and what counts as its verdict."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from visionthink_pl.rewards.judge import Case
-from visionthink_pl.rewards.judge.verdict import JudgePrompt, parse_verdict
+from visionthink_pl.rewards.judge.verdict import (
+    JudgePrompt,
+    parse_extraction,
+    parse_grade,
+    parse_verdict,
+)
 from visionthink_pl.types import ConfigError
 
 VERDICTS = [
@@ -93,6 +101,12 @@ ATTACKS = [
 ]
 
 
+def test_half_a_surrogate_pair_can_be_sent() -> None:
+    prompt = text_of(Case("Which?", "red", "a\ud800b"))
+    (line,) = [line for line in prompt.encode().decode().split("\n") if line.startswith("{")]
+    assert json.loads(line)["candidate_answer"] == "a\ud800b"
+
+
 @pytest.mark.parametrize("answer", ATTACKS)
 def test_an_answer_is_data(answer: str) -> None:
     """It stays one line, within its quotes, without a tag; and nothing of it is lost."""
@@ -153,3 +167,25 @@ def test_a_prompt_needs_its_slot(tmp_path: Path) -> None:
         JudgePrompt(str(file), 100, "Judge")
     with pytest.raises(ConfigError, match=r"Judge\.prompt: no file 'mine'"):
         JudgePrompt("mine", 100, "Judge")
+
+
+# What counts, as patterns; they take a time that grows with the square of a run of blanks.
+BEFORE = r"(?:.*(?:\n|[.!?]\s))?\s*Score: "
+DEFINED = {
+    parse_verdict: re.compile(BEFORE + r"([01])\s*", re.DOTALL),
+    parse_grade: re.compile(BEFORE + r"(0(?:\.[0-9])?|1(?:\.0)?)\s*", re.DOTALL),
+}
+ANSWER_LINE = re.compile(r"(?:.*\n)?[ \t]*Answer: ([^\n]*\S)\s*", re.DOTALL)
+PARTS = ["Score: ", "Answer: ", "0", "1", "0.5", ".", "!", " ", "\n", "\t", "\x85", "a", "Grade"]
+REPLIES = st.lists(st.sampled_from(PARTS), max_size=8).map("".join)
+
+
+@settings(max_examples=3000, derandomize=True, database=None, deadline=None)
+@given(REPLIES)
+def test_replies_are_read_as_the_patterns_define(reply: str) -> None:
+    once = len(re.findall(r"\b(?:scores?|grades?)\b", reply, re.IGNORECASE)) == 1
+    for read, pattern in DEFINED.items():
+        found = pattern.fullmatch(reply) if once else None
+        assert read(reply) == (None if found is None else float(found[1]))
+    line = ANSWER_LINE.fullmatch(reply)
+    assert parse_extraction(reply) == (None if line is None else line[1].strip())

@@ -1,6 +1,8 @@
 """Verdicts are asked for once, and kept."""
 
+import logging
 import multiprocessing
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +15,7 @@ from api_judge_helpers import BLUE, NEVER_S, RED, ask, make_judge, then_honest
 from judge_server import Action, Fail, Say, judge_server
 from visionthink_pl.rewards import APIJudge
 from visionthink_pl.rewards.judge import Case
+from visionthink_pl.rewards.judge.verdict import is_extraction, is_grade, is_verdict
 from visionthink_pl.rewards.judge.verdict_cache import VerdictCache
 from visionthink_pl.types import ConfigError, RunStopped
 
@@ -106,7 +109,7 @@ def test_several_processes_share_a_cache(tmp_path: Path) -> None:
 
 def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     def open_and_write(index: int) -> None:
-        cache = VerdictCache(str(tmp_path / "new.sqlite"), "1", {"model": "made"})
+        cache = VerdictCache(str(tmp_path / "new.sqlite"), "1", {"model": "made"}, is_verdict)
         cache.put(Case("?", "a", str(index)), 1)
         assert cache.get(Case("?", "a", str(index))) == 1
 
@@ -116,7 +119,7 @@ def test_a_new_cache_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 def test_a_cache_that_fails_later_stops_the_run(tmp_path: Path) -> None:
     file = tmp_path / "verdicts.sqlite"
-    cache = VerdictCache(str(file), "1", {"model": "made"})
+    cache = VerdictCache(str(file), "1", {"model": "made"}, is_verdict)
     cache._file.execute("DROP TABLE verdicts")
     with pytest.raises(RunStopped, match="cache of verdicts can't be used: no such table"):
         cache.get(RED)
@@ -128,3 +131,36 @@ def test_a_cache_that_is_something_else_is_refused(tmp_path: Path) -> None:
     judge = make_judge("http://localhost:1/v1", cache=str(file))
     with pytest.raises(ConfigError, match="APIJudge.cache: .*not a database"):
         judge.setup()
+
+
+DAMAGED = ["7", "10", "-1", "0.5", "true", "null", '"1"', "", "{", "[" * 5000, "\x00", b"\xff\x00"]
+
+
+@pytest.mark.parametrize("kept", DAMAGED, ids=repr)
+def test_a_verdict_that_no_judge_gives_is_asked_for_again(
+    tmp_path: Path, kept: str | bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "verdicts.sqlite"
+    with judge_server(then_honest()) as server, caplog.at_level(logging.WARNING):
+        for case in (RED, BLUE):
+            ask(make_judge(server.url, cache=str(cache)), case)
+        with sqlite3.connect(cache) as file:
+            file.execute("UPDATE verdicts SET verdict = ?", [kept])
+        judge = make_judge(server.url, cache=str(cache))
+        assert [ask(judge, case) for case in (RED, BLUE)] == [1, 0]
+        assert len(server.requests) == 4
+        assert caplog.text.count("is damaged") == 1  # said once
+        judge = make_judge(server.url, cache=str(cache))
+        assert [ask(judge, case) for case in (RED, BLUE)] == [1, 0]
+        assert len(server.requests) == 4  # mended
+
+
+def test_grades_and_texts_come_back_from_the_file(tmp_path: Path) -> None:
+    grades = VerdictCache(str(tmp_path / "g.sqlite"), "1", {}, is_grade)
+    texts = VerdictCache(str(tmp_path / "t.sqlite"), "1", {}, is_extraction)
+    for grade in (0.0, 0.3, 1.0):
+        grades.put(RED, grade)
+        assert grades.get(RED) == grade
+    for text in ("", "1", "a\nb"):
+        texts.put(RED, text)
+        assert texts.get(RED) == text

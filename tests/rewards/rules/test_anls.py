@@ -1,6 +1,8 @@
 """Similarities by hand: 1 - edits / longer length, and 0 where that is below a half."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from visionthink_pl.rewards.rules.anls import edit_distance, similarity
 
@@ -37,3 +39,19 @@ def test_edit_distance() -> None:
     assert edit_distance("", "abc") == edit_distance("abc", "") == 3
     assert edit_distance("flaw", "lawn") == 2  # the f goes, an n comes
     assert edit_distance("ab", "ba") == 2  # to swap two letters takes two edits
+
+
+def by_the_table(one: str, other: str) -> int:
+    """The distance by all of its table."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        diagonal, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
+    return row[-1]
+
+
+@settings(max_examples=1000, derandomize=True, database=None, deadline=None)
+@given(st.text("abé ", max_size=30), st.text("abé ", max_size=30))
+def test_the_distance_is_that_of_the_table(one: str, other: str) -> None:
+    assert edit_distance(one, other) == by_the_table(one, other)

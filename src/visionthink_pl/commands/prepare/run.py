@@ -14,6 +14,7 @@ from rich.table import Table
 from visionthink_pl.commands.prepare.count import KEPT, SampleCounter, count_all
 from visionthink_pl.commands.prepare.empty import refuse_nothing_kept
 from visionthink_pl.commands.prepare.histogram import differences, draw_histogram
+from visionthink_pl.commands.prepare.in_use import alone_in
 from visionthink_pl.commands.prepare.meter import Meter
 from visionthink_pl.commands.prepare.record import COUNTS, Record, Row, write_whole
 from visionthink_pl.commands.prepare.selection import Selection, Summary, select
@@ -34,23 +35,24 @@ def prepare(settings: Settings, config: Mapping[str, Any], console: Console) -> 
         console: for progress and the summary.
 
     Raises:
-        ConfigError: ``out`` holds counts made with other settings, the source has changed, or the
-            model's images cost the same at any size.
+        ConfigError: ``out`` holds counts made with other settings or another process is at work in
+            it, the source has changed, or the model's images cost the same at any size.
         RunStopped: too few rollouts could be scored (earlier counts are kept), or no sample was
             kept (all outputs are written).
     """
     folder = Path(settings.out)
-    record = Record(folder, fingerprint(settings, config))
-    if _unfinished(record, settings):
-        _count(settings, record, console)
-    selection = select(record.rows.values(), settings)
-    write_dataset(folder / DATASET, selection, settings)
-    found = differences(record.rows, selection.verdicts)
-    draw_histogram(folder / HISTOGRAM, found, settings.rollouts, settings.gain)
-    write_whole(folder / SUMMARY, json.dumps(asdict(selection.summary), indent=2) + "\n")
-    _show(selection, folder, console)
-    refuse_nothing_kept(selection, record.rows, settings)
-    return selection.summary
+    with alone_in(folder):
+        record = Record(folder, fingerprint(settings, config))
+        if _unfinished(record, settings):
+            _count(settings, record, console)
+        selection = select(record.rows.values(), settings)
+        write_dataset(folder / DATASET, selection, settings)
+        found = differences(record.rows, selection.verdicts)
+        draw_histogram(folder / HISTOGRAM, found, settings.rollouts, settings.gain)
+        write_whole(folder / SUMMARY, json.dumps(asdict(selection.summary), indent=2) + "\n")
+        _show(selection, folder, console)
+        refuse_nothing_kept(selection, record.rows, settings)
+        return selection.summary
 
 
 def _unfinished(record: Record, settings: Settings) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ from visionthink_pl.commands.report.before_after import BeforeAfter
 from visionthink_pl.commands.report.charts import Chart
 from visionthink_pl.commands.report.modes_tables import TextTable
 from visionthink_pl.commands.report.shown_groups import as_json
+from visionthink_pl.types.readable import readable
 
 ASSETS = Path(__file__).parent / "assets"
 CHARTS_SCRIPTS = ("text.js", "charts.js")
 TRAJECTORIES_SCRIPTS = ("text.js", "matching.js", "trajectory.js", "browser.js")
-HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control and format characters, surrogates
-JOINERS = "\u200c\u200d"  # which words and emoji are spelt with
 
 
 @dataclass(frozen=True)
@@ -77,14 +75,6 @@ def render(content: Content) -> str:
         trajectories=_data(content),
         charts=as_json(charts),
         scripts=scripts,
-    )
-
-
-def readable(text: str) -> str:
-    """A text in which characters that can't be seen stand as their codes."""
-    return "".join(
-        f"[U+{ord(c):04X}]" if unicodedata.category(c) in HIDDEN and c not in JOINERS else c
-        for c in text
     )
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Unit
-from openai import AsyncOpenAI, Timeout
 
 from visionthink_pl.rewards.judge.base import Case, Instruction, Judge, JudgeFailure
+from visionthink_pl.rewards.judge.client import make_client
 from visionthink_pl.rewards.judge.endpoint import Endpoint, TimeLimits
 from visionthink_pl.rewards.judge.options import check_address, check_request, read_key
 from visionthink_pl.rewards.judge.verdict import JudgePrompt
@@ -71,6 +71,7 @@ class APIJudge(Judge):
         check_request(request or {})
         self._url, self._key_variable = base_url, api_key_env
         self._prompt = JudgePrompt(prompt, max_characters, "APIJudge")
+        self.longest_wait_s = max_outage + deadline
         self._limits = TimeLimits(timeout, deadline, max_retries, max_outage)
         self._max_concurrency, self._cache_path = max_concurrency, cache
         self._request = {"model": model, **(REQUEST if request is None else request)}
@@ -89,14 +90,10 @@ class APIJudge(Judge):
         if self._loop is not None:
             return
         key = read_key(self._key_variable)
-        self._cache = VerdictCache(self._cache_path, self._prompt.version, self._request)
-        client = AsyncOpenAI(
-            base_url=self._url,
-            api_key=key or "none",
-            max_retries=0,  # the client's own retries have no deadline
-            # A failed connection is noticed before the attempt times out.
-            timeout=Timeout(self._limits.timeout, connect=self._limits.timeout / 2),
+        self._cache = VerdictCache(
+            self._cache_path, self._prompt.version, self._request, self._prompt.allows
         )
+        client = make_client(self._url, key, self._limits.timeout)
         self._endpoint = Endpoint(client, self._url, key, self._limits)
         self._slots = asyncio.Semaphore(self._max_concurrency)
         self._loop = asyncio.new_event_loop()

@@ -40,11 +40,13 @@ class Instruction:
     Attributes:
         prompt: the name of a prompt of the package.
         read: what a reply says; ``None`` where that can't be read.
+        allows: whether a value is one that a reply may say.
         repeat: the second and last request, after a reply that can't be read.
     """
 
     prompt: str
     read: Callable[[str], Any]
+    allows: Callable[[Any], bool]
     repeat: str
 
 
@@ -53,7 +55,13 @@ class JudgeFailure(Exception):
 
 
 class Judge(ABC):
-    """Decides whether an answer is right, or what else it is instructed to say of it."""
+    """Decides whether an answer is right, or what else it is instructed to say of it.
+
+    Attributes:
+        longest_wait_s: seconds that a verdict may take while what the judge needs is down.
+    """
+
+    longest_wait_s: float = 0.0
 
     def instruct(self, instruction: Instruction) -> None:
         """Ask for something else than a verdict. Called before ``setup``.

@@ -13,11 +13,21 @@ from typing import Any
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 
 from visionthink_pl.rewards.judge.base import JudgeFailure
-from visionthink_pl.rewards.judge.failures import RETRIED, Malformed, is_unreachable, retry_after
+from visionthink_pl.rewards.judge.failures import (
+    RETRIED,
+    Malformed,
+    Redirected,
+    is_unreachable,
+    retry_after,
+)
+from visionthink_pl.rewards.judge.key_removal import without_key
 
 FIRST_PAUSE_S = 0.5  # doubled with each attempt
 LONGEST_PAUSE_S = 20.0
 QUIET_S = 5.0  # an endpoint that has answered any request within this time is not down
+
+# What a body raises that is no JSON, too deep, of another shape, or with a content that is no text.
+BAD_REPLY = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +118,8 @@ class Endpoint:
             await asyncio.sleep(pause)
 
     def without_key(self, text: str) -> str:
-        """The text with the API key removed."""
-        return text.replace(self._key, "[key]") if self._key else text
+        """The text with the API key removed, as it is, encoded or in part."""
+        return without_key(text, self._key) if self._key else text
 
     async def _attempt(self, request: dict[str, Any], clock: Clock) -> Reply:
         left = clock.limit - time.monotonic()
@@ -117,14 +127,19 @@ class Endpoint:
             raw = await self._client.chat.completions.with_raw_response.create(**request)
             try:
                 choice = raw.http_response.json()["choices"][0]
-                return Reply(choice["message"]["content"] or "", choice["finish_reason"] == "stop")
-            except (ValueError, LookupError, TypeError) as error:
-                raise Malformed("its reply is no chat completion") from error
+                text = choice["message"]["content"] or ""
+                text.encode()  # half of a surrogate pair could not be sent back
+                return Reply(text, choice["finish_reason"] == "stop")
+            except BAD_REPLY as error:
+                raise Malformed("its reply is no chat completion with a text") from error
 
     def _pause(self, failure: Exception, clock: Clock) -> float | None:
         """Seconds until the next attempt; ``None`` if there is no further one."""
-        if isinstance(failure, APIStatusError | Malformed) and not is_unreachable(failure):
+        answered = isinstance(failure, APIStatusError | Malformed | Redirected)
+        if answered and not is_unreachable(failure):
             self._is_up()
+        if isinstance(failure, Redirected):
+            return None
         if isinstance(failure, APIStatusError) and failure.status_code not in RETRIED:
             return None
         growing = min(FIRST_PAUSE_S * 2 ** min(clock.attempts, 16), LONGEST_PAUSE_S)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from httpx2 import ConnectError, ConnectTimeout
-from openai import APIStatusError
+from openai import APIStatusError, OpenAIError
 
 RETRIED = (408, 409, 429, 500, 502, 503, 504)  # the state may be temporary
 DOWN = (502, 503, 504)  # a gateway's answer if the server behind it does not answer
@@ -15,6 +15,10 @@ DOWN = (502, 503, 504)  # a gateway's answer if the server behind it does not an
 
 class Malformed(Exception):
     """A reply that violates the protocol."""
+
+
+class Redirected(OpenAIError):
+    """The endpoint redirects to another server, to which nothing is sent."""
 
 
 def is_unreachable(failure: Exception) -> bool:

@@ -42,6 +42,7 @@ class JudgeAccuracy(Reward):
     ) -> None:
         super().__init__(weight)
         self._judge, self._max_failure_rate = judge, max_failure_rate
+        self.longest_wait_s = judge.longest_wait_s
         # By id() of a trajectory: done once its case is submitted, with a future of the verdict.
         self._asked: dict[int, Future[Future[int]]] = {}
         self._scored, self._failures = 0, list[str]()

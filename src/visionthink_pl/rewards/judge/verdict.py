@@ -18,11 +18,12 @@ Message = dict[str, str]
 PROMPTS = Path(__file__).parent / "prompts"
 CASE_SLOT = "{case}"
 TAG = re.compile(r"<(?![\s\d=])|\[(?=/?INST\])")  # the beginning of a tag or control token
+SURROGATE = re.compile(r"[\ud800-\udfff]")  # can't be encoded
 GRADES = re.compile(r"\b(?:scores?|grades?)\b", re.IGNORECASE)
-VERDICT_LINE = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: ([01])\s*", re.DOTALL)
-GRADE_LINE = re.compile(r"(?:.*(?:\n|[.!?]\s))?\s*Score: (0(?:\.[0-9])?|1(?:\.0)?)\s*", re.DOTALL)
-ANSWER_LINE = re.compile(r"(?:.*\n)?[ \t]*Answer: ([^\n]*\S)\s*", re.DOTALL)
-NO_ANSWER = "none"
+VERDICT_END = re.compile(r"[01]")
+GRADE_END = re.compile(r"0(?:\.[0-9])?|1(?:\.0)?")
+SENTENCE_END = (".", "!", "?")
+ANSWER_START, NO_ANSWER = "Answer: ", "none"
 
 
 def parse_verdict(reply: str) -> int | None:
@@ -31,39 +32,71 @@ def parse_verdict(reply: str) -> int | None:
     ``None`` for any other reply: one that is empty, cut off, not definite (``Score: 0.5``,
     ``Score: 1 or 0``, ``Maybe Score: 1``), or that mentions a score or grade twice.
     """
-    if len(GRADES.findall(reply)) != 1:
-        return None
-    verdict = VERDICT_LINE.fullmatch(reply)
-    return None if verdict is None else int(verdict[1])
+    verdict = _graded(reply, VERDICT_END)
+    return None if verdict is None else int(verdict)
 
 
 def parse_grade(reply: str) -> float | None:
     """The grade at the end of a reply, in tenths: ``Score: 0.7``; ``None`` as ``parse_verdict``."""
+    grade = _graded(reply, GRADE_END)
+    return None if grade is None else float(grade)
+
+
+def _graded(reply: str, form: re.Pattern[str]) -> str | None:
+    """What stands behind the only ``Score:``, at the end of a reply. Before it the reply begins, or
+    a line or sentence has ended. (One pattern for all of it would take a time that grows with the
+    square of the white space.)"""
     if len(GRADES.findall(reply)) != 1:
         return None
-    grade = GRADE_LINE.fullmatch(reply)
-    return None if grade is None else float(grade[1])
+    reasons, said, grade = reply.rstrip().rpartition("Score: ")
+    bare = reasons.rstrip()
+    blanks = reasons[len(bare) :]
+    begins = not bare or "\n" in blanks or (blanks and bare.endswith(SENTENCE_END))
+    return grade if said and begins and form.fullmatch(grade) else None
 
 
 def parse_extraction(reply: str) -> str | None:
     """The text behind ``Answer:`` on the last line, empty for ``none``; ``None`` without a line."""
-    line = ANSWER_LINE.fullmatch(reply)
-    if line is None:
+    line = reply.rstrip().rpartition("\n")[2].lstrip(" \t")
+    if not line.startswith(ANSWER_START):
         return None
-    return "" if line[1].strip().lower().rstrip(".") == NO_ANSWER else line[1].strip()
+    answer = line.removeprefix(ANSWER_START).strip()
+    return "" if answer.lower().rstrip(".") == NO_ANSWER else answer
+
+
+def is_verdict(value: Any) -> bool:
+    """Whether a value may come from ``parse_verdict``."""
+    return type(value) is int and value in (0, 1)
+
+
+def is_grade(value: Any) -> bool:
+    """Whether a value may come from ``parse_grade``; SQLite gives 1.0 back as 1."""
+    return type(value) in (int, float) and value in [tenths / 10 for tenths in range(11)]
+
+
+def is_extraction(value: Any) -> bool:
+    """Whether a value may come from ``parse_extraction``."""
+    return isinstance(value, str)
 
 
 NO_GRADE = "That holds no grade that can be read. "
 VERDICT = Instruction(
-    "default", parse_verdict, NO_GRADE + 'End with "Score: 1" or "Score: 0" and nothing else.'
+    "default",
+    parse_verdict,
+    is_verdict,
+    NO_GRADE + 'End with "Score: 1" or "Score: 0" and nothing else.',
 )
 SAME_RESULT = replace(VERDICT, prompt="mathverse")
 GRADE = Instruction(
-    "mmvet", parse_grade, NO_GRADE + 'End with "Score: " and a number such as 0.3 and nothing else.'
+    "mmvet",
+    parse_grade,
+    is_grade,
+    NO_GRADE + 'End with "Score: " and a number such as 0.3 and nothing else.',
 )
 EXTRACTION = Instruction(
     "mathvista",
     parse_extraction,
+    is_extraction,
     'That holds no answer that can be read. End with a line "Answer: " and the answer.',
 )
 
@@ -103,6 +136,10 @@ class JudgePrompt:
         """The same for something else that is asked for."""
         return JudgePrompt(self._given, self._max_characters, self._key, instruction)
 
+    def allows(self, value: Any) -> bool:
+        """Whether a value is one that a reply may say."""
+        return self._instruction.allows(value)
+
     def read(self, reply: str) -> Any:
         """What a reply says; ``None`` where that can't be read."""
         return self._instruction.read(reply)
@@ -115,6 +152,7 @@ class JudgePrompt:
             content["reference_answer"] = truths if case.other_truths else truths[0]
         content["candidate_answer"] = self._cut(case.answer)
         written = json.dumps(content, ensure_ascii=False)
+        written = SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", written)  # as JSON may
         escaped = TAG.sub(lambda tag: f"\\u{ord(tag[0]):04x}", written)
         return [{"role": "user", "content": self._text.replace(CASE_SLOT, escaped)}]
 

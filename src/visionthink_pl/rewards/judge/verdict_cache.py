@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from visionthink_pl.rewards.judge.base import Case
 from visionthink_pl.types import ConfigError, RunStopped
+
+log = logging.getLogger(__name__)
 
 BUSY_S = 30.0  # how long to wait while another process writes
 
@@ -27,13 +30,21 @@ class VerdictCache:
         prompt_version: of the prompt.
         request: arguments of the request without its messages: the model and all others, since any
             of them may change the reply.
+        allows: whether a value is one that the judge may say.
 
     Raises:
         ConfigError: the file can't be opened, or is no such cache.
         RunStopped: later, if the file can't be read or written.
     """
 
-    def __init__(self, path: str | None, prompt_version: str, request: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        prompt_version: str,
+        request: Mapping[str, Any],
+        allows: Callable[[Any], bool],
+    ) -> None:
+        self._path, self._allows, self._warned = path, allows, False
         self._key = [prompt_version, json.dumps(request, sort_keys=True)]
         self._lock = threading.Lock()
         try:
@@ -52,10 +63,26 @@ class VerdictCache:
             ) from error
 
     def get(self, case: Case) -> Any:
-        """The verdict on a case; ``None`` if there is none yet."""
+        """The verdict on a case; ``None`` if there is none yet, or one that the judge can't have
+        said: then it is asked again."""
         query = "SELECT verdict FROM verdicts WHERE digest = ?"
         rows = self._run(query, self._digest(case))
-        return json.loads(str(rows[0][0])) if rows else None
+        if not rows:
+            return None
+        try:
+            kept = json.loads(str(rows[0][0]))
+        except (ValueError, RecursionError):
+            kept = None
+        return kept if self._allows(kept) else self._warn(rows[0][0])
+
+    def _warn(self, kept: Any) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "the cache of verdicts %s is damaged: it holds %.40r; such cases are asked again",
+                self._path,
+                kept,
+            )
 
     def put(self, case: Case, verdict: Any) -> None:
         """Store a verdict: a number or a text. A text is stored in quotes, as JSON, so that SQLite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 ALIKE = str.maketrans(
     {
@@ -25,9 +26,12 @@ def fold(text: str) -> str:
     Unlike NFKC this keeps superscripts, subscripts and circled characters. ½ becomes
     ``\frac{1}{2}``.
     """
+    if text.isascii():
+        return text
     return unicodedata.normalize("NFC", "".join(map(_plain, text.translate(ALIKE))))
 
 
+@lru_cache(10_000)
 def _plain(character: str) -> str:
     if character.isascii():
         return character

@@ -7,6 +7,7 @@ import re
 from visionthink_pl.rewards.rules.characters import fold
 from visionthink_pl.rewards.rules.latex import DEEPEST, FONT, plain_latex
 
+LONGEST = 2000  # characters of a text that the rules read; answers and truths are shorter
 FINAL = " .,;:!?。、।॥؟،؛۔։።။។།"  # dropped from the end of an answer
 OPENING = "¡¿"  # dropped from its beginning
 # This punctuation has a meaning: a factorial, and a sequence or a decimal that continues.
@@ -48,10 +49,13 @@ def same_text(answer: str, truth: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    """Lower case, single spaces, no leading article, no final punctuation.
+    """Lower case, single spaces, no leading article, no final punctuation; of a text of more than
+    2,000 characters single spaces alone.
 
     A text that would become empty, such as ``?``, is kept: otherwise any two of them would match.
     """
+    if len(text) > LONGEST:
+        return " ".join(text.split())
     words = " ".join(fold(text).split())
     bare = strip_final(words).lstrip(OPENING)
     return (ARTICLE.sub("", bare) if bare else words).casefold()

@@ -118,8 +118,8 @@ SPELLINGS = [
         ("³", "^3"),
         (r"\^\{(\d)\}", r"^\1"),
         (r"\.(?=\s|$)", ""),  # sq. ft.
-        (r"°\s+(?=[CF]\b)", "°"),
-        (r"(?:^|\s+)per\s+(?!cent\b)|\s*/\s*", "/"),
+        (r"° (?=[CF]\b)", "°"),
+        (r"(?:^| )per (?!cent\b)| ?/ ?", "/"),
     )
 ]
 POWER = re.compile(
@@ -136,6 +136,7 @@ def canonical(text: str) -> str:
     The case of symbols is considered first, so that mW and MW are two units. A single letter must
     have the right case: the M of 3M and the G of 5G are no units.
     """
+    text = " ".join(text.split())
     for pattern, written in SPELLINGS:
         text = pattern.sub(written, text)
     return "/".join(_power(" ".join(unit.split())) for unit in text.split("/"))
