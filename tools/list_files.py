@@ -22,7 +22,8 @@ def described(file: Path) -> str:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     first = (ast.get_docstring(tree) or "").split("\n\n")[0]
     text = " ".join(first.split()).rstrip(".:")
-    return f"| `{file.name}` | {text.replace('|', '/')} | {', '.join(map('`{}`'.format, names(tree)))} |"
+    defined = ", ".join(f"`{name}`" for name in names(tree))
+    return f"| `{file.name}` | {text.replace('|', '/')} | {defined} |"
 
 
 def names(tree: ast.Module) -> Iterator[str]:
