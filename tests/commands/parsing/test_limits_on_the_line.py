@@ -84,8 +84,8 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
     settings = {"data": LookCloser(20), "accuracy": RuleAccuracy(), "out": "x"}
     return {
         "APIJudge": {"model": "m"},
-        "HybridAccuracy": {"judge": None},
-        "JudgeAccuracy": {"judge": None},
+        "HybridAccuracy": {"judge": APIJudge("m")},
+        "JudgeAccuracy": {"judge": APIJudge("m")},
         "LocalJudge": {"model": resolve("embedded")},
         "MMVet": {"judge": APIJudge("m")},
         "MathVerse": {"judge": APIJudge("m")},
