@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from string import ascii_uppercase
 from typing import Any
@@ -31,6 +32,13 @@ BY_LETTER = (
     *('"{0}"', "'{0}'", "{0};", "({0}).", "{0}).", ":{0},", "None of them", "Both {0} and {2}"),
     *("The answer is A or {0}", "My answer is {0}!", "{1} ({0})", "because of {3}, {0}", "the {0}"),
 )
+
+# What MMMU's rule for open questions goes by, and what it may find there.
+OPEN = (
+    *("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ", "= "),
+    *("\n", ". ", ", ", "-", "a ", "B", "red ", "blue", "7 ", "1,250 ", "-3.5 ", "2e3 ", ".5"),
+)
+OPEN_TRUTHS = ("red", "blue", "7", "7 red", "1250", "-3.5", "2000", "0.5", ".5", "a", "B")
 
 
 def letters(rng: Random, options: Sequence[str], right: int) -> str:
@@ -92,9 +100,14 @@ class OfMMMU(Peer):
             number += 1
             options = some_options(rng, self.most)
             right, of_letter = rng.randrange(len(options)), rng.random() < 0.6
-            truth = ascii_uppercase[right] if of_letter else options[right]
-            other = rng.choice(options)
-            said = letters(rng, options, right) if of_letter else wordings.answer(rng, truth, other)
+            if of_letter:
+                said, truth = letters(rng, options, right), ascii_uppercase[right]
+            elif rng.random() < 0.5:
+                truth = rng.choice(OPEN_TRUTHS)
+                said = "".join(rng.choices((*OPEN, truth), k=rng.randint(1, 9)))
+            else:
+                truth = options[right]
+                said = wordings.answer(rng, truth, rng.choice(options))
             yield self.case(f"validation_Art_{number}", said, truth, options if of_letter else [])
 
     def case(self, name: str, said: str, truth: str, options: Sequence[str]) -> Case:
@@ -124,8 +137,11 @@ class OfMMMUPro(OfMMMU):
             number += 1
             options = some_options(rng, self.most)
             right = rng.randrange(len(options))
-            said = letters(rng, options, right)
+            said = self.said(rng, options, right)
             yield self.case(f"test_Art_{number}", said, ascii_uppercase[right], options)
+
+    def said(self, rng: Random, options: Sequence[str], right: int) -> str:
+        return letters(rng, options, right)
 
     def case(self, name: str, said: str, truth: str, options: Sequence[str]) -> Case:
         doc = {"id": name, "question": "?", "subject": "Art", "answer": truth}
@@ -135,6 +151,19 @@ class OfMMMUPro(OfMMMU):
     def theirs(self, case: Case) -> float:
         result = mmmu_pro_process_results(case.doc, [case.answer])["mmmu_acc"]
         return evaluate_mmmu_pro([result])[1]["acc"]
+
+
+class OfMMMUProVision(OfMMMUPro):
+    name, ours = "MMMU-Pro, vision", MMMUPro("exact")
+
+    def said(self, rng: Random, options: Sequence[str], right: int) -> str:
+        if rng.random() < 0.3:
+            return letters(rng, options, right)
+        return ascii_uppercase[rng.choice([right, rng.randrange(len(options))])]
+
+    def case(self, name: str, said: str, truth: str, options: Sequence[str]) -> Case:
+        case = super().case(name, said, truth, options)
+        return replace(case, doc={k: v for k, v in case.doc.items() if k != "question"})
 
 
 class OfMMBench(Peer):
@@ -194,4 +223,10 @@ class OfMMBench(Peer):
         yield "CircularEval, on answers scored alike", ours, sum(theirs) / len(theirs)
 
 
-PEERS: Sequence[type[Peer]] = (OfRealWorldQA, OfMMMU, OfMMMUPro, OfMMBench)
+PEERS: Sequence[type[Peer]] = (
+    OfRealWorldQA,
+    OfMMMU,
+    OfMMMUPro,
+    OfMMMUProVision,
+    OfMMBench,
+)

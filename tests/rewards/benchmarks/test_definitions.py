@@ -93,13 +93,20 @@ SCORES: list[tuple[Benchmark, Answered, float]] = [
     (MMMU(), said("(A) or (B)", "B", options=COLOURS), 1),
     (MMMU(), said("no idea", "A", options=COLOURS), 0),  # nothing is drawn at random
     (MMMU(), said("I clearly see that this is green", "B", options=COLOURS), 1),
+    (MMMU(), said("I see that it is green", "B", options=COLOURS), 1),  # six words
+    (MMMU(), said("I see it is green", "B", options=COLOURS), 0),  # five are no sentence
     (MMMU("single"), said("green", "B", options=COLOURS), 1),
     (MMMU(), said("so the area is 12.5.", "12.50"), 1),
     (MMMU(), said("1,250 m", "1250"), 1),
     (MMMU(), said("13", "12.5"), 0),
     (MMMUPro(), said("J", "J", options=tuple("abcdefghij")), 1),
+    (MMMUPro("exact"), said("J", "J", options=tuple("abcdefghij")), 1),
+    (MMMUPro("exact"), said("J.", "J", options=tuple("abcdefghij")), 0),
     (MMBench(), said("B. green", "B", options=COLOURS, extra={"index": 1}), 1),
     (MMBench(), said("green", "B", options=COLOURS, extra={"index": 1}), 1),
+    # A bare A in more than three words may be the article.
+    (MMBench(), said("It is A green", "B", options=COLOURS, extra={"index": 1}), 1),
+    (MMBench("single"), said("It is A green", "A", options=COLOURS, extra={"index": 1}), 1),
     (MMBench(), said("A and B", "A", options=COLOURS, extra={"index": 1}), 1),  # the start
     (MMBench("single"), said("A and B", "A", options=COLOURS, extra={"index": 1}), 0),
     (MMBench(), said("", "A", options=COLOURS, extra={"index": 1}), 0),

@@ -69,7 +69,8 @@ def test_truths_are_right_and_other_answers_wrong(
     settings = settings_of(name, monkeypatch)
     for each in settings.benchmarks.values():
         samples = [each.data[index] for index in range(len(each.data))]
-        right = [Answered(sample, sample.answer) for sample in samples]
+        truths = [s.answer[0] if s.options else s.answer for s in samples]  # a letter, of options
+        right = [Answered(sample, truth) for sample, truth in zip(samples, truths, strict=True)]
         wrong = [Answered(sample, "something else") for sample in samples]
         assert each.benchmark.score(right) == [1.0] * len(samples)
         assert each.benchmark.score(wrong) == [0.0] * len(samples)

@@ -46,6 +46,7 @@ PLAIN: dict[str, Callable[[], Benchmark]] = {
     "RealWorldQA": RealWorldQA,
     "MMMU": MMMU,
     "MMMU-Pro": MMMUPro,
+    "MMMU-Pro, vision": lambda: MMMUPro("exact"),
     "MMBench": MMBench,
 }
 JUDGED = {"MathVista": MathVista, "MathVerse": MathVerse, "MM-Vet": MMVet}

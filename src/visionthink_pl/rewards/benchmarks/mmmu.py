@@ -7,7 +7,13 @@ from typing import Literal
 
 from visionthink_pl.rewards.benchmarks.base import Answered, Benchmark, chosen
 from visionthink_pl.rewards.benchmarks.mmmu_open import is_right_open
-from visionthink_pl.rewards.benchmarks.option_letters import last, options_of, single, truth_letter
+from visionthink_pl.rewards.benchmarks.option_letters import (
+    exact,
+    last,
+    options_of,
+    single,
+    truth_letter,
+)
 from visionthink_pl.types import VQASample
 
 
@@ -53,11 +59,19 @@ class MMMUPro(MMMU):
     """MMMU-Pro: the letter that an answer names, of up to ten options.
 
     The published score is the mean of the settings ``standard (10 options)`` and ``vision``, where
-    question and options are part of the image. There lmms-eval compares the whole answer with the
-    letter; here the letter is found as in the other setting.
+    question and options are part of the image.
 
     Definition: Yue et al., arXiv 2409.02813; lmms-eval's ``tasks/mmmu_pro/utils.py:
     mmmu_pro_process_results``. Data: ``MMMU/MMMU_Pro``, configs of these names, split ``test``:
     ``id``, ``question``, ``options`` (a list written as text), ``image_1`` to ``image_7``,
     ``answer`` (a letter), ``subject``; in ``vision`` no ``question`` and one ``image``.
+
+    Args:
+        rule: ``last`` and ``single`` as of ``MMMU``. ``exact``: the whole answer must be the
+            letter, which is lmms-eval's rule in ``vision``.
     """
+
+    def __init__(self, rule: Literal["last", "single", "exact"] = "last") -> None:
+        ways = {"last": last, "single": single, "exact": exact}
+        super().__init__()
+        self._letter = chosen(ways, rule, "MMMUPro.rule")

@@ -133,6 +133,11 @@ def last(answer: str, options: Options) -> str | None:
     return max(told, key=lambda letter: lower.rfind(options[letter].lower()), default=None)
 
 
+def exact(answer: str, options: Options) -> str | None:
+    """The whole answer, if it is a letter and nothing else (lmms-eval in MMMU-Pro's ``vision``)."""
+    return answer if answer in options else None
+
+
 def _contained(answer: str, options: Options) -> str | None:
     """The only option whose text stands in the answer, whatever its case."""
     lower = answer.lower()
