@@ -14,10 +14,12 @@ class SeedProbe(Callback):
 
     Args:
         file: where to, one JSON line a step.
+        threads: that torch is to use, more than there are cores too.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, threads: int) -> None:
         self._file = Path(file)
+        torch.set_num_threads(threads)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

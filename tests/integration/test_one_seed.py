@@ -14,7 +14,8 @@ CONFIG = TESTS.parent / "configs" / "quickstart.yaml"
 def run(folder: Path, threads: int, batches: int, *more: str) -> list[str]:
     """What each step of a run did."""
     folder.mkdir()
-    probe = f"{{class_path: seed_probe.SeedProbe, init_args: {{file: {folder / 'steps.jsonl'}}}}}"
+    options = f"{{file: {folder / 'steps.jsonl'}, threads: {threads}}}"
+    probe = f"{{class_path: seed_probe.SeedProbe, init_args: {options}}}"
     command = [
         *(sys.executable, "-m", "visionthink_pl", "fit", "--config", str(CONFIG)),
         *("--trainer.logger=false", f"--trainer.callbacks=[{probe}]", "--data.validation=null"),
