@@ -34,6 +34,8 @@ from visionthink_pl.types import VQASample
 from visionthink_pl.types.readable import readable
 from visionthink_pl.visual_tools import ToolResult
 
+pytestmark = pytest.mark.long
+
 PIECES = [
     *("<think>", "</think>", "<answer>", "</answer>", "<tool_call>", "</tool_call>", CALL_TEXT),
     *("<|im_end|>", "<|im_start|>", "<|vision_start|>", "<|image_pad|>", "<tool_response>"),
