@@ -53,12 +53,12 @@ def test_every_response_is_cut_off(tmp_path: Path) -> None:
 
 def test_the_kl_runs_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def far(self: Policy, *args: Any, **more: Any) -> torch.Tensor:
-        return plain(self, *args, **more) - 2.0  # k3 of a difference of -2: e^-2 + 2 - 1 = 1.14
+        return plain(self, *args, **more) - 7.0  # k3 of a difference of -7: e^-7 + 7 - 1 = 6.00
 
     plain = Policy.reference_logprobs
     monkeypatch.setattr(Policy, "reference_logprobs", far)
     (text,) = run(tmp_path, KL_AWAY + 2, Alarms(), optimizer=AdamW(lr=1e-9))
-    assert WORDS["kl"] in text and "now 1.14" in text and "model.optimizer.lr" in text
+    assert WORDS["kl"] in text and "now 6.00" in text and "model.optimizer.lr" in text
 
 
 def test_no_group_has_signal(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from visionthink_pl.types.limits import NonNegativeInt, limited
 CUT_OFF = 5  # draws in a row
 KL_AWAY = 5
 NO_SIGNAL = 10
-KL_LIMIT = 1.0  # nats per token; three seeds of the quickstart stay below 0.42 in any one draw
+KL_LIMIT = 5.0  # nats per token; of one trajectory, so that it jumps: docs/reliability.md
 
 
 class Alarms(Callback):
@@ -23,7 +23,7 @@ class Alarms(Callback):
     when what it looks for has held for some draws in a row, and again if it comes back later.
 
     Every response cut off: in 5 draws no turn of any trajectory ended by itself. The KL runs away:
-    in 5 draws the estimate to the reference was above 1 nat per token. No signal: in 10 draws no
+    in 5 draws the estimate to the reference was above 5 nats per token. No signal: in 10 draws no
     group was trained on, as all its rewards were equal.
 
     Args:
@@ -88,7 +88,7 @@ def _cut_off_words(trainer: Trainer) -> str:
 
 def _kl_words(kl: float) -> str:
     return (
-        f"The KL to the reference has been above {KL_LIMIT:g} nat per token for {KL_AWAY} draws, "
+        f"The KL to the reference has been above {KL_LIMIT:g} nats per token for {KL_AWAY} draws, "
         f"now {kl:.2f}: the policy forgets what its base could do. Lower model.optimizer.lr, or "
         "set kl_coefficient of model.loss above 0."
     )
