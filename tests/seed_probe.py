@@ -31,7 +31,7 @@ class SeedProbe(Callback):
             "logprobs": [[value.hex() for value in turn.logprobs] for turn in turns],
             "rewards": [group.rewards for group in batch.rollouts.groups],
             "weights": {
-                name: sha256(weight.detach().numpy().tobytes()).hexdigest()
+                name: sha256(weight.detach().float().cpu().numpy().tobytes()).hexdigest()
                 for name, weight in pl_module.named_parameters()
                 if weight.requires_grad
             },

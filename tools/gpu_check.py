@@ -3,7 +3,7 @@
     python tools/gpu_check.py --json gpu_check.json
 
 Takes real steps of 7B in 4 bits and of 3B in bf16, with random weights, at the configs' lengths and
-G = 8: the second of two, whose peak is the GPU's own counter. `--size tiny` proves on a CPU that it
+G = 8, after a short one. The peak is the GPU's own counter. `--size tiny` proves on a CPU that it
 runs; resident memory is too coarse there to judge such small steps by.
 """
 
@@ -14,7 +14,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +110,22 @@ def measure(case: Case) -> dict[str, Any]:
     module.to(device)
     never_end(module.policy)
     optimizer = module.configure_optimizers()
-    for draw in range(2):
-        reset_peak(device)
-        take_step(module, rollout, case, draw, optimizer)
-    return {"planned_bytes": planned.peak, "measured_bytes": peak(device) - before}
+    # The first, which is short, allocates the optimizer's state.
+    take_step(module, rollout, case, 0, optimizer, new_tokens=8)
+    reset_peak(device)
+    started = time.monotonic()
+    take_step(module, rollout, case, 1, optimizer, new_tokens=case.new_tokens)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    seconds = time.monotonic() - started
+    measured = peak(device) - before
+    return {"planned_bytes": planned.peak, "measured_bytes": measured, "step_s": seconds}
 
 
-def take_step(module, rollout, case: Case, draw: int, optimizer) -> None:
+def take_step(module, rollout, case: Case, draw: int, optimizer, new_tokens: int) -> None:
     image = Image.new("RGB", (case.side, case.side), (draw, 0, 0))
-    engine = AskingEngine(module.policy, rollout.sampler.conversation(module), rollout.sampling)
+    sampling = replace(rollout.sampling, max_new_tokens=new_tokens)
+    engine = AskingEngine(module.policy, rollout.sampler.conversation(module), sampling)
     with module.trainer.precision_plugin.forward_context():
         groups = engine.rollout([VQASample("0", "", "", (image,), "")], 8, draw)
     module.policy.train()
@@ -155,13 +163,15 @@ def main() -> None:
         return
     if args.size == "true" and not torch.cuda.is_available():
         parser.error("no GPU can be used here; --size tiny shows that the tool runs")
-    if args.size == "tiny":
-        found = {"tiny fp32": measure(CASES["tiny fp32"])}
-    else:
-        found = {name: in_a_process(name) for name in CASES if not name.startswith("tiny")}
+    found: dict[str, dict[str, Any]] = {}
+    for name in CASES:
+        if name.startswith("tiny") != (args.size == "tiny"):
+            continue
+        found[name] = measure(CASES[name]) if args.size == "tiny" else in_a_process(name)
+        print(f"{name}: {found[name]}", flush=True)
+        if args.json:  # after each: a machine may be taken away in between
+            args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     show(found)
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -108,13 +108,15 @@ def parts(gpu: bool, folder: Path) -> dict[str, Part]:
     small = ["--size", "tiny", "--image-tokens", "16", "--new-tokens", "4", "--steps", "1"]
     sized = ["--size", "3b", "--dtype", "bfloat16"] if gpu else small
     two_turns = [*bench, *sized, "--turns", "2", "--vs", "naive", "--json", out("two_turns.json")]
+    seed = ["tools/gpu_seed.py", "--json", out("seed.json"), "--batches", "10" if gpu else "1"]
     against = [*bench, *sized, "--vs", "trl", "--json", out("trl.json")]
     return {
         "equivalence": Part(tests, 150, read_tests, "equivalence.xml"),
         **{f"fit {name}": fit(name, gpu, folder) for name in PRECISIONS},
         "trl": Part(against, 120, read_json, "trl.json", needs="trl"),
-        "memory": Part(memory + ([] if gpu else ["--size", "tiny"]), 170, read_json, "memory.json"),
+        "memory": Part(memory + ([] if gpu else ["--size", "tiny"]), 400, read_json, "memory.json"),
         "two turns": Part(two_turns, 120, read_json, "two_turns.json"),
+        "one seed": Part(seed, 300, read_json, "seed.json"),
     }
 
 

@@ -49,13 +49,6 @@ def _check_accelerator(trainer: Trainer, optimizer: OptimizerConfig) -> None:
             f"model.optimizer.variant: {variant} moves its state out of a GPU, and "
             "there is none here; take torch or 8bit"
         )
-    strict = torch.are_deterministic_algorithms_enabled()
-    strict &= not torch.is_deterministic_algorithms_warn_only_enabled()
-    if strict and isinstance(accelerator, CUDAAccelerator):
-        raise ConfigError(
-            "trainer.deterministic: warn, not true; ids are picked by a running sum, of which "
-            "a GPU has no deterministic kernel"
-        )
     if not isinstance(accelerator, CPUAccelerator | CUDAAccelerator):
         raise ConfigError(
             f"trainer.accelerator: cpu or cuda, not {type(accelerator).__name__}, "
