@@ -52,6 +52,7 @@ TEXT = ("inputs_embeds", "position_ids", "attention_mask", "cache", "use_cache")
 ROPE = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
 IMAGES = ("pixel_values", "image_grid_thw")
 SAVER = "lightning.pytorch.callbacks:ModelCheckpoint"
+LOOPS = "lightning.pytorch.loops"
 TABLE = [
     Assumed("transformers:Cache.update", ("key_states", "value_states", "layer_idx", "kwargs")),
     Assumed(
@@ -98,6 +99,8 @@ TABLE = [
     Assumed(f"{SAVER}._save_last_checkpoint", ("trainer", "monitor_candidates")),
     Assumed(f"{SAVER}._save_checkpoint", ("trainer", "filepath")),
     Assumed(f"{SAVER}._remove_checkpoint", ("trainer", "filepath")),
+    Assumed(f"{LOOPS}.training_epoch_loop:_TrainingEpochLoop._should_check_val_fx", ("data_fetcher",)),
+    Assumed(f"{LOOPS}.evaluation_loop:_EvaluationLoop.restarted_mid_evaluation"),
 ]
 
 

@@ -167,12 +167,13 @@ def _together(stopped: RunStopped | None, bad: list[str]) -> list[str]:
     Raises:
         RunStopped: it, or that of another rank.
     """
-    ranks = gathered((None if stopped is None else str(stopped), bad))
-    if stopped is not None:
-        raise stopped
+    own = None if stopped is None else (str(stopped), stopped.exit_code)
+    ranks = gathered((own, bad))
     for rank, (reason, _) in enumerate(ranks):
         if reason is not None:
-            raise RunStopped(f"rank {rank}: {reason}")
+            message, code = reason
+            named = f"rank {rank}: {message}" if len(ranks) > 1 else message
+            raise RunStopped(named, code, by_all=True) from stopped
     return [sample for _, samples in ranks for sample in samples]
 
 

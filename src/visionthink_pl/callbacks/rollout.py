@@ -9,8 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from visionthink_pl.callbacks.group_sampler import GroupSampler
-from visionthink_pl.callbacks.interruption import Interruption, say
-from visionthink_pl.callbacks.log_folder import log_folder
+from visionthink_pl.callbacks.interruption import Interruption
 from visionthink_pl.callbacks.preparing import Preparation
 from visionthink_pl.callbacks.scored_predictions import PredictedAccuracy
 from visionthink_pl.callbacks.screening import Screening
@@ -102,6 +101,7 @@ class RolloutCallback(Callback):
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
         pl_module.parts = tuple(reward.name for reward in self.rewards)
+        pl_module.between_passes = self._interruption.between_passes
         conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run
         if stage != "predict":
@@ -135,7 +135,7 @@ class RolloutCallback(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, PromptDataModule):
             data.check_loader()
-        self._interruption.watch()
+        self._interruption.watch(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._interruption.ignore()
@@ -190,11 +190,10 @@ class RolloutCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Write a checkpoint that begins with the batch that could not be scored."""
-        self._interruption.ignore()
         if not isinstance(exception, ConfigError):  # which says itself what is wrong
             self.screening.report()
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
+            self._interruption.ignore()
             return
-        path = log_folder(trainer) / "checkpoints" / "stopped.ckpt"
-        trainer.save_checkpoint(path)
-        say(f"The run has stopped. To go on, add --ckpt_path {path}")
+        lost = f"; {self.waiting} groups that waited for more draws are lost"
+        self._interruption.end(trainer, exception, lost if self.waiting else "")

@@ -79,7 +79,9 @@ def exit_code(run: Callable[[], object]) -> int:
     printed as one line; any other exception is a bug and keeps its traceback."""
     try:
         run()
-    except (RunStopped, PolicyLost, DiskFull, OutOfMemory) as error:
+    except RunStopped as error:
+        return error.exit_code if error.by_all and _rank() else _fail(error, error.exit_code)
+    except (PolicyLost, DiskFull, OutOfMemory) as error:
         return _fail(error, code=1)
     except OSError as error:
         if error.errno not in FULL:
@@ -93,6 +95,13 @@ def exit_code(run: Callable[[], object]) -> int:
             raise
         return _fail(mistake, code=2)
     return 0
+
+
+def _rank() -> int:
+    """Of this process in a run that Lightning has started."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only  # loaded by then
+
+    return int(rank_zero_only.rank)  # type: ignore[attr-defined]  # Lightning sets it
 
 
 def _fail(error: Exception, code: int) -> int:

@@ -1,4 +1,4 @@
-"""Lightning: when a checkpoint is written, and the counters within one.
+"""Lightning: when a checkpoint is written, the counters within one, and SLURM's signal.
 
 ``ModelCheckpoint`` decides in private methods when a checkpoint is due, and its public hooks can't
 be overridden one by one. Here those methods have names that a subclass may use.
@@ -6,12 +6,14 @@ be overridden one by one. Here those methods have names that a subclass may use.
 
 from __future__ import annotations
 
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -102,10 +104,42 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
         batch["current"] = dict.fromkeys(batch["current"], 0)
 
 
+def validation_due(trainer: Trainer) -> bool:
+    """Whether a validation follows the training batch that has ended last; not so within one."""
+    loop = trainer.fit_loop.epoch_loop
+    batches, fetcher = loop.batch_progress.current, trainer.fit_loop._data_fetcher
+    ended = batches.processed == batches.ready > 0  # type: ignore[attr-defined]
+    return ended and fetcher is not None and loop._should_check_val_fx(fetcher)
+
+
+def set_validation(checkpoint: dict[str, Any], due: bool) -> None:
+    """Have Lightning begin a resumed run with the validation that follows its last batch, or not,
+    in place.
+
+    Lightning (2.6) validates only where the checkpoint was written within the step of a validation
+    batch. Otherwise one that was killed would never be made up for.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    batches, validated = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
+    for counts in (validated["total"], validated["current"]):
+        counts.update(ready=int(due), started=int(due), processed=0, completed=0)
+    if due:  # the batch before it is done, also where the checkpoint was written as it ended
+        for counts in (batches["total"], batches["current"]):
+            counts["completed"] = counts["processed"]
+
+
 def forget_loader(checkpoint: dict[str, Any]) -> None:
     """Drop Lightning's own loader state, in place; the datamodule restores the loader. In a
     checkpoint written within a batch, Lightning's state already counts that batch."""
     checkpoint["loops"]["fit_loop"]["state_dict"].pop("combined_loader", None)
+
+
+def requeue_signal(trainer: Trainer) -> int | None:
+    """The signal at which Lightning has SLURM queue the job again; ``None`` outside of SLURM."""
+    environment = trainer._accelerator_connector.cluster_environment
+    if not isinstance(environment, SLURMEnvironment) or not environment.auto_requeue:
+        return None
+    return environment.requeue_signal or signal.SIGUSR1
 
 
 def trainer_of(module: LightningModule) -> Trainer | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch.optim import Optimizer
 
-from visionthink_pl.internals.lightning import forget_loader, reopen_epoch, trainer_of
+from visionthink_pl.internals.lightning import (
+    forget_loader,
+    reopen_epoch,
+    set_validation,
+    trainer_of,
+    validation_due,
+)
 from visionthink_pl.module.evaluation import EvaluatedModule
 from visionthink_pl.module.stepping import optimizer_of
 from visionthink_pl.module.whole_files import WholeCheckpointIO, check_whole
@@ -36,6 +42,8 @@ class CheckpointedModule(EvaluatedModule):
 
     Attributes:
         as_built: the optimizer's parameter groups as they were made, without the parameters.
+        between_passes: called between passes that change no weights; may end the run. The rollout
+            callback sets it.
     """
 
     def __init__(
@@ -48,9 +56,11 @@ class CheckpointedModule(EvaluatedModule):
         super().__init__(kinds)
         self.strict_loading = False
         self._restored_step = 0
+        self._validated = False  # since the last training batch
         self.tuning, self.optimizer_config = tuning, optimizer
         self.bad_steps = BadSteps(max_bad_steps)
         self.as_built: Sequence[Mapping[str, Any]] = ()
+        self.between_passes: Callable[[], None] = lambda: None
 
     def setup(self, stage: str) -> None:
         """Have checkpoints written whole, where nobody has chosen another way."""
@@ -78,6 +88,7 @@ class CheckpointedModule(EvaluatedModule):
         checkpoint["tuning"] = self.tuning.record()
         checkpoint["optimizer"] = self.optimizer_config.record()
         checkpoint["bad_steps"] = self.bad_steps.record()
+        checkpoint["validation_due"] = not self._validated and validation_due(self.trainer)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Loading is not strict, since the base is not in the checkpoint: check what should be.
@@ -92,6 +103,7 @@ class CheckpointedModule(EvaluatedModule):
         check_fits(checkpoint, self.tuning.record(), shapes)
         self._restored_step = checkpoint["global_step"]
         self.bad_steps.restore(checkpoint.get("bad_steps", {}))
+        set_validation(checkpoint, checkpoint["validation_due"])
         reopen_epoch(checkpoint)
         forget_loader(checkpoint)
         trainer = trainer_of(self)
@@ -108,6 +120,13 @@ class CheckpointedModule(EvaluatedModule):
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning leaves the mode alone, and checkpoints load in eval mode
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self._validated = False
+
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        self._validated = True
 
     def on_train_start(self) -> None:
         """A checkpoint's optimizer state, settings included, has been restored by now."""

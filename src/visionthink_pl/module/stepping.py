@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -14,8 +14,11 @@ from torch.optim import Optimizer
 from visionthink_pl.training import Backend, OptimizerConfig
 from visionthink_pl.training.training_length import TrainingLength
 
+if TYPE_CHECKING:
+    from visionthink_pl.module.checkpoints import CheckpointedModule  # which uses this module
 
-def backend_of(module: LightningModule) -> Backend:
+
+def backend_of(module: CheckpointedModule) -> Backend:
     """The backend of the module's trainer: its precision, backward and synchronisation."""
     trainer = module.trainer
     return Backend(
@@ -23,6 +26,7 @@ def backend_of(module: LightningModule) -> Backend:
         backward=module.manual_backward,
         local=lambda: _local(trainer),
         exact=trainer.precision == "32-true",
+        between_passes=module.between_passes,
     )
 
 

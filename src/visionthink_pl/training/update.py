@@ -45,12 +45,15 @@ class Backend:
         local: a context in which gradients stay on their rank.
         exact: whether log-probabilities as sampled are those of the training pass: not so where
             the decoder rounds otherwise, in bf16.
+        between_passes: called before each pass of a batch's first step, while no weight has
+            changed; may raise, to end the run there.
     """
 
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
     backward: Callable[[Tensor], None] = Tensor.backward
     local: Callable[[], AbstractContextManager[Any]] = nullcontext
     exact: bool = True
+    between_passes: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class PolicyUpdate:
         for index, part in enumerate(tried):
             schedule(index / len(parts))
             optimizer.zero_grad()
-            steps += self._step(optimizer, self.accumulate(part))
+            steps += self._step(optimizer, self.accumulate(part, first=index == 0))
         seen["train/skipped_steps"] = self.bad_steps.total
         if not steps:
             return seen
@@ -145,13 +148,20 @@ class PolicyUpdate:
             trajectory = first[0].trajectory if first else None
             return observed(self.policy, self.options.loss, trajectory)
 
-    def accumulate(self, credited: Sequence[Credited]) -> Accumulated:
-        """Add the gradient of the loss over ``credited``, micro-batch by micro-batch."""
+    def accumulate(self, credited: Sequence[Credited], first: bool = False) -> Accumulated:
+        """Add the gradient of the loss over ``credited``, micro-batch by micro-batch.
+
+        Args:
+            credited: trajectories with their advantages.
+            first: whether they are those of a batch's first step.
+        """
         own = StepTotals.of(credited)
         totals = sum(gathered(own), StepTotals(0, 0))
         figures = StepFigures()
         with self.backend.local():  # ranks may have different numbers of micro-batches
             for micro in micro_batches(credited, self.options.micro_batch_size):
+                if first:
+                    self.backend.between_passes()
                 with self._memory("the update", micro):
                     self._pass(micro, totals, figures)
         self._reduce_gradients()

@@ -24,4 +24,14 @@ class PolicyLost(RuntimeError):
 
 
 class RunStopped(RuntimeError):
-    """A run that can't go on for reasons outside of it: a checkpoint is written, then it ends."""
+    """A run that can't go on for reasons outside of it: a checkpoint is written, then it ends.
+
+    Args:
+        message: why.
+        exit_code: that the process ends with; 128 and a signal's number where one stopped it.
+        by_all: whether all processes of the run raise it, so that one of them may say so for all.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1, by_all: bool = False) -> None:
+        super().__init__(message)
+        self.exit_code, self.by_all = exit_code, by_all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from visionthink_pl.callbacks import (
     Alarms,
@@ -21,6 +23,7 @@ from visionthink_pl.callbacks import (
     RolloutCallback,
     TrajectoryLog,
 )
+from visionthink_pl.callbacks.interruption import SIGNALLED
 from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
@@ -244,8 +247,23 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line (that of the process by default); return the exit code."""
-    return exit_code(lambda: _run(args))
+    """Run the command line (that of the process by default); return the exit code, which is that
+    of a shell where a signal has ended it."""
+    try:
+        return exit_code(lambda: _run(args))
+    except SIGTERMException:
+        return _signalled("SIGTERM", signal.SIGTERM)
+    except KeyboardInterrupt:
+        return _signalled("Ctrl-C", signal.SIGINT)
+    except SystemExit as ended:  # Lightning's, with exit code 1
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        return _signalled("Ctrl-C", signal.SIGINT)
+
+
+def _signalled(what: str, number: int) -> int:
+    print(f"error: stopped by {what}; no checkpoint was written", file=sys.stderr)
+    return SIGNALLED + number
 
 
 def _run(args: Sequence[str] | None) -> None:

@@ -1,0 +1,102 @@
+"""A validation that was stopped or killed is made up for, and none is made twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from trainer_helpers import ByPlace, Plain, make_data, make_module, make_rollout, make_trainer
+from visionthink_pl.callbacks import AdapterCheckpoint
+from visionthink_pl.rewards.base import Scores
+from visionthink_pl.types import Group, RunStopped
+
+pytestmark = pytest.mark.equivalence
+
+BATCHES = 4  # in an epoch of training
+VALIDATED, SAMPLES = 2, 8  # batches of a validation, and its samples
+Event = tuple[str, Any]
+
+
+class Events(Callback):
+    """What was done: sampled ids of each batch, and figures of each validation."""
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *args: Any) -> None:
+        self.seen.append(("fit", ids(args[1])))
+
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self.seen.append(("validate", ids(args[3])))
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.seen.append(("validated", (trainer.global_step, figures["val/reward"])))
+
+
+def ids(batch: Any) -> list[list[int]]:
+    return [t.ids for group in batch.rollouts.groups for t in group.trajectories]
+
+
+class Ends(ByPlace):
+    """Ends a run at its ``at``-th greedy answer: as a signal does, or as a kill would."""
+
+    def __init__(self, at: int = 0, kill: bool = False) -> None:
+        super().__init__()
+        self._left, self._kill = at, kill
+
+    def score(self, group: Group, parts: dict[str, Scores]) -> Scores:
+        greedy = len(group.trajectories) == 1
+        self._left -= greedy
+        if greedy and self._left == 0:
+            raise SystemExit(137) if self._kill else RunStopped("stopped by SIGTERM", 143)
+        return super().score(group, parts)
+
+
+def fit(
+    folder: Path, at: int = 0, kill: bool = False, ckpt: Path | None = None, **limits: Any
+) -> list[Event]:
+    torch.manual_seed(0)
+    events = Events()
+    rollout = make_rollout(max_new_tokens=2, rewards=[Ends(at, kill)])
+    every_step = AdapterCheckpoint(every_n_train_steps=1, save_top_k=-1)
+    settings = {"max_epochs": 2, "limit_val_batches": VALIDATED, "enable_checkpointing": True}
+    trainer = make_trainer(folder, rollout, events, every_step, **settings | limits)
+    data = make_data(Plain(2 * BATCHES), Plain(SAMPLES), validation_prompts=SAMPLES // VALIDATED)
+    try:
+        trainer.fit(make_module(), datamodule=data, ckpt_path=ckpt)
+    except (RunStopped, SystemExit):
+        assert at
+    return events.seen
+
+
+def newest(folder: Path) -> Path:
+    return max(folder.rglob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns)
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "at the end of an epoch": {},
+    "within an epoch": {"val_check_interval": 2},
+    "over epochs": {"val_check_interval": 3, "check_val_every_n_epoch": None},
+    "every other epoch": {"check_val_every_n_epoch": 2, "max_epochs": 4},
+}
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize("limits", CASES.values(), ids=CASES)
+def test_each_validation_is_made_once(limits: dict[str, Any], kill: bool, tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole", **limits)
+    validations = sum(event == "validated" for event, _ in whole)
+    assert validations >= 2
+    ends = [i for i, (event, _) in enumerate(whole) if event == "validated"]
+    checkpoint, done = None, 0  # events that need not be repeated
+    for end in ends:  # each validation ends a run, at its last sample; the next makes up for it
+        at = SAMPLES * (1 if checkpoint is None else 2)
+        seen = fit(tmp_path / str(end), at=at, kill=kill, ckpt=checkpoint, **limits)
+        assert seen == whole[done : end - 1], end
+        checkpoint, done = newest(tmp_path / str(end)), end - VALIDATED
+    assert fit(tmp_path / "rest", ckpt=checkpoint, **limits) == whole[done:]
+    final = newest(tmp_path / "rest")
+    assert fit(tmp_path / "over", ckpt=final, **limits) == []
