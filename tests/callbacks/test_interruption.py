@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning import Callback
+from lightning import Callback, Trainer
 
 from trainer_helpers import ByPlace, Watch, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.rewards.base import Scores
@@ -58,12 +58,20 @@ class WhileUpdating(Callback):
         self.times = 0
 
 
+class WhilePassing(Callback):
+    """Somebody presses it during the second batch's first backward pass."""
+
+    def on_after_backward(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.global_step == 1:
+            press()
+
+
 def fit(folder: Path, *callbacks: Callback, checkpoint: Path | None = None, call: int = 0) -> Watch:
     torch.manual_seed(0)  # the adapters' start
     watch = Watch()
     rollout = make_rollout(rewards=[WhileScoring(call)], max_new_tokens=4)
     trainer = make_trainer(folder, rollout, watch, *callbacks, max_epochs=2, limit_val_batches=0)
-    trainer.fit(make_module(), datamodule=make_data(), ckpt_path=checkpoint)
+    trainer.fit(make_module(micro_batch_size=3), datamodule=make_data(), ckpt_path=checkpoint)
     return watch
 
 
@@ -79,10 +87,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[list[list[int]]]:
     return seen(fit(tmp_path_factory.mktemp("whole")))
 
 
-@pytest.mark.parametrize("where", ["rollout", "update"])
+@pytest.mark.parametrize("where", ["rollout", "update", "pass"])
 def test_it_goes_on_where_it_was(where: str, tmp_path: Path, whole: list[list[list[int]]]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    first, pressed = Watch(), [WhileUpdating()] if where == "update" else []
+    pressed = {"update": [WhileUpdating()], "pass": [WhilePassing()]}.get(where, [])
+    first = Watch()
     call = 3 if where == "rollout" else 0  # within the second batch of two prompts
     with pytest.raises(RunStopped, match="stopped by Ctrl-C"):
         fit(tmp_path, first, *pressed, call=call)

@@ -72,8 +72,9 @@ def fit(
     return events.seen
 
 
-def newest(folder: Path) -> Path:
-    return max(folder.rglob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns)
+def newest(folder: Path) -> Path | None:
+    files = folder.rglob("*.ckpt")
+    return max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -92,11 +93,14 @@ def test_each_validation_is_made_once(limits: dict[str, Any], kill: bool, tmp_pa
     assert validations >= 2
     ends = [i for i, (event, _) in enumerate(whole) if event == "validated"]
     checkpoint, done = None, 0  # events that need not be repeated
-    for end in ends:  # each validation ends a run, at its last sample; the next makes up for it
-        at = SAMPLES * (1 if checkpoint is None else 2)
-        seen = fit(tmp_path / str(end), at=at, kill=kill, ckpt=checkpoint, **limits)
-        assert seen == whole[done : end - 1], end
-        checkpoint, done = newest(tmp_path / str(end)), end - VALIDATED
+    for end in ends:  # a validation ends a run at its last sample; made up for, it ends the next
+        for turn in ("first", "made up for"):
+            first = turn == "made up for" or checkpoint is None
+            folder = tmp_path / f"{end} {turn}"
+            at = SAMPLES if first else 2 * SAMPLES
+            seen = fit(folder, at=at, kill=kill, ckpt=checkpoint, **limits)
+            assert seen == whole[done : end - 1], (end, turn)
+            checkpoint, done = newest(folder) or checkpoint, end - VALIDATED
     assert fit(tmp_path / "rest", ckpt=checkpoint, **limits) == whole[done:]
     final = newest(tmp_path / "rest")
     assert fit(tmp_path / "over", ckpt=final, **limits) == []

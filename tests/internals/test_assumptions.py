@@ -99,7 +99,9 @@ TABLE = [
     Assumed(f"{SAVER}._save_last_checkpoint", ("trainer", "monitor_candidates")),
     Assumed(f"{SAVER}._save_checkpoint", ("trainer", "filepath")),
     Assumed(f"{SAVER}._remove_checkpoint", ("trainer", "filepath")),
-    Assumed(f"{LOOPS}.training_epoch_loop:_TrainingEpochLoop._should_check_val_fx", ("data_fetcher",)),
+    Assumed(
+        f"{LOOPS}.training_epoch_loop:_TrainingEpochLoop._should_check_val_fx", ("data_fetcher",)
+    ),
     Assumed(f"{LOOPS}.evaluation_loop:_EvaluationLoop.restarted_mid_evaluation"),
 ]
 

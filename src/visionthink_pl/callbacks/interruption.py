@@ -36,11 +36,10 @@ class Interruption:
 
     def watch(self, trainer: Trainer) -> None:
         """Begin to listen, where that is possible, in the main thread, and meant: what was started
-        in the background ignores Ctrl-C. Not before training starts: Lightning puts back at the
-        end the handlers that it has found by then."""
+        in the background ignores Ctrl-C. Not before a loop starts: Lightning puts back at the end
+        the handlers that it has found by then."""
         self.ignore()
         self._trainer = trainer
-        self._asked = signal.SIGTERM if trainer.received_sigterm else None  # before training
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM, requeue_signal(trainer)):
@@ -113,7 +112,8 @@ class Interruption:
 
     def _stop_if_asked(self) -> None:
         if self._asked is not None:
-            raise RunStopped(f"stopped by {_name(self._asked)}", SIGNALLED + self._asked)
+            asked, self._asked = self._asked, None
+            raise RunStopped(f"stopped by {_name(asked)}", SIGNALLED + asked)
 
 
 def _name(number: int) -> str:

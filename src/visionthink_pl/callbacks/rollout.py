@@ -140,6 +140,12 @@ class RolloutCallback(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._interruption.ignore()
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._interruption.watch(trainer)
+
+    on_test_start = on_predict_start = on_validation_start
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, batch_idx: int
     ) -> None:
@@ -160,12 +166,7 @@ class RolloutCallback(Callback):
             data.used()
 
     def on_validation_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: PromptBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, *_: Any, **__: Any
     ) -> None:
         assert isinstance(pl_module, VisionThinkModule)
         batch.rollouts = self.sampler(trainer, pl_module, batch, None, self.draw, self.rewards)
@@ -173,12 +174,7 @@ class RolloutCallback(Callback):
     on_test_batch_start = on_validation_batch_start
 
     def on_predict_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: PromptBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, batch: PromptBatch, *_: Any, **__: Any
     ) -> None:
         """Accuracy alone is scored, and only where there is a ground truth."""
         assert isinstance(pl_module, VisionThinkModule)

@@ -86,15 +86,15 @@ class PromptDataModule(LightningDataModule):
         # The loader's positions before and after the batch that is being trained on.
         self._before: dict[str, Any] | None = None
         self._after: dict[str, Any] | None = None
-        self._in_use = False
+        self._in_use = self._drawn = False
 
     def state_dict(self) -> dict[str, Any]:
         if self._train_loader is None:
             return {}
         if self._in_use:
             return {"train": self._before}
-        if isinstance(self._train_loader, StreamBatches):
-            return {"train": self._after}
+        if isinstance(self._train_loader, StreamBatches) or not self._drawn:
+            return {"train": self._after}  # a restored loader forgets its place before it is used
         return {"train": self._train_loader.state_dict()}
 
     def used(self) -> None:
@@ -173,7 +173,7 @@ class PromptDataModule(LightningDataModule):
         """Remember the loader's position before this batch."""
         loader = self._train_loader
         if loader is not None and self.trainer is not None and self.trainer.training:
-            self._before, self._in_use = self._after, True
+            self._before, self._in_use, self._drawn = self._after, True, True
             if isinstance(loader, StreamBatches):
                 loader.position = self._after = batch.position
             else:
@@ -191,7 +191,8 @@ class PromptDataModule(LightningDataModule):
             )
         else:
             loader = self._indexed(source)
-        self._after, self._restored, self._in_use = self._restored, None, False
+        self._after, self._restored = self._restored, None
+        self._in_use = self._drawn = False
         self._train_loader = loader
         return loader
 
