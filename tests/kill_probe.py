@@ -22,13 +22,14 @@ class KillProbe(Callback):
     """Writes a line for each training batch and each validation, and the phase at hand.
 
     Args:
-        folder: where ``events.jsonl`` and ``phase`` go.
+        folder: where ``events-0.jsonl`` and ``phase-0`` go, of rank 0.
     """
 
     def __init__(self, folder: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT
-        self._events = os.open(Path(folder, "events.jsonl"), flags | os.O_APPEND)
-        self._phase = os.open(Path(folder, "phase"), flags)
+        rank = os.environ.get("LOCAL_RANK", "0")
+        self._events = os.open(Path(folder, f"events-{rank}.jsonl"), flags | os.O_APPEND)
+        self._phase = os.open(Path(folder, f"phase-{rank}"), flags)
         self._evaluates = ""
         self._within(Screening, "check", "screening")
         self._within(GroupSampler, "_sample", "rollout")
@@ -65,6 +66,7 @@ class KillProbe(Callback):
         self._write(
             {
                 "draw": batch.rollouts.draw,
+                "samples": [group.sample.id for group in groups],
                 "ids": _digest(repr([turn.generated_ids for turn in turns])),
                 "logprobs": _digest(repr([turn.logprobs for turn in turns])),
                 "rewards": _digest(repr([group.rewards for group in groups])),

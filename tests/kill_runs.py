@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from judge_server import Action, Say, case_of, judge_server
 from kill_probe import LONGEST
 
 ROOT = Path(__file__).parents[1]
-PHASES = ("rollout", "judging", "update", "stepped", "validation", "writing", "screening", "before")
+PHASES = ("rollout", "judging", "update", "stepped", "validation", "writing", "screening")
 EARLY = ("", "screening", "before")  # training has not begun
 CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 DELAYS = {"rollout": 0.4, "judging": 0.2, "update": 0.4, "stepped": 0.4, "validation": 0.5}
@@ -91,28 +92,42 @@ class Run:
         self.folder, text = folder, CONFIG.replace("URL", url).replace("UPDATES", str(updates))
         (folder / "config.yaml").write_text(text.replace("LENGTH", str(4 * batches)))
 
-    def start(self) -> subprocess.Popen[str]:
-        """The next process, which goes on from the last checkpoint if there is one."""
-        (self.folder / "phase").write_text("")
+    def start(self, *options: str, **variables: str) -> subprocess.Popen[str]:
+        """The next process, which goes on from the last checkpoint if there is one.
+
+        Args:
+            options: of the command line.
+            variables: of its environment, beside this process's.
+        """
+        (self.folder / "phase-0").write_text("")
         command = [sys.executable, "-m", "visionthink_pl", "fit", "--config", "config.yaml"]
-        if [*self.folder.rglob("*.ckpt")]:
+        command += options
+        if [*self.folder.rglob("checkpoints/*.ckpt")]:
             command += ["--ckpt_path", "last"]
         paths = [str(ROOT / "src"), str(ROOT / "tests")]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+        variables |= {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
         self._log = (self.folder / "log.txt").open("w+", encoding="utf-8")
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment,
+            env=os.environ | variables,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             text=True,
+            process_group=0,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def phase(self) -> str:
         """What the process does now."""
-        return (self.folder / "phase").read_text()[:LONGEST].strip()
+        return (self.folder / "phase-0").read_text()[:LONGEST].strip()
+
+    def wait_for(self, phase: str, process: subprocess.Popen[str]) -> None:
+        """Until the process is in the phase, or over."""
+        started = time.monotonic()
+        while process.poll() is None and self.phase() != phase:
+            assert time.monotonic() - started < NEVER_S, self.said()
+            time.sleep(0.002)
 
     def said(self) -> str:
         """What the last process has printed."""
@@ -129,10 +144,8 @@ class Run:
         Returns:
             The phase that it was in; empty where the run was over before.
         """
-        process, started = self.start(), time.monotonic()
-        while process.poll() is None and self.phase() != phase:
-            assert time.monotonic() - started < NEVER_S, self.said()
-            time.sleep(0.002)
+        process = self.start()
+        self.wait_for(phase, process)
         time.sleep(delay_s)
         hit = self.phase()
         if process.poll() is None:
@@ -146,9 +159,9 @@ class Run:
         return hit
 
 
-def events_of(folder: Path) -> list[dict[str, Any]]:
+def events_of(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
     """All that the processes of a chain did, in order."""
-    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (folder / f"events-{rank}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -173,14 +186,11 @@ def check(events: list[dict[str, Any]], whole: list[dict[str, Any]]) -> int:
     return len(events) - len(whole)
 
 
-def chain(
-    folder: Path, url: str, by: signal.Signals, kills: int, batches: int, updates: int, seed: int
-) -> Counter[str]:
-    """End a run ``kills`` times, and let it finish; the phases that it was ended in."""
-    randomly, run = random.Random(seed), Run(folder, url, batches, updates)
+def chain(run: Run, by: signal.Signals, phases: Sequence[str], seed: int = 0) -> Counter[str]:
+    """End a run once in each phase, in turn, and let it finish; the phases it was ended in."""
+    randomly = random.Random(seed)
     hits: Counter[str] = Counter()
-    for index in range(kills):
-        phase = PHASES[index % len(PHASES)]
+    for index, phase in enumerate(phases):
         hit = run.end(by, phase, randomly.uniform(0, DELAYS.get(phase, 0.01)))
         print(f"{by.name} {index}: in {phase}, found {hit or 'none: it was over'}", flush=True)
         if not hit:
@@ -202,9 +212,10 @@ def main() -> None:
         whole = Run(Path(scratch, "whole"), server.url, args.batches, args.updates)
         whole.finish()
         for name in args.signals:
-            by, folder = signal.Signals[name], Path(scratch, name)
-            hits = chain(folder, server.url, by, args.kills, args.batches, args.updates, args.seed)
-            again = check(events_of(folder), events_of(whole.folder))
+            run = Run(Path(scratch, name), server.url, args.batches, args.updates)
+            phases = ["before", *(PHASES[i % len(PHASES)] for i in range(args.kills - 1))]
+            hits = chain(run, signal.Signals[name], phases, args.seed)
+            again = check(events_of(run.folder), events_of(whole.folder))
             print(f"{name}: {sum(hits.values())} ends, {dict(hits)}; {again} done again, all equal")
 
 

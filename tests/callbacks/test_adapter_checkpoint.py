@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from visionthink_pl.callbacks import AdapterCheckpoint
 from visionthink_pl.families import EMBEDDED
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards.base import Scores
-from visionthink_pl.types import Group
+from visionthink_pl.types import ConfigError, Group
 
 
 @dataclass
@@ -185,3 +186,30 @@ def due(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_when_a_batch_takes_several_steps(due: Path, row: int) -> None:
     files = (due / str(row)).glob("step=*.ckpt")
     assert sorted(int(file.stem.removeprefix("step=")) for file in files) == DUE[row][1]
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    train(tmp_path / "one", keep_last=1)
+    assert names(tmp_path / "one") == ["step=2", "step=2.ckpt"]
+    train(tmp_path / "more", keep_last=5)
+    assert names(tmp_path / "more") == ["step=1", "step=1.ckpt", "step=2", "step=2.ckpt"]
+
+
+def test_a_resumed_run_keeps_as_many(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+
+    def fit(epochs: int, ckpt: Path | None) -> None:
+        saves = AdapterCheckpoint(folder, filename="{step}", every_n_train_steps=1, keep_last=2)
+        settings = {"enable_checkpointing": True, "max_epochs": epochs}
+        trainer = make_trainer(tmp_path, make_rollout(), saves, **settings)
+        trainer.fit(make_module(), datamodule=make_data(), ckpt_path=ckpt)
+
+    fit(1, None)
+    fit(2, folder / "step=2.ckpt")
+    assert names(folder) == ["step=3", "step=3.ckpt", "step=4", "step=4.ckpt"]
+
+
+@pytest.mark.parametrize("options", [{"monitor": "val/accuracy"}, {"save_top_k": 3}])
+def test_what_keep_last_does_not_go_with(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="keep_last: without"):
+        AdapterCheckpoint(keep_last=2, **options)

@@ -103,6 +103,26 @@ def test_it_goes_on_where_it_was(where: str, tmp_path: Path, whole: list[list[li
     assert signal.getsignal(signal.SIGINT) is before  # nobody listens once a run has ended
 
 
+class OneHasSignal(WhileScoring):
+    """Of each batch's two groups."""
+
+    def score(self, group: Group, parts: dict[str, Scores]) -> Scores:
+        scores = super().score(group, parts)
+        return scores if self._left % 2 else [0.0] * len(scores)
+
+
+@pytest.mark.parametrize("max_draws", [1, 2])
+def test_groups_that_wait_are_named_as_lost(
+    max_draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rollout = make_rollout(rewards=[OneHasSignal(3)], max_new_tokens=4, max_draws=max_draws)
+    trainer = make_trainer(tmp_path, rollout, limit_val_batches=0)
+    with pytest.raises(RunStopped):
+        trainer.fit(make_module(), datamodule=make_data())
+    lost = "groups that waited for more draws are lost: 1."
+    assert (lost in capsys.readouterr().out) == (max_draws == 2)
+
+
 def test_twice_is_at_once(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         fit(tmp_path, WhileUpdating(times=2))

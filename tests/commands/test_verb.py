@@ -20,6 +20,7 @@ ENDS = [
     (raising(ConfigError("a.b: nothing\n  matches")), 2, "error: a.b: nothing matches\n"),
     (raising(ValueError("outer"), ConfigError("a.b: no")), 2, "error: a.b: no\n"),
     (raising(RunStopped("no\nverdicts")), 1, "error: no verdicts\n"),
+    (raising(RunStopped("stopped by SIGTERM", 143)), 143, "error: stopped by SIGTERM\n"),
     (raising(OutOfMemory("lower rows")), 1, "error: lower rows\n"),
     (lambda: None, 0, ""),
 ]

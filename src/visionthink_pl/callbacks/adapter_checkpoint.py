@@ -13,6 +13,8 @@ from visionthink_pl.internals.lightning import Checkpoints
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.module.whole_files import sync, whole
 from visionthink_pl.policy.tuning import ADAPTER_FILE
+from visionthink_pl.types import ConfigError
+from visionthink_pl.types.limits import PositiveInt
 
 if TYPE_CHECKING:
     from peft import PeftModel  # loaded with the policy, seconds after this module
@@ -29,10 +31,44 @@ class AdapterCheckpoint(Checkpoints):
     written, since they would be lost on resuming: a checkpoint that falls due then is written
     after the step that they are trained on, under the figures monitored before it. The end of a
     run is written too, unless a figure is monitored: it may be that of an earlier step.
+
+    Args:
+        dirpath: folder of the checkpoints; by default ``checkpoints`` in the run's.
+        filename: of each, with figures in braces.
+        keep_last: how many to keep, the newest; without ``monitor``, with which ``save_top_k``
+            keeps the best. An older one is removed once the newer one is whole.
+        options: Lightning's, of ``ModelCheckpoint``.
     """
 
     _due = False
     _step = 0  # optimizer steps before the batch under way
+
+    def __init__(
+        self,
+        dirpath: str | Path | None = None,
+        filename: str | None = None,
+        keep_last: PositiveInt | None = None,
+        **options: Any,
+    ) -> None:
+        if keep_last is not None:
+            if options.get("monitor") is not None:
+                raise ConfigError("keep_last: without monitor; with it save_top_k keeps the best")
+            if options.setdefault("save_top_k", -1) not in (-1, 1):
+                raise ConfigError("keep_last: without save_top_k")
+            options["save_top_k"] = -1
+        super().__init__(dirpath, filename, **options)
+        self.keep_last = keep_last
+        self._files: list[str] = []  # the newest last
+
+    def state_dict(self) -> dict[str, Any]:
+        # Lightning has set the path of the one that is being written.
+        files = dict.fromkeys([*self._files, self.best_model_path])
+        return super().state_dict() | {"files": [file for file in files if file]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        if self.dirpath == state_dict["dirpath"]:
+            self._files = state_dict["files"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
@@ -92,6 +128,14 @@ class AdapterCheckpoint(Checkpoints):
         if trainer.is_global_zero and isinstance(model, PeftModel):
             with whole(folder) as partial:
                 _write_adapter(model, partial)
+        self._drop_older(trainer)
+
+    def _drop_older(self, trainer: Trainer) -> None:
+        if self.keep_last is None:
+            return
+        self._files = list(dict.fromkeys([*self._files, self.best_model_path]))
+        while len(self._files) > self.keep_last:
+            self._remove_checkpoint(trainer, self._files.pop(0))
 
     def removed(self, trainer: Trainer, folder: Path) -> None:
         if trainer.is_global_zero:

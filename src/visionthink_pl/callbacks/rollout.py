@@ -191,5 +191,5 @@ class RolloutCallback(Callback):
         if not isinstance(exception, RunStopped) or trainer.state.fn != TrainerFn.FITTING:
             self._interruption.ignore()
             return
-        lost = f"; {self.waiting} groups that waited for more draws are lost"
+        lost = f"; groups that waited for more draws are lost: {self.waiting}"
         self._interruption.end(trainer, exception, lost if self.waiting else "")

@@ -49,6 +49,16 @@ def test_with_key(message: str, expected: str, why: str) -> None:
             "Got value: 1",
             "a.bce: Input should be at least 2. Got value: 1",
         ),
+        (
+            'Parser key "a.bce":\n  Expected an instantiatable class, but '
+            "visionthink_pl.rewards.Reward is abstract",
+            "a.bce: class Reward has to define score, in its body",
+        ),
+        (
+            'Parser key "a.bce":\n  Errors:\n    - Expected an instantiatable class, but is '
+            "abstract\n  Given value: visionthink_pl.data.Stream",
+            "a.bce: class Stream has to define kinds, read, in its body",
+        ),
         ("something\n  else", "something else"),
     ],
 )

@@ -22,6 +22,11 @@ CLASS_PROBLEM = re.compile(
     r"(?=\n\s*- Expected|\n\s*Given value type|$)",
     re.DOTALL,
 )
+ABSTRACT = re.compile(  # the class is named, or is the value given
+    r"instantiatable class, but (?:(?P<path>[\w.]+) )?is abstract"
+    r"(?:.*Given value: (?:\{'class_path': ')?(?P<given>[\w.]+))?",
+    re.DOTALL,
+)
 NO_OPTION = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
 NO_FIELD = re.compile(r"Group '(?P<group>\w+)' does not accept option '(?P<key>\w+)'")
 NO_ATTRIBUTE = re.compile(r"has no attribute")
@@ -66,6 +71,9 @@ def explain(
     if verb := NO_VERB.search(message):
         return no_such_verb(verb["verb"], verbs)
     where, problem = WRONG_VALUE.search(message), CLASS_PROBLEM.search(message)
+    abstract = ABSTRACT.search(message)
+    if where and abstract and (path := abstract["path"] or abstract["given"]):
+        return f"{where['key']}: {_lacking(path)}"
     if where and problem:
         why = problem["why"].strip()
         # The option of the class is a union itself: its first subtype's message helps.
@@ -78,6 +86,13 @@ def explain(
     if where:
         return f"{where['key']}: {_wrong_value(where['why'])}"
     return one_line(message)
+
+
+def _lacking(path: str) -> str:
+    """What a class that can't be built lacks."""
+    module, _, name = path.rpartition(".")
+    lacking = ", ".join(sorted(_class(module, name).__abstractmethods__))
+    return f"class {name} has to define {lacking}, in its body: __init__ sets an attribute too late"
 
 
 def no_such_verb(name: str, verbs: Sequence[str]) -> str:

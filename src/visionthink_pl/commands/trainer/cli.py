@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,7 +13,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from visionthink_pl.callbacks import (
     Alarms,
@@ -23,7 +21,6 @@ from visionthink_pl.callbacks import (
     RolloutCallback,
     TrajectoryLog,
 )
-from visionthink_pl.callbacks.interruption import SIGNALLED
 from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
@@ -44,7 +41,13 @@ from visionthink_pl.commands.trainer.run_checks import (
     missing_package,
 )
 from visionthink_pl.commands.trainer.run_config import RunConfig
-from visionthink_pl.commands.trainer.run_folder import logs_placed, newest_checkpoint
+from visionthink_pl.commands.trainer.run_folder import (
+    logs_placed,
+    newest_checkpoint,
+    say_if_killed,
+)
+from visionthink_pl.commands.trainer.signals import shell_code
+from visionthink_pl.commands.trainer.unfinished import marked
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
@@ -84,6 +87,8 @@ class VisionThinkCLI(LightningCLI):
             raise ConfigError(f"seed_everything: {wrong}")
         if config.ckpt_path == "last":
             config.ckpt_path = newest_checkpoint(config.trainer)
+        elif config.ckpt_path is None and self.config.subcommand == "fit":
+            say_if_killed(config.trainer)
         refuse_bad_checkpoint(config.ckpt_path)  # LightningCLI opens it next
 
     def _keys(self) -> list[str]:
@@ -187,7 +192,8 @@ class VisionThinkCLI(LightningCLI):
 
     def fit(self, model: VisionThinkModule, **kwargs: Any) -> None:
         """Train, and write the report, of a run that stops early too."""
-        with report_after(self.trainer):
+        folder, first = log_folder(self.trainer), self.trainer.is_global_zero
+        with marked(folder, writes=first), report_after(self.trainer):
             self.trainer.fit(model, **kwargs)
 
     def after_fit(self) -> None:
@@ -200,6 +206,10 @@ class VisionThinkCLI(LightningCLI):
         if self.trainer.is_global_zero:
             ending = f"; checkpoint: {kept}" if kept else ""
             print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
+        if kept and self.trainer.is_global_zero:
+            by_steps = self.trainer.max_steps == steps
+            limit = "max_steps" if by_steps else "max_epochs"
+            print(f"To train on, add --ckpt_path last and a higher --trainer.{limit}")
 
     def after_validate(self) -> None:
         """Report bad rows; ``fit`` does so when it ends."""
@@ -247,23 +257,8 @@ def build_cli(args: ArgsType = None) -> VisionThinkCLI:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line (that of the process by default); return the exit code, which is that
-    of a shell where a signal has ended it."""
-    try:
-        return exit_code(lambda: _run(args))
-    except SIGTERMException:
-        return _signalled("SIGTERM", signal.SIGTERM)
-    except KeyboardInterrupt:
-        return _signalled("Ctrl-C", signal.SIGINT)
-    except SystemExit as ended:  # Lightning's, with exit code 1
-        if not isinstance(ended.__context__, KeyboardInterrupt):
-            raise
-        return _signalled("Ctrl-C", signal.SIGINT)
-
-
-def _signalled(what: str, number: int) -> int:
-    print(f"error: stopped by {what}; no checkpoint was written", file=sys.stderr)
-    return SIGNALLED + number
+    """Run the command line (that of the process by default); return the exit code."""
+    return shell_code(lambda: exit_code(lambda: _run(args)))
 
 
 def _run(args: Sequence[str] | None) -> None:

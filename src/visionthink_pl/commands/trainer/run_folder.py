@@ -11,9 +11,10 @@ from itertools import count
 from pathlib import Path
 
 from jsonargparse import Namespace
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from visionthink_pl.commands.trainer.run_config import Resumed
+from visionthink_pl.commands.trainer.unfinished import killed
 from visionthink_pl.module.checkpoints import read_checkpoint
 from visionthink_pl.module.whole_files import check_whole
 from visionthink_pl.types import ConfigError
@@ -100,6 +101,20 @@ def newest_checkpoint(trainer: Namespace) -> str:
         f"ckpt_path: last: there is no whole checkpoint in {where}; leave ckpt_path out to begin a "
         "run, or name the file"
     )
+
+
+def say_if_killed(trainer: Namespace) -> None:
+    """Say how to go on with the newest run of the config's name, if it was killed.
+
+    Args:
+        trainer: its section of the config.
+    """
+    loggers = list(_file_loggers(trainer)) or [_default_logger(trainer)]
+    roots = dict.fromkeys(_root(logger) for logger in loggers)
+    newest = max((version for root in roots for version in _versions(root)), default=None)
+    folders = [root / f"version_{newest}" for root in roots]
+    if killed(folders):
+        rank_zero_info(f"{folders[0]} was killed; --ckpt_path last goes on with it.")
 
 
 def _default_logger(trainer: Namespace) -> Namespace:
