@@ -96,3 +96,40 @@ def test_an_image_that_vanishes_stops_both(run: Run) -> None:
     (error,) = errors(run)
     assert "data.max_bad_rows" in error
     assert len([*run.folder.rglob("stopped.ckpt")]) == 1
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    return [int(line) for line in found.stdout.split()]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_hangs_ends_the_other(run: Run, rank: int) -> None:
+    process = run.start(*TWO)
+    run.wait_for("update", process)
+    run.wait_for("rollout", process)
+    (child,) = children(process)
+    hangs, other = (process.pid, child) if rank == 0 else (child, process.pid)
+    os.kill(hangs, signal.SIGSTOP)
+    hung = time.monotonic()
+    try:
+        while not over(other):
+            assert time.monotonic() - hung < MINUTE, run.said()
+            time.sleep(0.1)
+        assert rank == 0 or ended(run, process) == 1  # and has ended the one that hangs
+    finally:
+        if rank == 0:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert errors(run) == [
+        f"error: process {rank} has not answered for 40 s, and the run ends; --ckpt_path last goes "
+        "on from the last checkpoint"
+    ]
+    assert [*run.folder.rglob("checkpoints/*.ckpt")]
+
+
+def over(process: int) -> bool:
+    """Whether it has ended, also where its parent has not asked how."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] == "Z"
+    except FileNotFoundError:
+        return True

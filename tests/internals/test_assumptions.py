@@ -102,6 +102,7 @@ TABLE = [
     Assumed(
         f"{LOOPS}.training_epoch_loop:_TrainingEpochLoop._should_check_val_fx", ("data_fetcher",)
     ),
+    Assumed("torch.distributed.distributed_c10d:_get_default_store"),
     Assumed(f"{LOOPS}.evaluation_loop:_EvaluationLoop.restarted_mid_evaluation"),
 ]
 

@@ -53,8 +53,7 @@ class VisionThinkModule(CheckpointedModule):
             probability or advantage is not finite, before the run stops.
         temperature: of the distribution that is sampled from and trained (paper: 1.0). Set from
             ``rollout.temperature`` on the command line.
-        kinds: every kind of sample that metrics are split by. Set from the data on the command
-            line.
+        kinds: of samples, that metrics are split by. Set from the data on the command line.
     """
 
     @limited("model")
@@ -143,7 +142,8 @@ class VisionThinkModule(CheckpointedModule):
     @property
     def update(self) -> PolicyUpdate:
         """The training step, with the trainer's precision and ranks."""
-        return PolicyUpdate(self.loaded, self.options, backend_of(self), self.bad_steps)
+        backend = backend_of(self, self.between_passes)
+        return PolicyUpdate(self.loaded, self.options, backend, self.bad_steps)
 
     def _set_rate(self, batches: float) -> None:
         most = self.options.updates_per_batch

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -14,11 +14,8 @@ from torch.optim import Optimizer
 from visionthink_pl.training import Backend, OptimizerConfig
 from visionthink_pl.training.training_length import TrainingLength
 
-if TYPE_CHECKING:
-    from visionthink_pl.module.checkpoints import CheckpointedModule  # which uses this module
 
-
-def backend_of(module: CheckpointedModule) -> Backend:
+def backend_of(module: LightningModule, between_passes: Callable[[], None]) -> Backend:
     """The backend of the module's trainer: its precision, backward and synchronisation."""
     trainer = module.trainer
     return Backend(
@@ -26,7 +23,7 @@ def backend_of(module: CheckpointedModule) -> Backend:
         backward=module.manual_backward,
         local=lambda: _local(trainer),
         exact=trainer.precision == "32-true",
-        between_passes=module.between_passes,
+        between_passes=between_passes,
     )
 
 

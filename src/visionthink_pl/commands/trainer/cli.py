@@ -21,6 +21,7 @@ from visionthink_pl.callbacks import (
     RolloutCallback,
     TrajectoryLog,
 )
+from visionthink_pl.callbacks.heartbeat import Heartbeat
 from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
@@ -171,7 +172,7 @@ class VisionThinkCLI(LightningCLI):
         check_monitored(callbacks, figures_of(self.model, parts, validates))
         self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
-        callbacks.append(Hyperparameters(self.config.fit.as_dict(), resumed))
+        callbacks += [Hyperparameters(self.config.fit.as_dict(), resumed), Heartbeat()]
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
