@@ -36,6 +36,19 @@ class Events(Callback):
         self.seen.append(("validated", (trainer.global_step, figures["val/reward"])))
 
 
+class EndsAfterValidation(Callback):
+    """As a kill within the first rollout after a validation would."""
+
+    validated = False
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.validated = True
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        if self.validated:
+            raise SystemExit(137)
+
+
 def ids(batch: Any) -> list[list[int]]:
     return [t.ids for group in batch.rollouts.groups for t in group.trajectories]
 
@@ -56,19 +69,24 @@ class Ends(ByPlace):
 
 
 def fit(
-    folder: Path, at: int = 0, kill: bool = False, ckpt: Path | None = None, **limits: Any
+    folder: Path,
+    *callbacks: Callback,
+    at: int = 0,
+    kill: bool = False,
+    ckpt: Path | None = None,
+    **limits: Any,
 ) -> list[Event]:
     torch.manual_seed(0)
     events = Events()
     rollout = make_rollout(max_new_tokens=2, rewards=[Ends(at, kill)])
     every_step = AdapterCheckpoint(every_n_train_steps=1, save_top_k=-1)
     settings = {"max_epochs": 2, "limit_val_batches": VALIDATED, "enable_checkpointing": True}
-    trainer = make_trainer(folder, rollout, events, every_step, **settings | limits)
+    trainer = make_trainer(folder, rollout, events, *callbacks, every_step, **settings | limits)
     data = make_data(Plain(2 * BATCHES), Plain(SAMPLES), validation_prompts=SAMPLES // VALIDATED)
     try:
         trainer.fit(make_module(), datamodule=data, ckpt_path=ckpt)
     except (RunStopped, SystemExit):
-        assert at
+        assert at or callbacks
     return events.seen
 
 
@@ -104,3 +122,13 @@ def test_each_validation_is_made_once(limits: dict[str, Any], kill: bool, tmp_pa
     assert fit(tmp_path / "rest", ckpt=checkpoint, **limits) == whole[done:]
     final = newest(tmp_path / "rest")
     assert fit(tmp_path / "over", ckpt=final, **limits) == []
+
+
+@pytest.mark.parametrize("name", ["at the end of an epoch", "within an epoch"])
+def test_one_that_was_done_is_not_done_again(name: str, tmp_path: Path) -> None:
+    limits = CASES[name]
+    whole = fit(tmp_path / "whole", **limits)
+    seen = fit(tmp_path / "killed", EndsAfterValidation(), **limits)
+    assert seen == whole[: len(seen)] and seen[-1][0] == "validated"
+    rest = fit(tmp_path / "rest", ckpt=newest(tmp_path / "killed"), **limits)
+    assert rest == whole[len(seen) :]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.internals.lightning import Checkpoints
@@ -59,6 +60,7 @@ class AdapterCheckpoint(Checkpoints):
         super().__init__(dirpath, filename, **options)
         self.keep_last = keep_last
         self._files: list[str] = []  # the newest last
+        self._since_batch: list[str] = []  # written since the last batch ended
 
     def state_dict(self) -> dict[str, Any]:
         # Lightning has set the path of the one that is being written.
@@ -79,6 +81,7 @@ class AdapterCheckpoint(Checkpoints):
     ) -> None:
         """In Lightning's place, which under manual optimization takes one step a batch for
         granted, and knows no ``train_time_interval``."""
+        self._since_batch = []
         self._due |= self._passed(trainer)
         if self._due and self.may_save(trainer):
             self.save(trainer)
@@ -105,6 +108,10 @@ class AdapterCheckpoint(Checkpoints):
         super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write those of the batch before it once more: that a validation is due is in them."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            for file in self._since_batch:
+                trainer.save_checkpoint(file, self.save_weights_only)
         if not self.saves_at_epoch_end(trainer):
             self._note_if_due(trainer)
         super().on_validation_end(trainer, pl_module)
@@ -122,6 +129,7 @@ class AdapterCheckpoint(Checkpoints):
     def written(self, trainer: Trainer, folder: Path) -> None:
         from peft import PeftModel  # loaded with the policy, seconds after this module
 
+        self._since_batch.append(f"{folder}.ckpt")
         module = trainer.lightning_module
         assert isinstance(module, VisionThinkModule) and module.policy is not None
         model = module.policy.model
@@ -138,6 +146,7 @@ class AdapterCheckpoint(Checkpoints):
             self._remove_checkpoint(trainer, self._files.pop(0))
 
     def removed(self, trainer: Trainer, folder: Path) -> None:
+        self._since_batch = [file for file in self._since_batch if file != f"{folder}.ckpt"]
         if trainer.is_global_zero:
             shutil.rmtree(folder, ignore_errors=True)
 
