@@ -201,6 +201,10 @@ def spoil(value: float) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def spoil_optimizer(state: dict[str, Any]) -> None:
+    next(iter(state["optimizer_states"][0]["state"].values()))["exp_avg"][0] = float("nan")
+
+
 # What is written well, and is no checkpoint of this run.
 CONTENTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a list": (lambda state: [1], "is no checkpoint of a training run"),
@@ -209,6 +213,26 @@ CONTENTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no step": (lambda state: state.pop("global_step") and None, "is no checkpoint"),
     "NaN": (spoil(float("nan")), "are not finite; take an earlier one"),
     "infinity": (spoil(float("inf")), "are not finite; take an earlier one"),
+    "weights that are none": (
+        lambda state: state | {"state_dict": dict.fromkeys(state["state_dict"], "x")},
+        "not all weights are tensors",
+    ),
+    "a list of weights": (lambda state: state | {"state_dict": []}, "its state_dict is no dict"),
+    "a step in words": (lambda state: state | {"global_step": "1"}, "its global_step is no int"),
+    "loops that are none": (lambda state: state | {"loops": 3}, "its loops is no dict"),
+    "callbacks that are none": (lambda state: state | {"callbacks": []}, "its callbacks is no"),
+    "no draws": (lambda state: state | {"callbacks": {}}, "how many draws there were"),
+    "draws in words": (
+        lambda state: state | {"callbacks": {"RolloutCallback": {"draw": "1"}}},
+        "how many draws there were",
+    ),
+    "no place in the data": (
+        lambda state: state.pop("PromptDataModule") and None,
+        "where in the data the run was",
+    ),
+    "no counters": (lambda state: state | {"loops": {"fit_loop": {}}}, "counters of batches"),
+    "no optimizer": (lambda state: state.pop("optimizer_states") and None, "optimizer's state"),
+    "an optimizer that is not finite": (spoil_optimizer, "the optimizer's state is not finite"),
     "one weight missing": (
         lambda state: state | {"state_dict": dict(list(state["state_dict"].items())[1:])},
         "holds other weights than this config makes",

@@ -17,6 +17,8 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
+COUNTERS = ("epoch_progress", "epoch_loop.batch_progress", "epoch_loop.val_loop.batch_progress")
+
 
 class Checkpoints(ModelCheckpoint):
     """Lightning's checkpoints with hooks for when they may be written and what lies beside them."""

@@ -10,9 +10,12 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
 from torch.optim import Optimizer
 
+from visionthink_pl.data import PromptDataModule
 from visionthink_pl.internals.lightning import (
+    COUNTERS,
     forget_loader,
     reopen_epoch,
     set_validation,
@@ -29,6 +32,7 @@ from visionthink_pl.training.optimizer_config import built
 from visionthink_pl.types import ConfigError
 
 NEEDED = ("state_dict", "global_step", "loops")
+TYPES = {"state_dict": dict, "global_step": int, "loops": dict, "callbacks": dict}
 
 
 class CheckpointedModule(EvaluatedModule):
@@ -103,12 +107,14 @@ class CheckpointedModule(EvaluatedModule):
         check_fits(checkpoint, self.tuning.record(), shapes)
         self._restored_step = checkpoint["global_step"]
         self.bad_steps.restore(checkpoint.get("bad_steps", {}))
-        set_validation(checkpoint, checkpoint["validation_due"])
-        reopen_epoch(checkpoint)
-        forget_loader(checkpoint)
         trainer = trainer_of(self)
         if trainer is None or trainer.state.fn != TrainerFn.FITTING:
-            return  # no optimizer is needed
+            return  # neither counters nor an optimizer are needed
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        check_resumable(checkpoint, isinstance(data, PromptDataModule))
+        set_validation(checkpoint, checkpoint.get("validation_due", False))
+        reopen_epoch(checkpoint)
+        forget_loader(checkpoint)
         if changes := self.optimizer_config.changes(checkpoint.get("optimizer", {})):
             rank_zero_info(f"The resumed run goes on with {', '.join(changes)}.")
 
@@ -157,7 +163,43 @@ def read_checkpoint(file: Path, key: str) -> dict[str, Any]:
             f"{key}: {str(file)!r} is no checkpoint of a training run: it lacks "
             f"{', '.join(NEEDED[:-1])} or {NEEDED[-1]}"
         )
+    for name, kind in TYPES.items():
+        if name in saved and not isinstance(saved[name], kind):
+            raise ConfigError(
+                f"{key}: {str(file)!r} is no checkpoint of a training run: its {name} is no "
+                f"{kind.__name__}"
+            )
+    if not all(isinstance(value, Tensor) for value in saved["state_dict"].values()):
+        raise ConfigError(f"{key}: {str(file)!r} is no checkpoint: not all weights are tensors")
     return saved
+
+
+def check_resumable(checkpoint: Mapping[str, Any], has_data: bool) -> None:
+    """Check for what Lightning would go on without: a run would begin anew in part.
+
+    Args:
+        checkpoint: to go on from.
+        has_data: whether the run's data have a position.
+
+    Raises:
+        ConfigError: something is missing, or not as it was written.
+    """
+    lacks = "ckpt_path: from this checkpoint a run can't go on: it lacks"
+    rollouts = checkpoint.get("callbacks", {}).get("RolloutCallback")
+    if not isinstance(rollouts, dict) or not isinstance(rollouts.get("draw"), int):
+        raise ConfigError(f"{lacks} how many draws there were (callbacks)")
+    if has_data and not isinstance(checkpoint.get("PromptDataModule"), dict):
+        raise ConfigError(f"{lacks} where in the data the run was (PromptDataModule)")
+    counted = checkpoint["loops"].get("fit_loop")
+    if not isinstance(counted, dict) or not set(COUNTERS) <= counted.keys():
+        raise ConfigError(f"{lacks} counters of batches and epochs (loops)")
+    states = checkpoint.get("optimizer_states")
+    if not isinstance(states, list) or not states or not isinstance(states[0], dict):
+        raise ConfigError(f"{lacks} the optimizer's state (optimizer_states)")
+    slots = [slot for slot in states[0].get("state", {}).values() if isinstance(slot, dict)]
+    values = [v for slot in slots for v in slot.values() if isinstance(v, Tensor)]
+    if not all(value.isfinite().all() for value in values if value.is_floating_point()):
+        raise ConfigError("ckpt_path: the optimizer's state is not finite; take an earlier one")
 
 
 def check_fits(
