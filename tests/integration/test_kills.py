@@ -3,30 +3,38 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judge_server import judge_server
 from kill_runs import NEVER_S, Run, chain, check, events_of, verdict
 
-BATCHES, UPDATES = 8, 4
+BATCHES, UPDATES = 5, 4
 PHASES = {  # ``kill_runs.py`` by itself ends runs 31 times by each signal
-    signal.SIGKILL: ("stepped", "writing"),
+    signal.SIGKILL: ("writing",),
     signal.SIGTERM: ("update", "validation"),
-    signal.SIGINT: ("before", "judging"),
+    signal.SIGINT: ("stepped",),
 }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What a run did that nothing has ended."""
+    with judge_server(verdict) as server:
+        run = Run(tmp_path_factory.mktemp("whole") / "run", server.url, BATCHES, UPDATES)
+        run.finish()
+        return events_of(run.folder)
 
 
 @pytest.mark.long
 @pytest.mark.integration
-def test_what_goes_on_is_equal_to_the_bit(tmp_path: Path) -> None:
+def test_what_goes_on_is_equal_to_the_bit(whole: list[dict[str, Any]], tmp_path: Path) -> None:
     with judge_server(verdict) as server:
-        whole = Run(tmp_path / "whole", server.url, BATCHES, UPDATES)
-        whole.finish()
         for by, phases in PHASES.items():
             run = Run(tmp_path / by.name, server.url, BATCHES, UPDATES)
             assert sum(chain(run, by, phases).values()) == len(phases)
-            check(events_of(run.folder), events_of(whole.folder))
+            check(events_of(run.folder), whole)
 
 
 SLURM = {
@@ -41,14 +49,14 @@ SLURM = {
 
 @pytest.mark.long
 @pytest.mark.integration
-def test_at_slurm_s_signal_the_job_is_queued_again_and_goes_on(tmp_path: Path) -> None:
+def test_at_slurm_s_signal_the_job_is_queued_again_and_goes_on(
+    whole: list[dict[str, Any]], tmp_path: Path
+) -> None:
     scontrol = tmp_path / "scontrol"
     scontrol.write_text('#!/bin/sh\necho "$@" >> "$(dirname "$0")/asked"\n')
     scontrol.chmod(0o755)
     variables = SLURM | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     with judge_server(verdict) as server:
-        whole = Run(tmp_path / "whole", server.url, BATCHES, UPDATES)
-        whole.finish()
         run = Run(tmp_path / "job", server.url, BATCHES, UPDATES)
         process = run.start(**variables)
         run.wait_for("stepped", process)  # within an update: some of its steps are taken
@@ -59,7 +67,7 @@ def test_at_slurm_s_signal_the_job_is_queued_again_and_goes_on(tmp_path: Path) -
         for file in run.folder.rglob("checkpoints/*.ckpt"):
             file.unlink()  # Lightning finds its own
         assert run.start(**variables).wait(NEVER_S) == 0, run.said()
-    check(events_of(run.folder), events_of(whole.folder))
+    check(events_of(run.folder), whole)
 
 
 def test_negative_control_a_batch_that_differs_is_found() -> None:

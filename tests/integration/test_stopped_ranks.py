@@ -15,7 +15,7 @@ from trainer_helpers import write_image_folder
 
 pytestmark = [pytest.mark.long, pytest.mark.integration]
 
-BATCHES, UPDATES, MINUTE = 8, 2, 60.0
+BATCHES, UPDATES, MINUTE = 5, 2, 60.0
 TWO = ("--trainer.devices=2", "--trainer.strategy=ddp")
 
 
