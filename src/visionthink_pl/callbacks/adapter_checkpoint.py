@@ -54,7 +54,7 @@ class AdapterCheckpoint(Checkpoints):
         if keep_last is not None:
             if options.get("monitor") is not None:
                 raise ConfigError("keep_last: without monitor; with it save_top_k keeps the best")
-            if options.setdefault("save_top_k", -1) not in (-1, 1):
+            if options.get("save_top_k", 1) not in (-1, 1):  # 1 where nobody has set it
                 raise ConfigError("keep_last: without save_top_k")
             options["save_top_k"] = -1
         super().__init__(dirpath, filename, **options)
@@ -70,7 +70,7 @@ class AdapterCheckpoint(Checkpoints):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         if self.dirpath == state_dict["dirpath"]:
-            self._files = state_dict["files"]
+            self._files = state_dict.get("files", [])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)

@@ -63,7 +63,8 @@ class Alarms(Callback):
         if without == NO_SIGNAL:
             rank_zero_warn(_no_signal_words(without))
         if self._stop and without >= self._stop:
-            raise RunStopped(f"{_no_signal_words(without)} (alarms.stop_without_signal)")
+            why = f"{_no_signal_words(without)} (alarms.stop_without_signal)"
+            raise RunStopped(why, by_all=True)
 
     def _holds(self, name: str, now: bool) -> int:
         """For how many draws in a row it has held."""

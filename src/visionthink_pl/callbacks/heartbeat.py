@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -48,13 +49,14 @@ class Heartbeat(Callback):
     def _beat(self, heard: Heard, trainer: Trainer) -> None:
         """Say that this process lives, and hear the others; hangs where the first one does."""
         store, beats, own = shared_store(), 0, f"{KEY}/{trainer.global_rank}"
-        while not self._ended.wait(EVERY_S):
-            beats += 1
-            store.set(own, str(beats))
-            for rank in heard.others:
-                if store.check([f"{KEY}/{rank}"]):
-                    heard.hear(rank, store.get(f"{KEY}/{rank}").decode())
-        store.set(own, DONE)
+        with suppress(RuntimeError):  # the first process, which holds it, has ended
+            while not self._ended.wait(EVERY_S):
+                beats += 1
+                store.set(own, str(beats))
+                for rank in heard.others:
+                    if store.check([f"{KEY}/{rank}"]):
+                        heard.hear(rank, store.get(f"{KEY}/{rank}").decode())
+            store.set(own, DONE)
 
     def _watch(self, heard: Heard, trainer: Trainer) -> None:
         while not self._ended.wait(EVERY_S):

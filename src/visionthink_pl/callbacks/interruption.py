@@ -47,9 +47,10 @@ class Interruption:
                 self._before[number] = signal.signal(number, self._heed)
 
     def ignore(self) -> None:
-        """Restore the previous handlers."""
+        """Restore the previous handlers, where nobody has put others in the place of ours."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) == self._heed:
+                signal.signal(number, handler)
         self._before = {}
 
     @contextmanager

@@ -66,7 +66,8 @@ class BadSteps:
         if self.in_a_row >= self._most:
             raise RunStopped(
                 f"{self.in_a_row} optimizer steps in a row were skipped (model.max_bad_steps). The "
-                f"last: {what}. {REMEDY}"
+                f"last: {what}. {REMEDY}",
+                by_all=True,
             )
 
 

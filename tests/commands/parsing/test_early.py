@@ -87,6 +87,8 @@ MISTAKES = [
         "--rollout.filters=[visionthink_pl.filters.DropEmpty]",
         "did you mean visionthink_pl.training.DropEmpty?",
     ),
+    ("--rollout.rewards+=RulAccuracy", "there is no class RulAccuracy"),
+    ("--rollout.rewrds+=RuleAccuracy", "unknown key rollout.rewrds; did you mean rollout.rewards?"),
     ("--model.loss=vision_pl.losses.GRPOLoss", "did you mean visionthink_pl.losses?"),
     ("--model.loss=visionthink_pl.losses.grop.GRPOLoss", "did you mean visionthink_pl.losses.grpo"),
     ("--model.loss=visionthink_pl.GRPOLoss", "there is no class visionthink_pl.GRPOLoss"),
@@ -192,6 +194,13 @@ FINE = [
     ("fit", ["--model.gradient_checkpointing=true"], "one of two types"),
     ("fit", ["--trainer.accelerator=gpu"], "a text where a class may stand"),
     ("fit", ["--trainer.callbacks+=EarlyStopping"], "a list that grows"),
+    ("fit", ["--rollout.rewards+", "RuleAccuracy", "--rollout.rewards.weight=2"], "of the added"),
+    (
+        "fit",
+        ["--rollout.rewards+", "OverlongPenalty", "--rollout.rewards.free_tokens=3"],
+        "an option of the added class alone",
+    ),
+    ("fit", ["--data.train.columns+=y"], "a list of other things"),
     ("fit", ["--trainer.logger=false"], "no class"),
     ("fit", ["--data.train=ImageFolder", "--data.train.folder=x"], "a class without its module"),
     ("fit", ["--model", "model.yaml"], "a file with a section"),
@@ -205,6 +214,12 @@ FINE = [
 @pytest.mark.parametrize(("verb", "args", "why"), FINE)
 def test_uncertain_cases_are_left_to_the_parser(verb: str, args: list[str], why: str) -> None:
     check(verb, ["--config", QUICKSTART, *args])
+
+
+def test_options_behind_an_added_class_are_its_own() -> None:
+    added = ["--rollout.rewards+", "RuleAccuracy", "--rollout.rewards.theta=0.5"]
+    with pytest.raises(ConfigError, match="rewards.init_args.theta of RuleAccuracy"):
+        check("fit", ["--config", QUICKSTART, *added])
 
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)

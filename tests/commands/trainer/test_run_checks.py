@@ -56,6 +56,10 @@ REFUSED = [
         "trainer.default_root_dir: 'file' can't be a folder: ",
     ),
     (
+        ["--trainer.callbacks=[AdapterCheckpoint, {class_path: AdapterCheckpoint}]"],
+        "two AdapterCheckpoint that a checkpoint can't tell apart",
+    ),
+    (
         ["--trainer.logger=false", callback("LearningRateMonitor")],
         "LearningRateMonitor writes to a logger, and trainer.logger is false",
     ),

@@ -25,6 +25,7 @@ from visionthink_pl.commands.parsing.verbs import (
     VERBS,
     WITHOUT_CONFIG,
     Verb,
+    all_words,
     by_name,
     nested,
     takes_subclasses,
@@ -102,7 +103,7 @@ def _given(args: Sequence[str], flags: Sequence[str]) -> Iterator[tuple[str, str
         key, equals, value = arg.partition("=")
         if key == "-c":
             key = "--config"
-        if not key.startswith("--") or key.endswith((".help", "+")) or len(key) == 2:
+        if not key.startswith("--") or key.endswith(".help") or len(key) == 2:
             continue
         if key[2:] in flags:  # what follows is not its value
             continue
@@ -118,7 +119,7 @@ class _Checker:
         self._verb = verb
         self.classes: dict[str, Outline | None] = {}
         self.values = Values()
-        self._words = dict(_all_words(verb))
+        self._words = dict(all_words(verb))
 
     def mapping(self, values: Mapping[str, Any]) -> None:
         """Check the content of a config file."""
@@ -131,13 +132,15 @@ class _Checker:
 
     def argument(self, key: str, text: str) -> None:
         """Check one option of the command line."""
-        parts = key.split(".")
+        parts = key.removesuffix("+").split(".")
         if parts == ["print_config"] or (len(parts) == 1 and key in self._verb.sections):
             self.values.replaced(key)
             return  # a file with a section
-        self._look(parts, text, from_line=True)
+        self._look(parts, text, from_line=True, added=key.endswith("+"))
 
-    def _look(self, parts: list[str], value: Any, from_line: bool = False) -> None:
+    def _look(
+        self, parts: list[str], value: Any, from_line: bool = False, added: bool = False
+    ) -> None:
         if ".".join(parts) in LINKED:
             if from_line:
                 source = LINKED[".".join(parts)]
@@ -150,7 +153,15 @@ class _Checker:
                 return  # a config file spells it with an underscore
             raise ConfigError(unknown_key(".".join(parts), self._words))
         key, within = ".".join(parts[: depth + 1]), parts[depth + 1 :]
-        self._option(options[parts[depth]], key, within, value, from_line)
+        if not added:
+            self._option(options[parts[depth]], key, within, value, from_line)
+        elif not within:
+            self._added(options[parts[depth]], key, _structure(value, from_line))
+
+    def _added(self, option: Option, key: str, value: Any) -> None:
+        """Check classes that are added to a list: what follows may be options of the last."""
+        for one in value if isinstance(value, list) else [value]:
+            self._named(option, key, one)
 
     def _option(
         self, option: Option, key: str, within: list[str], value: Any, from_line: bool
@@ -258,20 +269,6 @@ def _down(key: str, value: Any) -> list[str]:
         name, value = next(iter(value.items()))
         parts.append(str(name))
     return parts
-
-
-def _all_words(verb: Verb) -> Iterator[tuple[str, str]]:
-    """Every key with its description, fields of dataclasses included."""
-    yield "config", "YAML file"
-    for name, option in verb.own.items():
-        yield name, option.words
-    for section in verb.sections:
-        yield section, ""
-        for name, option in verb.options(section).items():
-            yield f"{section}.{name}", option.words
-            inner = nested(option)
-            for field in (inner.options or {}).values() if inner else ():
-                yield f"{section}.{name}.{field.name}", field.words
 
 
 def _may_be_text(option: Option) -> bool:

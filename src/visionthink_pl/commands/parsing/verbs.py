@@ -136,6 +136,20 @@ def _plan_options() -> Iterator[Option]:
     yield _option("ckpt_path", "str | None", None, "taken as by fit; not read.")
 
 
+def all_words(verb: Verb) -> Iterator[tuple[str, str]]:
+    """Every key with its description, fields of dataclasses included."""
+    yield "config", "YAML file"
+    for name, option in verb.own.items():
+        yield name, option.words
+    for section in verb.sections:
+        yield section, ""
+        for name, option in verb.options(section).items():
+            yield f"{section}.{name}", option.words
+            inner = nested(option)
+            for below in (inner.options or {}).values() if inner else ():
+                yield f"{section}.{name}.{below.name}", below.words
+
+
 def nested(option: Option) -> Outline | None:
     """The dataclass whose fields stand below the option: its type, or the class of its default
     where the type has subclasses; ``None`` where there is none."""

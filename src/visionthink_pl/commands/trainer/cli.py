@@ -154,7 +154,7 @@ class VisionThinkCLI(LightningCLI):
                 built(super().instantiate_classes, config)
         except ConfigError:
             raise
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, RuntimeError) as error:
             if (mistake := missing_package(error, config)) is None:
                 raise
             raise mistake from error
@@ -208,9 +208,12 @@ class VisionThinkCLI(LightningCLI):
             ending = f"; checkpoint: {kept}" if kept else ""
             print(f"{steps} optimizer steps in {batches} rollout batches{ending}")
         if kept and self.trainer.is_global_zero:
-            by_steps = self.trainer.max_steps == steps
-            limit = "max_steps" if by_steps else "max_epochs"
-            print(f"To train on, add --ckpt_path last and a higher --trainer.{limit}")
+            trainer, higher = self.trainer, ""
+            if trainer.max_steps == steps:
+                higher = " and a higher --trainer.max_steps"
+            elif trainer.max_epochs == trainer.current_epoch:
+                higher = " and a higher --trainer.max_epochs"
+            print(f"To train on, add --ckpt_path last{higher}")
 
     def after_validate(self) -> None:
         """Report bad rows; ``fit`` does so when it ends."""

@@ -40,6 +40,7 @@ STEP_METRICS = (
 )
 KNOWN = ("lightning.", "visionthink_pl.")  # packages whose callbacks log no metrics of their own
 PACKAGE = "visionthink_pl."
+TWICE = re.compile(r"more than one stateful callback of type `(?P<name>\w+)`")  # Lightning's
 GIVEN_CLASS = re.compile(r"Problem with given class_path '(?P<path>[\w.]+)'")
 ADDRESS = "://"  # in a URL, which fsspec writes to
 ALIKE = 0.5  # least similarity of a suggested name, from 0 to 1
@@ -164,6 +165,11 @@ def missing_package(error: BaseException, config: Any) -> ConfigError | None:
 def _refused(message: str, config: Any) -> ConfigError | None:
     """The error for another package's class, of which the parser passes on only the message. Our
     own classes raise ``ConfigError`` for user mistakes; anything else they raise is a bug."""
+    if twice := TWICE.search(message):
+        return ConfigError(
+            f"trainer.callbacks: two {twice['name']} that a checkpoint can't tell apart; "
+            "leave one out, or change the options of the one that the config lists"
+        )
     problem = CLASS_PROBLEM.search(message)
     if problem is None or problem["path"].startswith(PACKAGE):
         return None
