@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SAYS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
+SAID = re.compile("|".join(SAYS))
 TRIVIAL = tuple(":,.!?;'")
 # None begins within digits: if it fails at the first of them, it does so at each, in as many steps.
 NUMBERS = (
@@ -31,9 +32,11 @@ def _candidates(answer: str) -> list[Value]:
     """What each line comes to, and the numbers in it."""
     whole = answer.strip().strip(".").lower()
     *lines, final = whole.split("\n")
-    ends = [_end(line, SAYS) for line in lines] + [_end(final, (*SAYS, "="))]
+    # Many lines may hold no such word, or be the same.
+    said = dict.fromkeys(line for line in lines if SAID.search(line))
+    ends = [_end(line, SAYS) for line in said] + [_end(final, (*SAYS, "="))]
     ends = [end for end in ends if end and end not in TRIVIAL] or [whole]
-    numbers = [found for end in ends for form in NUMBERS for found in form.findall(end)]
+    numbers = {found for end in ends for form in NUMBERS for found in form.findall(end)}
     return [value for text in (*ends, *numbers) for value in _values(text)]
 
 
@@ -42,9 +45,9 @@ def _end(line: str, words: tuple[str, ...]) -> str:
     a word with nothing behind it, the search for the shortest begins anew."""
     shortest = ""
     for word in words:
-        end = line.split(word)[-1].strip()
-        if word in line and (not shortest or len(end) < len(shortest)):
-            shortest = end
+        if word in line:
+            end = line.rsplit(word, 1)[-1].strip()
+            shortest = end if not shortest or len(end) < len(shortest) else shortest
     return shortest
 
 
