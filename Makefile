@@ -27,7 +27,7 @@ WHEELS ?= wheels
 .PHONY: help quickstart test test-long lint format typecheck build clean same-python lock test-newest test-lowest gpu-wheels gpu-check
 
 help: ## this list
-	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [ARGS=...] [PYTEST_ARGS=...]"
+	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [FULL=1] [ARGS=...] [PYTEST_ARGS=...]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" goes to its command line
@@ -36,7 +36,7 @@ quickstart: $(RUNTIME) ## train the embedded model; ARGS="--seed_everything=1" g
 test: lint typecheck ## lint, check types, run the tests but the long ones; PYTEST_ARGS="-k loss" goes to pytest
 	$(PYTEST) -m 'not long' $(PYTEST_ARGS)
 
-test-long: $(TESTING) ## the slow tests that `make test` leaves out: measured memory, benchmarks, cards, packaging
+test-long: $(TESTING) ## the slow tests that `make test` leaves out: measured memory, benchmarks, cards, packaging; FULL=1 runs them at full length
 	$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(TESTING) ## check style and formatting, change nothing

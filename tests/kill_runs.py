@@ -186,11 +186,12 @@ def check(events: list[dict[str, Any]], whole: list[dict[str, Any]]) -> int:
     return len(events) - len(whole)
 
 
-def chain(run: Run, by: signal.Signals, phases: Sequence[str], seed: int = 0) -> Counter[str]:
-    """End a run once in each phase, in turn, and let it finish; the phases it was ended in."""
+def chain(run: Run, ends: Sequence[tuple[signal.Signals, str]], seed: int = 0) -> Counter[str]:
+    """End a run by each signal in its phase, in turn, and let it finish; the phases it was ended
+    in."""
     randomly = random.Random(seed)
     hits: Counter[str] = Counter()
-    for index, phase in enumerate(phases):
+    for index, (by, phase) in enumerate(ends):
         hit = run.end(by, phase, randomly.uniform(0, DELAYS.get(phase, 0.01)))
         print(f"{by.name} {index}: in {phase}, found {hit or 'none: it was over'}", flush=True)
         if not hit:
@@ -214,7 +215,7 @@ def main() -> None:
         for name in args.signals:
             run = Run(Path(scratch, name), server.url, args.batches, args.updates)
             phases = ["before", *(PHASES[i % len(PHASES)] for i in range(args.kills - 1))]
-            hits = chain(run, signal.Signals[name], phases, args.seed)
+            hits = chain(run, [(signal.Signals[name], phase) for phase in phases], args.seed)
             again = check(events_of(run.folder), events_of(whole.folder))
             print(f"{name}: {sum(hits.values())} ends, {dict(hits)}; {again} done again, all equal")
 

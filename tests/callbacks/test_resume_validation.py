@@ -26,7 +26,8 @@ class Events(Callback):
         self.seen: list[Event] = []
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *args: Any) -> None:
-        self.seen.append(("fit", ids(args[1])))
+        step = trainer.fit_loop.epoch_loop._batches_that_stepped  # that Lightning's own logs have
+        self.seen.append(("fit", (step, ids(args[1]))))
 
     def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
         self.seen.append(("validate", ids(args[3])))
@@ -53,17 +54,32 @@ def ids(batch: Any) -> list[list[int]]:
     return [t.ids for group in batch.rollouts.groups for t in group.trajectories]
 
 
-class Ends(ByPlace):
-    """Ends a run at its ``at``-th greedy answer: as a signal does, or as a kill would."""
+class EndsAfterBatch(Callback):
+    """As a kill within the second rollout of a process would."""
 
-    def __init__(self, at: int = 0, kill: bool = False) -> None:
+    def __init__(self) -> None:
+        self._done = 0
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self._done += 1
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        if self._done:
+            raise SystemExit(137)
+
+
+class Ends(ByPlace):
+    """Ends a run at its ``at``-th greedy answer, or group in training: as a signal does, or as a
+    kill would."""
+
+    def __init__(self, at: int = 0, kill: bool = False, greedy: bool = True) -> None:
         super().__init__()
-        self._left, self._kill = at, kill
+        self._left, self._kill, self._greedy = at, kill, greedy
 
     def score(self, group: Group, parts: dict[str, Scores]) -> Scores:
-        greedy = len(group.trajectories) == 1
-        self._left -= greedy
-        if greedy and self._left == 0:
+        counts = (len(group.trajectories) == 1) == self._greedy
+        self._left -= counts
+        if counts and self._left == 0:
             raise SystemExit(137) if self._kill else RunStopped("stopped by SIGTERM", 143)
         return super().score(group, parts)
 
@@ -73,12 +89,13 @@ def fit(
     *callbacks: Callback,
     at: int = 0,
     kill: bool = False,
+    greedy: bool = True,
     ckpt: Path | None = None,
     **limits: Any,
 ) -> list[Event]:
     torch.manual_seed(0)
     events = Events()
-    rollout = make_rollout(max_new_tokens=2, rewards=[Ends(at, kill)])
+    rollout = make_rollout(max_new_tokens=2, rewards=[Ends(at, kill, greedy)])
     every_step = AdapterCheckpoint(every_n_train_steps=1, save_top_k=-1)
     settings = {"max_epochs": 2, "limit_val_batches": VALIDATED, "enable_checkpointing": True}
     trainer = make_trainer(folder, rollout, events, *callbacks, every_step, **settings | limits)
@@ -132,3 +149,22 @@ def test_one_that_was_done_is_not_done_again(name: str, tmp_path: Path) -> None:
     assert seen == whole[: len(seen)] and seen[-1][0] == "validated"
     rest = fit(tmp_path / "rest", ckpt=newest(tmp_path / "killed"), **limits)
     assert rest == whole[len(seen) :]
+
+
+@pytest.mark.parametrize("limits", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("batch", "stops"), [(0, 1), (1, 2)])
+def test_a_batch_that_a_stop_cut_short_is_not_counted(
+    batch: int, stops: int, limits: dict[str, Any], tmp_path: Path
+) -> None:
+    """A stop within a rollout, once or twice, and a kill behind the next batch: with that batch
+    counted twice a validation would come too early or too late."""
+    whole = fit(tmp_path / "whole", **limits)
+    seen, checkpoint = [], None
+    for stop in range(stops):
+        folder, at = tmp_path / f"stop {stop}", 1 if stop else 2 * batch + 1
+        seen += fit(folder, at=at, greedy=False, ckpt=checkpoint, **limits)
+        checkpoint = newest(folder)
+    assert len(seen) == batch
+    seen += fit(tmp_path / "killed", EndsAfterBatch(), ckpt=checkpoint, **limits)
+    seen += fit(tmp_path / "rest", ckpt=newest(tmp_path / "killed"), **limits)
+    assert seen == whole

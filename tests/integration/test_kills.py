@@ -11,11 +11,12 @@ from judge_server import judge_server
 from kill_runs import NEVER_S, Run, chain, check, events_of, verdict
 
 BATCHES, UPDATES = 5, 4
-PHASES = {  # ``kill_runs.py`` by itself ends runs 31 times by each signal
-    signal.SIGKILL: ("writing",),
-    signal.SIGTERM: ("update", "validation"),
-    signal.SIGINT: ("stepped",),
-}
+ENDS = [  # ``kill_runs.py`` by itself ends runs 31 times by each signal
+    (signal.SIGTERM, "update"),
+    (signal.SIGKILL, "writing"),
+    (signal.SIGINT, "stepped"),
+    (signal.SIGTERM, "validation"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 @pytest.mark.integration
 def test_what_goes_on_is_equal_to_the_bit(whole: list[dict[str, Any]], tmp_path: Path) -> None:
     with judge_server(verdict) as server:
-        for by, phases in PHASES.items():
-            run = Run(tmp_path / by.name, server.url, BATCHES, UPDATES)
-            assert sum(chain(run, by, phases).values()) == len(phases)
-            check(events_of(run.folder), whole)
+        run = Run(tmp_path / "run", server.url, BATCHES, UPDATES)
+        assert sum(chain(run, ENDS).values()) == len(ENDS)
+        check(events_of(run.folder), whole)
 
 
 SLURM = {

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from full_length import FULL, only_in_full
+
 TESTS = Path(__file__).parents[1]
+BATCHES = 10 if FULL else 3
 CONFIG = TESTS.parent / "configs" / "quickstart.yaml"
 
 
@@ -36,7 +39,7 @@ def run(folder: Path, threads: int, batches: int, *more: str) -> list[str]:
 
 @pytest.mark.integration
 def test_two_steps_on_two_threads(tmp_path: Path) -> None:
-    small = ("--data.prompts_per_step=8", "--rollout.rows=64")
+    small = "--data.prompts_per_step=4"
     first = run(tmp_path / "first", 2, 2, *small)
     assert run(tmp_path / "second", 2, 2, *small) == first
     assert run(tmp_path / "other", 2, 2, *small, "--seed_everything=1") != first
@@ -46,9 +49,14 @@ def test_two_steps_on_two_threads(tmp_path: Path) -> None:
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("threads", "more"),
-    [(1, ()), (2, ()), (4, ()), (2, ("--trainer.deterministic=true",))],
+    [
+        pytest.param(1, (), marks=only_in_full),
+        pytest.param(2, (), marks=only_in_full),
+        (4, ()),
+        (2, ("--trainer.deterministic=true",)),
+    ],
     ids=["1", "2", "4", "2, deterministic"],
 )
-def test_ten_batches_of_the_quickstart(threads: int, more: tuple[str, ...], tmp_path: Path) -> None:
-    runs = [run(tmp_path / name, threads, 10, *more) for name in ("first", "second")]
+def test_batches_of_the_quickstart(threads: int, more: tuple[str, ...], tmp_path: Path) -> None:
+    runs = [run(tmp_path / name, threads, BATCHES, *more) for name in ("first", "second")]
     assert runs[0] == runs[1]

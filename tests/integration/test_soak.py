@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from full_length import FULL
+
 TESTS = Path(__file__).parents[1]
-STEPS, UPDATES, EVERY = 2000, 8, 10
+STEPS, UPDATES = (2000 if FULL else 480), 8
+EVERY = STEPS // UPDATES // 20
 CONFIG = f"""\
 trainer:
   accelerator: cpu
@@ -42,7 +45,7 @@ rollout:
 
 @pytest.mark.long
 @pytest.mark.integration
-def test_two_thousand_steps(tmp_path: Path) -> None:
+def test_many_steps(tmp_path: Path) -> None:
     (tmp_path / "soak.yaml").write_text(CONFIG)
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "visionthink_pl", "fit", "--config", "soak.yaml"]
@@ -63,4 +66,4 @@ def test_two_thousand_steps(tmp_path: Path) -> None:
     slower = statistics.median(times[-third:]) / statistics.median(times[:third])
     print(f"after {STEPS} steps: memory {memory:.4f} times, step time {slower:.3f} times")
     assert memory < 1.02
-    assert slower < 1.1
+    assert not FULL or slower < 1.1  # of few steps one slow one counts for much

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from full_length import only_in_full
 from judge_server import judge_server
 from kill_runs import Run, events_of, verdict
 from trainer_helpers import write_image_folder
@@ -62,7 +63,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[str]]:
     ("number", "send", "phase", "name"),
     [
         (signal.SIGTERM, os.kill, "stepped", "SIGTERM"),  # to the first process alone
-        (signal.SIGINT, os.killpg, "rollout", "Ctrl-C"),  # to both, as a terminal does
+        # To both, as a terminal does.
+        pytest.param(signal.SIGINT, os.killpg, "rollout", "Ctrl-C", marks=only_in_full),
     ],
     ids=["SIGTERM", "Ctrl-C"],
 )
@@ -103,7 +105,7 @@ def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=only_in_full), 1])
 def test_a_process_that_hangs_ends_the_other(run: Run, rank: int) -> None:
     process = run.start(*TWO)
     run.wait_for("update", process)

@@ -54,7 +54,7 @@ class TrajectoryFiles:
     def append(self, stage: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to the file of a stage."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = b"".join(_line(record) for record in records)
+        lines = b"".join(line_of(record) for record in records)
         with (self.folder / f"{stage}.jsonl").open("ab") as out:
             out.write(lines)
         self._size += len(lines)
@@ -67,7 +67,7 @@ class TrajectoryFiles:
             return
         beside = file.with_suffix(".part")
         with beside.open("wb") as out:
-            out.writelines(_line(record) for record in read_records(file) if wanted(record))
+            out.writelines(line_of(record) for record in read_records(file) if wanted(record))
         self._size += beside.stat().st_size - file.stat().st_size
         beside.replace(file)
 
@@ -80,6 +80,7 @@ def read_records(file: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
+def line_of(record: Mapping[str, Any]) -> bytes:
+    """A record as a line of JSON."""
     text = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate, as JSON escapes it

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from visionthink_pl.callbacks.log_folder import log_folder
 from visionthink_pl.callbacks.trajectory_files import FOLDER, TrajectoryFiles
 from visionthink_pl.callbacks.trajectory_record import record, use_of
+from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training import own_rank
 from visionthink_pl.training.credit import credit
@@ -113,14 +114,11 @@ class TrajectoryLog(Callback):
         assert stage is not None
         if trainer.sanity_checking:
             return
-        fits, step = trainer.state.fn == TrainerFn.FITTING, rollouts.step
-        self._write(
-            pl_module,
-            str(stage.dataloader_prefix),
-            rollouts,
-            [{} for group in rollouts.groups for _ in group.trajectories],
-            lambda line: line["step"] < step if fits else line["step"] != step,
-        )
+        if trainer.state.fn == TrainerFn.FITTING:
+            own: list[dict[str, Any]] = [{} for g in rollouts.groups for _ in g.trajectories]
+            self._write(pl_module, "val", rollouts, own, lambda line: line["step"] < rollouts.step)
+        else:
+            self._write_evaluated(trainer, str(stage.dataloader_prefix), rollouts, batch_idx)
 
     on_test_batch_end = on_validation_batch_end
 
@@ -134,12 +132,25 @@ class TrajectoryLog(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Say in the predicted rows, too, which files the images are."""
-        assert isinstance(pl_module, VisionThinkModule) and batch.rollouts is not None
-        rollouts, step = batch.rollouts, batch.rollouts.step
-        own: list[dict[str, Any]] = [{} for group in rollouts.groups for _ in group.trajectories]
-        lines = self._write(pl_module, "predict", rollouts, own, lambda line: line["step"] != step)
+        assert batch.rollouts is not None
+        lines = self._write_evaluated(trainer, "predict", batch.rollouts, batch_idx)
         for row, line in zip(outputs, lines, strict=False):  # rows of bad samples come last
             row["images"] = line["images"]
+
+    def _write_evaluated(
+        self, trainer: Trainer, stage: str, rollouts: RolloutBatch, batch_idx: int
+    ) -> list[dict[str, Any]]:
+        """Write a batch of ``validate``, ``test`` or ``predict``. What an evaluation that was ended
+        has written before stays."""
+        module, data = trainer.lightning_module, trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(module, VisionThinkModule)
+        before = data.evaluated if isinstance(data, PromptDataModule) else 0
+        own = [{"batch": batch_idx} for group in rollouts.groups for _ in group.trajectories]
+
+        def kept(line: dict[str, Any]) -> bool:
+            return line["step"] != rollouts.step or line.get("batch", before) < before
+
+        return self._write(module, stage, rollouts, own, kept)
 
     def _write(
         self,

@@ -116,10 +116,13 @@ class BatchesInOrder:
         size: samples in a batch, over all ranks.
         needs_answer: see ``collate_prompts``.
         share: which samples of a batch belong to this rank.
+        empty: so many batches at the start have no samples, since they were done before.
     """
 
-    def __init__(self, rows: SourceRows, size: int, needs_answer: bool, share: Share) -> None:
-        self._rows, self._size = rows, size
+    def __init__(
+        self, rows: SourceRows, size: int, needs_answer: bool, share: Share, empty: int = 0
+    ) -> None:
+        self._rows, self._size, self._empty = rows, size, empty
         self._needs_answer, self._share = needs_answer, share
 
     def __len__(self) -> int:
@@ -131,6 +134,8 @@ class BatchesInOrder:
             yield collate_prompts(self._rows.get(own, upcoming), self._needs_answer)
 
     def _batch(self, start: int) -> Sequence[int]:
+        if start < self._empty * self._size:
+            return ()
         return self._share.of(range(len(self._rows))[start : start + self._size])
 
 

@@ -51,6 +51,8 @@ class PromptDataModule(LightningDataModule):
 
     Attributes:
         prepare: what the threads do with a sample after reading it; ``RolloutCallback`` sets it.
+        evaluated: batches of a validation, test or prediction that were done before: empty ones
+            stand in their place.
     """
 
     @limited("data")
@@ -72,6 +74,7 @@ class PromptDataModule(LightningDataModule):
             raise too_few(prompts_per_step, "data.train", len(train), "rows")
         self.max_bad_rows, self.workers = max_bad_rows, workers
         self.prepare: Prepare = Ready
+        self.evaluated = 0
         self._workers = Workers(workers)
         self._sources: dict[Stage, PromptSource | None] = {
             "train": train,
@@ -227,7 +230,8 @@ class PromptDataModule(LightningDataModule):
         source, needs_answer = self.source(stage), stage != "predict"
         assert isinstance(source, Source)
         rows = SourceRows(source, self.prepare, self._workers)
-        return BatchesInOrder(rows, self.validation_prompts, needs_answer, self._share)
+        size, share = self.validation_prompts, self._share
+        return BatchesInOrder(rows, size, needs_answer, share, self.evaluated)
 
     def teardown(self, stage: str) -> None:
         self._workers.stop()

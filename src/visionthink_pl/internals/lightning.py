@@ -130,6 +130,23 @@ def set_validation(checkpoint: dict[str, Any], due: bool) -> None:
             counts["completed"] = counts["processed"]
 
 
+def uncount_step(checkpoint: dict[str, Any]) -> None:
+    """Where a batch was under way, take back the step of loggers that Lightning (2.6) counts for
+    it when a run goes on, in place."""
+    loops = checkpoint["loops"]["fit_loop"]
+    counts = loops["epoch_loop.batch_progress"]["total"]
+    if counts["ready"] > counts["processed"]:
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+def uncount_batch(trainer: Trainer) -> None:
+    """Take a batch that was under way out of the counts over all epochs, as Lightning (2.6) does
+    only for those of the epoch. With it, a later checkpoint would be taken for one written
+    elsewhere, and validations would come at other batches."""
+    counts = trainer.fit_loop.epoch_loop.batch_progress.total
+    counts.ready = counts.started = counts.processed  # type: ignore[attr-defined]
+
+
 def forget_loader(checkpoint: dict[str, Any]) -> None:
     """Drop Lightning's own loader state, in place; the datamodule restores the loader. In a
     checkpoint written within a batch, Lightning's state already counts that batch."""

@@ -20,6 +20,8 @@ from visionthink_pl.internals.lightning import (
     reopen_epoch,
     set_validation,
     trainer_of,
+    uncount_batch,
+    uncount_step,
     validation_due,
 )
 from visionthink_pl.module.evaluation import EvaluatedModule
@@ -113,6 +115,7 @@ class CheckpointedModule(EvaluatedModule):
         data = trainer.datamodule  # type: ignore[attr-defined]
         check_resumable(checkpoint, isinstance(data, PromptDataModule))
         set_validation(checkpoint, checkpoint.get("validation_due", False))
+        uncount_step(checkpoint)
         reopen_epoch(checkpoint)
         forget_loader(checkpoint)
         if changes := self.optimizer_config.changes(checkpoint.get("optimizer", {})):
@@ -135,7 +138,9 @@ class CheckpointedModule(EvaluatedModule):
         self._validated = True
 
     def on_train_start(self) -> None:
-        """A checkpoint's optimizer state, settings included, has been restored by now."""
+        """A checkpoint's counters and its optimizer's state, settings included, are restored by
+        now."""
+        uncount_batch(self.trainer)
         self.optimizer_config.apply(optimizer_of(self).param_groups, self.as_built)
 
     def _kept(self) -> set[str]:

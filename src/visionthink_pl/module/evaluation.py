@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lightning import LightningModule
@@ -97,6 +98,16 @@ class EvaluatedModule(LightningModule):
         ]
         self.loaded.forget_images()
         return answered + [{"id": bad.id, "unreadable": bad.reason} for bad in batch.unreadable]
+
+    @property
+    def evaluated(self) -> dict[str, Any]:
+        """What was counted so far, which JSON can hold."""
+        return {"totals": self._tally().totals, "unreadable": self._unreadable}
+
+    @evaluated.setter
+    def evaluated(self, before: Mapping[str, Any]) -> None:
+        self._tally().totals = before["totals"]
+        self._unreadable = before["unreadable"]
 
     def _tally(self) -> Tally:
         assert self._evaluated is not None, "no evaluation is under way"

@@ -6,7 +6,7 @@ all where nothing was counted: a kind that is absent from a batch has no row for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
@@ -32,6 +32,16 @@ class Tally:
             KeyError: a name that is not on the list.
         """
         self._totals_R2[self._index[name]] += torch.tensor([value, count], dtype=torch.float64)
+
+    @property
+    def totals(self) -> dict[str, list[float]]:
+        """Sum and count of each name."""
+        return dict(zip(self._index, self._totals_R2.tolist(), strict=True))
+
+    @totals.setter
+    def totals(self, totals: Mapping[str, Sequence[float]]) -> None:
+        rows = [totals[name] for name in self._index]
+        self._totals_R2 = torch.tensor(rows, dtype=torch.float64).view(-1, 2)
 
     def over_ranks(self) -> Tally:
         """The same over all ranks; all of them must ask, with the same names."""

@@ -23,7 +23,7 @@ def logger(kind: str, **given: Any) -> Namespace:
 
 def placed(verb: str, ckpt: str | None, *loggers: Any) -> list[Any]:
     trainer = Namespace(logger=list(loggers))
-    place_logs(trainer, verb, ckpt)
+    place_logs(trainer, verb, ckpt, "")
     return [each.init_args.version for each in trainer.logger if isinstance(each, Namespace)]
 
 
@@ -76,7 +76,7 @@ def test_what_somebody_has_set_stays(runs: Path) -> None:
     assert placed("fit", None, *others) == [8, 8], "a number that is free in all"
     for nothing in (None, True, False):
         trainer = Namespace(logger=nothing, default_root_dir=None)
-        place_logs(trainer, "fit", CKPT)
+        place_logs(trainer, "fit", CKPT, "")
         assert trainer.logger is nothing
 
 
@@ -97,7 +97,7 @@ def test_where_a_run_goes_on(
     loggers: list[Namespace], ckpt: str, folders: list[str], runs: Path
 ) -> None:
     trainer = Namespace(logger=[deepcopy(each) for each in loggers])
-    with logs_placed(trainer, "fit", ckpt) as resumed:
+    with logs_placed(trainer, "fit", ckpt, "") as resumed:
         found = trainer.logger
     assert resumed == Resumed(5, 2, {runs / "runs" / folder for folder in folders})
     for each in found:
@@ -111,12 +111,12 @@ def test_where_a_run_goes_on(
 @pytest.mark.parametrize(("verb", "ckpt"), [("fit", None), ("validate", CKPT), ("fit", "hpc")])
 def test_nothing_else_goes_on(verb: str, ckpt: str | None, runs: Path) -> None:
     trainer = Namespace(logger=[logger(PLAIN_CSV)])
-    assert place_logs(trainer, verb, ckpt) is None
+    assert place_logs(trainer, verb, ckpt, "") is None
     assert trainer.logger[0].class_path == PLAIN_CSV
 
 
 def test_the_default_logger_goes_on_too(runs: Path) -> None:
     trainer = Namespace(logger=None, default_root_dir="runs")
-    resumed = place_logs(trainer, "fit", "runs/lightning_logs/version_2/a.ckpt")
+    resumed = place_logs(trainer, "fit", "runs/lightning_logs/version_2/a.ckpt", "")
     assert resumed == Resumed(5, 2, {runs / "runs" / "lightning_logs" / "version_2"})
     assert trainer.logger.init_args.version == 2

@@ -5,14 +5,18 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonargparse import Namespace
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
 
+from trainer_helpers import make_trainer
 from visionthink_pl.commands.trainer.run_folder import TENSORBOARD, say_if_killed
-from visionthink_pl.commands.trainer.unfinished import MARK, killed, marked
+from visionthink_pl.commands.trainer.unfinished import MARK, RunMark, killed
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +50,25 @@ def test_which_runs_were_killed(tmp_path: Path, gone: int) -> None:
     assert not killed([tmp_path / "ended"])
 
 
+class Stops(Callback):
+    """Raises an error if it is to, once it has looked for the mark."""
+
+    def __init__(self, fails: bool) -> None:
+        self._fails, self.marked = fails, False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.marked = Path(trainer.default_root_dir, MARK).is_file()
+        if self._fails:
+            raise KeyError
+
+
 def test_the_mark_goes_when_the_run_ends_by_itself(tmp_path: Path) -> None:
-    with marked(tmp_path / "run", writes=True):
-        assert (tmp_path / "run" / MARK).is_file()
-    with pytest.raises(KeyError), marked(tmp_path / "run", writes=True):
-        raise KeyError
-    with marked(tmp_path / "run", writes=False):
-        assert not (tmp_path / "run" / MARK).exists()
+    for fails in (False, True):
+        stops = Stops(fails)
+        trainer = make_trainer(tmp_path, RunMark(), stops, limit_train_batches=1)
+        with pytest.raises(KeyError) if fails else nullcontext():
+            trainer.fit(BoringModel())
+        assert stops.marked and not (tmp_path / MARK).exists()
 
 
 @pytest.mark.parametrize("newest", ["killed", "ended"])

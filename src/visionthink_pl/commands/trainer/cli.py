@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from jsonargparse import ArgumentError, Namespace
@@ -21,8 +21,10 @@ from visionthink_pl.callbacks import (
     RolloutCallback,
     TrajectoryLog,
 )
+from visionthink_pl.callbacks.evaluation_progress import EvaluationProgress
 from visionthink_pl.callbacks.heartbeat import Heartbeat
 from visionthink_pl.callbacks.log_folder import log_folder
+from visionthink_pl.callbacks.trajectory_files import line_of
 from visionthink_pl.commands.parsing.early import load_named
 from visionthink_pl.commands.parsing.error_messages import explain
 from visionthink_pl.commands.parsing.verbs import LINKS, PROGRAM, SECTIONS, TRAINER_DEFAULTS, VERBS
@@ -41,14 +43,14 @@ from visionthink_pl.commands.trainer.run_checks import (
     figures_of,
     missing_package,
 )
-from visionthink_pl.commands.trainer.run_config import RunConfig
+from visionthink_pl.commands.trainer.run_config import RunConfig, settings_of
 from visionthink_pl.commands.trainer.run_folder import (
     logs_placed,
     newest_checkpoint,
     say_if_killed,
 )
 from visionthink_pl.commands.trainer.signals import shell_code
-from visionthink_pl.commands.trainer.unfinished import marked
+from visionthink_pl.commands.trainer.unfinished import RunMark
 from visionthink_pl.commands.verb import PARSER_OPTIONS, built, exit_code
 from visionthink_pl.data import PromptDataModule
 from visionthink_pl.module import VisionThinkModule
@@ -147,9 +149,10 @@ class VisionThinkCLI(LightningCLI):
             ConfigError: a class refuses its options, or lacks a package.
         """
         given = self.config[str(self.subcommand)]
-        config = given.as_dict()
+        config, verb = given.as_dict(), str(self.subcommand)
+        self._settings = settings_of(verb, config)
         try:
-            with logs_placed(given.trainer, str(self.subcommand), given.ckpt_path) as resumed:
+            with logs_placed(given.trainer, verb, given.ckpt_path, self._settings) as resumed:
                 self.save_config_kwargs["resumed"] = resumed
                 built(super().instantiate_classes, config)
         except ConfigError:
@@ -172,7 +175,7 @@ class VisionThinkCLI(LightningCLI):
         check_monitored(callbacks, figures_of(self.model, parts, validates))
         self._rollout().fit_follows()
         resumed = self.config.fit.ckpt_path is not None
-        callbacks += [Hyperparameters(self.config.fit.as_dict(), resumed), Heartbeat()]
+        callbacks += [Hyperparameters(self.config.fit.as_dict(), resumed), Heartbeat(), RunMark()]
         if not resumed and self.datamodule.validates:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
@@ -193,8 +196,7 @@ class VisionThinkCLI(LightningCLI):
 
     def fit(self, model: VisionThinkModule, **kwargs: Any) -> None:
         """Train, and write the report, of a run that stops early too."""
-        folder, first = log_folder(self.trainer), self.trainer.is_global_zero
-        with marked(folder, writes=first), report_after(self.trainer):
+        with report_after(self.trainer):
             self.trainer.fit(model, **kwargs)
 
     def after_fit(self) -> None:
@@ -223,19 +225,32 @@ class VisionThinkCLI(LightningCLI):
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
         return next(callback for callback in callbacks if isinstance(callback, RolloutCallback))
 
+    def validate(self, model: VisionThinkModule, **kwargs: Any) -> None:
+        with self._goes_on():
+            self.trainer.validate(model, **kwargs)
+
+    def test(self, model: VisionThinkModule, **kwargs: Any) -> None:
+        with self._goes_on():
+            self.trainer.test(model, **kwargs)
+
     def predict(self, model: VisionThinkModule, **kwargs: Any) -> None:
         """Write one JSON object per sample to ``predictions.jsonl`` in the log folder."""
-        own = self.trainer.predict(model, **kwargs | {"return_predictions": True}) or []
-        ranks = gathered(own)
-        file = log_folder(self.trainer) / "predictions.jsonl"  # all ranks must ask
-        if not self.trainer.is_global_zero:
-            return
-        batches = [part for batch in zip(*ranks, strict=True) for part in batch]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", encoding="utf-8") as out:
-            for row in (row for batch in batches for row in batch):
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        print(f"predictions: {file}")
+        with self._goes_on() as progress:
+            self.trainer.predict(model, **kwargs | {"return_predictions": False})
+            ranks = gathered(progress.rows)
+            file = log_folder(self.trainer) / "predictions.jsonl"  # all ranks must ask
+            if self.trainer.is_global_zero:
+                batches = [part for batch in zip(*ranks, strict=True) for part in batch]
+                file.write_bytes(b"".join(line_of(row) for batch in batches for row in batch))
+                print(f"predictions: {file}")
+
+    @contextmanager
+    def _goes_on(self) -> Iterator[EvaluationProgress]:
+        """Within, an evaluation that is ended can go on."""
+        progress = EvaluationProgress(self._settings)
+        self.trainer.callbacks += [RunMark(), progress]  # type: ignore[attr-defined]
+        yield progress
+        progress.over(self.trainer)
 
 
 def _plain(text: str) -> str:

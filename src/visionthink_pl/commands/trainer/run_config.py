@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,19 @@ class RunConfig(SaveConfigCallback):
 def _without_ckpt_path(config: Any) -> Any:
     """The rest of it: that is another one each time."""
     return {k: v for k, v in config.items() if k != "ckpt_path"} if config else config
+
+
+def settings_of(verb: str, config: Mapping[str, Any]) -> str:
+    """All that an evaluation's figures depend on.
+
+    Args:
+        verb: that is run.
+        config: of it.
+    """
+    path = config.get("ckpt_path")
+    written = os.stat(path) if path and os.path.isfile(path) else None
+    file = written and [written.st_size, written.st_mtime_ns]
+    return json.dumps([verb, config, file], default=str, sort_keys=True)
 
 
 def go_on(logger: Logger, resumed: Resumed) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from jsonargparse import Namespace
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from visionthink_pl.callbacks.evaluation_progress import is_unfinished
 from visionthink_pl.commands.trainer.run_config import Resumed
-from visionthink_pl.commands.trainer.unfinished import killed
+from visionthink_pl.commands.trainer.unfinished import is_in_use, killed
 from visionthink_pl.module.checkpoints import read_checkpoint
 from visionthink_pl.module.whole_files import check_whole
 from visionthink_pl.types import ConfigError
@@ -35,27 +36,33 @@ ADDRESS = "://"  # in a URL, where Lightning looks for itself
 
 
 @contextmanager
-def logs_placed(trainer: Namespace, verb: str, ckpt_path: str | None) -> Iterator[Resumed | None]:
+def logs_placed(
+    trainer: Namespace, verb: str, ckpt_path: str | None, settings: str
+) -> Iterator[Resumed | None]:
     """Within, ``place_logs`` holds; gives what it returns. The config that a run saves has none of
     it, so that another run can be started from that."""
     given = deepcopy(trainer.logger)
     try:
-        yield place_logs(trainer, verb, ckpt_path)
+        yield place_logs(trainer, verb, ckpt_path, settings)
     finally:
         trainer.logger = given
 
 
-def place_logs(trainer: Namespace, verb: str, ckpt_path: str | None) -> Resumed | None:
+def place_logs(
+    trainer: Namespace, verb: str, ckpt_path: str | None, settings: str
+) -> Resumed | None:
     """Give all TensorBoard and CSV loggers without a version the same one: that of the run whose
     checkpoint is named, or else that of a logger that has one, or the next.
 
     ``validate``, ``test`` and ``predict`` of a run's checkpoint write into a new folder of their
-    name within the run's: their figures have no step, and are none of the run's curves.
+    name within the run's: their figures have no step, and are none of the run's curves. One that
+    was ended goes on in its folder.
 
     Args:
         trainer: its section of the config; changed in place.
         verb: that is run.
         ckpt_path: the checkpoint.
+        settings: see ``EvaluationProgress``.
 
     Returns:
         The run that goes on; ``None`` where another verb is run, or without a file to go on from.
@@ -68,7 +75,7 @@ def place_logs(trainer: Namespace, verb: str, ckpt_path: str | None) -> Resumed 
     roots = [_root(logger) for logger in loggers]
     run = _version_of(ckpt_path, roots)
     for logger in free:
-        logger.init_args.version = _version(verb, run, fixed, roots)
+        logger.init_args.version = _version(verb, run, fixed, roots, settings)
     if verb != "fit" or ckpt_path is None or not Path(ckpt_path).is_file():
         return None
     own = [logger for logger in fixed if _is_within(ckpt_path, _folder(logger))]
@@ -168,13 +175,25 @@ def _version_of(ckpt_path: str | None, roots: Sequence[Path]) -> int | None:
 
 
 def _version(
-    verb: str, run: int | None, fixed: Sequence[Namespace], roots: Sequence[Path]
+    verb: str, run: int | None, fixed: Sequence[Namespace], roots: Sequence[Path], settings: str
 ) -> int | str:
     """The version of loggers that have none."""
+    if verb != "fit" and (ended := _ended(verb, run, roots, settings)):
+        return ended
     if run is not None:
         return run if verb == "fit" else _free_name(f"version_{run}/{verb}", roots)
     given: set[int | str] = {logger.init_args.version for logger in fixed}
     return given.pop() if len(given) == 1 else _next_version(roots)
+
+
+def _ended(verb: str, run: int | None, roots: Sequence[Path], settings: str) -> str | None:
+    """The version of an evaluation with the same settings that was ended."""
+    pattern = "version_*" if run is None else f"version_{run}/{verb}*"
+    for root in roots:
+        for folder in root.glob(pattern):
+            if is_unfinished(folder, settings) and not is_in_use(folder):
+                return str(folder.relative_to(root))
+    return None
 
 
 def _next_version(roots: Sequence[Path]) -> int:

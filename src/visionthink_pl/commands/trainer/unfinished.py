@@ -5,31 +5,39 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-MARK = "running.json"  # in a run's folder while it trains
+from lightning import Callback, LightningModule, Trainer
+
+from visionthink_pl.callbacks.log_folder import log_folder
+
+MARK = "running.json"  # in a run's folder while it trains or is evaluated
 
 
-@contextmanager
-def marked(folder: Path, writes: bool) -> Iterator[None]:
-    """Within, a file says that this process trains here; a kill leaves it behind.
+class RunMark(Callback):
+    """A file in the log folder says that this process works there; a kill leaves it behind."""
 
-    Args:
-        folder: of the run.
-        writes: whether this process is the one that says so.
-    """
-    if not writes:
-        yield
-        return
-    mark = folder / MARK
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps({"host": socket.gethostname(), "process": os.getpid()}))
-    try:
-        yield
-    finally:
-        mark.unlink(missing_ok=True)
+    def __init__(self) -> None:
+        self._mark = Path()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write it: only now, as a logger warns of a folder that something is in already."""
+        self._mark = log_folder(trainer) / MARK  # all ranks must ask
+        if trainer.is_global_zero:
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
+            self._mark.write_text(
+                json.dumps({"host": socket.gethostname(), "process": os.getpid()})
+            )
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero and self._mark.name:  # it was set up
+            self._mark.unlink(missing_ok=True)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self.teardown(trainer, pl_module, "")
 
 
 def killed(folders: Sequence[Path]) -> bool:
@@ -39,17 +47,22 @@ def killed(folders: Sequence[Path]) -> bool:
     Args:
         folders: of one run, one for each logger.
     """
-    for mark in (folder / MARK for folder in folders):
-        if not mark.is_file():
-            continue
-        try:
-            who = json.loads(mark.read_text(encoding="utf-8"))
-            host, process = who["host"], int(who["process"])
-        except (ValueError, TypeError, KeyError):  # killed as it was written
-            host, process = socket.gethostname(), 0
-        saved = any(any(folder.glob("checkpoints/*.ckpt")) for folder in folders)
-        return saved and host == socket.gethostname() and not _lives(process)
-    return False
+    saved = any(any(folder.glob("checkpoints/*.ckpt")) for folder in folders)
+    marks = [folder for folder in folders if (folder / MARK).is_file()]
+    return saved and bool(marks) and not is_in_use(marks[0])
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a process may be at work in a folder. Of another machine's nothing is known."""
+    mark = folder / MARK
+    if not mark.is_file():
+        return False
+    try:
+        who = json.loads(mark.read_text(encoding="utf-8"))
+        host, process = who["host"], int(who["process"])
+    except (ValueError, TypeError, KeyError):  # killed as it was written
+        return False
+    return host != socket.gethostname() or _lives(process)
 
 
 def _lives(process: int) -> bool:
