@@ -3,8 +3,9 @@ nothing has ended.
 
     PYTHONPATH=src:tests python tests/kill_runs.py --kills 30
 
-For each signal a chain of runs: each is ended in a phase drawn in turn, and the next goes on with
-``--ckpt_path last``. Batches that are done again, and all that follow, must be equal to the bit.
+For each signal, and for all mixed, a chain of runs: each is ended in a phase drawn in turn, and the
+next goes on with ``--ckpt_path last``. Batches that are done again, and all that follow, must be
+equal to the bit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ EARLY = ("", "screening", "before")  # training has not begun
 CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 DELAYS = {"rollout": 0.4, "judging": 0.2, "update": 0.4, "stepped": 0.4, "validation": 0.5}
 NEVER_S = 600.0
+NAMES = ("SIGKILL", "SIGTERM", "SIGINT")
+MIXED = "mixed"  # a chain whose ends are by signals drawn at random
 
 CONFIG = """
 seed_everything: 3
@@ -206,16 +209,21 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30, help="of each signal")
     parser.add_argument("--batches", type=int, default=24, help="in an epoch, of two")
     parser.add_argument("--updates", type=int, default=4, help="optimizer steps a batch")
-    parser.add_argument("--signals", nargs="+", default=["SIGKILL", "SIGTERM", "SIGINT"])
+    parser.add_argument("--signals", nargs="+", default=[*NAMES, MIXED])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    drawn = random.Random(args.seed)
+
+    def draw(name: str) -> signal.Signals:
+        return signal.Signals[drawn.choice(NAMES) if name == MIXED else name]
+
     with judge_server(verdict) as server, tempfile.TemporaryDirectory() as scratch:
         whole = Run(Path(scratch, "whole"), server.url, args.batches, args.updates)
         whole.finish()
         for name in args.signals:
             run = Run(Path(scratch, name), server.url, args.batches, args.updates)
             phases = ["before", *(PHASES[i % len(PHASES)] for i in range(args.kills - 1))]
-            hits = chain(run, [(signal.Signals[name], phase) for phase in phases], args.seed)
+            hits = chain(run, [(draw(name), phase) for phase in phases], args.seed)
             again = check(events_of(run.folder), events_of(whole.folder))
             print(f"{name}: {sum(hits.values())} ends, {dict(hits)}; {again} done again, all equal")
 

@@ -39,7 +39,7 @@ def run(folder: Path, threads: int, batches: int, *more: str) -> list[str]:
 
 @pytest.mark.integration
 def test_two_steps_on_two_threads(tmp_path: Path) -> None:
-    small = "--data.prompts_per_step=4"
+    small = ("--data.prompts_per_step=4",)
     first = run(tmp_path / "first", 2, 2, *small)
     assert run(tmp_path / "second", 2, 2, *small) == first
     assert run(tmp_path / "other", 2, 2, *small, "--seed_everything=1") != first

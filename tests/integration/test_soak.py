@@ -55,8 +55,10 @@ def test_many_steps(tmp_path: Path) -> None:
     seen = [json.loads(line) for line in (tmp_path / "probe.jsonl").read_text().splitlines()]
     assert seen[-1]["steps"] == STEPS
     settled = seen[len(seen) // 4 :]
-    assert {line["threads"] for line in settled} == {settled[0]["threads"]}
-    assert {line["files"] for line in settled} == {settled[0]["files"]}
+    early, late = settled[: len(settled) // 3], settled[-(len(settled) // 3) :]
+    for held in ("threads", "files"):  # one that is there for a moment is no leak
+        before, after = (statistics.median_low([line[held] for line in s]) for s in (early, late))
+        assert after <= before, held
     memory = max(line["resident"] for line in settled) / settled[0]["resident"]
     times = [
         (later["seconds"] - line["seconds"]) / statistics.mean([line["fixed"], later["fixed"]])
