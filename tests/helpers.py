@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
@@ -13,6 +14,7 @@ from visionthink_pl.types import (
     ToolCall,
     Trajectory,
     Turn,
+    View,
     VQASample,
 )
 
@@ -38,15 +40,19 @@ def make_trajectory(
     high: bool = False,
     offered: bool = True,
 ) -> Trajectory:
-    """A trajectory without ids or images."""
+    """A trajectory without ids; a high one was shown something behind its first call."""
+    turns = list(turns) or [make_turn("")] * high
+    if high:
+        calls = [i for i, turn in enumerate(turns) if turn.call and not turn.call_error]
+        asked = calls[0] if calls else 0
+        turns[asked] = replace(turns[asked], shown=[View(Image.new("RGB", (28, 28)))])
     return Trajectory(
         prompt_ids=[],
-        images=[],
-        visual_tokens=0,
+        first_look=[],
+        first_look_tokens=0,
         tools_offered=(CALL.name,) if offered else (),
-        turns=list(turns),
+        turns=turns,
         stop=stop,
-        high=high,
         answer=answer,
     )
 

@@ -72,12 +72,10 @@ def write_trajectory(family: Family, sample: VQASample, calls: bool) -> Trajecto
     if calls:
         turn = write_turn(family, CALL_TURN)
         turn.call = CALL
-        result = ToolResult(images=opening.high)
+        result = ToolResult(views=opening.full)
         turn.given_ids = conversation.response_ids(opening.messages, result)
+        turn.shown, turn.visual_tokens = result.shown, opening.full_look_tokens
         trajectory.turns.append(turn)
-        trajectory.images += opening.high
-        trajectory.visual_tokens += opening.full_look_tokens
-        trajectory.high = True
     trajectory.turns.append(write_turn(family, answer_turn(sample.answer)))
     trajectory.stop, trajectory.answer = StopReason.ANSWERED, sample.answer
     return trajectory

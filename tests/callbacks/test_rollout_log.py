@@ -24,14 +24,15 @@ from visionthink_pl.callbacks.rollout_log import layout, spread
 from visionthink_pl.callbacks.rollout_text import LONGEST, code, describe
 from visionthink_pl.commands.trainer.run_checks import figures_of
 from visionthink_pl.module import VisionThinkModule
-from visionthink_pl.types import Group, PromptBatch
+from visionthink_pl.types import Group, PromptBatch, View
 
 
 def looked_twice(low: tuple[int, int] = (56, 56), high: tuple[int, int] = (112, 112)) -> Group:
     """A group of one trajectory of two turns; sizes in pixels."""
     turns = [make_turn(CALL_TURN), make_turn(answer_turn("7"))]
-    trajectory = make_trajectory("7", turns, high=True)
-    trajectory.images = [Image.new("RGB", size, "grey") for size in (low, high)]
+    turns[0].shown = [View(Image.new("RGB", high, "grey"))]
+    trajectory = make_trajectory("7", turns)
+    trajectory.first_look = [View(Image.new("RGB", low, "grey"))]
     group = make_group([trajectory])
     group.parts = {"accuracy": [1.0], "judge": [None], "resize_penalty": [-0.1]}
     group.rewards = [None]
@@ -278,11 +279,24 @@ def test_trajectories_are_spread_over_the_batch_and_go_through_it() -> None:
 def test_each_of_several_images_is_logged_for_each_look(tmp_path: Path) -> None:
     group = looked_twice()
     group.sample = replace(group.sample, images=group.sample.images * 2)
-    shown = [Image.new("RGB", size) for size in ((20, 30), (56, 56), (40, 60), (112, 112))]
-    group.trajectories[0].images = shown
+    (trajectory,) = group.trajectories
+    sizes_of_looks = [
+        [(20, 30), (56, 56)],
+        [(40, 60), (112, 112)],
+        [(9, 9)],
+        [],
+        [(8, 8)],
+        [(7, 7)],
+    ]
+    looks = [[View(Image.new("RGB", size)) for size in some] for some in sizes_of_looks]
+    trajectory.first_look, *shown = looks
+    trajectory.turns = [replace(make_turn(CALL_TURN), shown=views) for views in shown]
     assert sizes(log(tmp_path, RolloutLog(), [group])) == {
         "rollout_0/first_look_1": (20, 30),
         "rollout_0/first_look_2": (56, 56),
         "rollout_0/second_look_1": (40, 60),
         "rollout_0/second_look_2": (112, 112),
+        "rollout_0/third_look": (9, 9),
+        "rollout_0/fourth_look": (8, 8),
+        "rollout_0/5th_look": (7, 7),
     }

@@ -16,7 +16,7 @@ from visionthink_pl.callbacks.trajectory_files import TrajectoryFiles, read_reco
 from visionthink_pl.callbacks.trajectory_record import record
 from visionthink_pl.rewards import Reward, RuleAccuracy
 from visionthink_pl.training import Filter
-from visionthink_pl.types import Group
+from visionthink_pl.types import Group, View
 
 
 def lines(folder: Path, stage: str) -> list[dict[str, Any]]:
@@ -53,8 +53,9 @@ def test_a_record_says_what_was_shown_said_and_scored() -> None:
     turns = [make_turn(CALL_TURN), make_turn(answer_turn("7"))]
     turns[0].generated_ids, turns[0].logprobs = [5, 6], [-0.25, float("-inf")]
     turns[0].given_ids = [1, 2, 3]
-    trajectory = make_trajectory("7", turns, high=True)
-    trajectory.images = [Image.new("RGB", (56, 28)), Image.new("RGB", (112, 56))]
+    trajectory = make_trajectory("7", turns)
+    trajectory.first_look = [View(Image.new("RGB", (56, 28)))]
+    turns[0].shown = [View(Image.new("RGB", (112, 56)))]
     group = make_group([trajectory])
     group.parts, group.rewards = {"accuracy": [1.0], "judge": [None]}, [None]
     line = record(group, 0, ["a.png", "b.png"], lambda token: f"<{token}>")

@@ -173,8 +173,7 @@ def _converse(
     key: str,
     greedy: bool,
 ) -> Trajectory:
-    trajectory = replace(opening.trajectory, images=list(opening.trajectory.images), turns=[])
-    state = ViewState(opening.high, opening.sample)
+    trajectory = replace(opening.trajectory, turns=[])
     count = sampling.max_new_tokens
     for number in range(sampling.max_turns):
         uniform_T = None if greedy else uniforms(sampling.seed, f"{key}/{number}", count)
@@ -197,10 +196,11 @@ def _converse(
             turn.call_error = str(error)
         if number == sampling.max_turns - 1:
             break
+        state = ViewState(opening.sample, opening.full, trajectory.views)
         result = _carry_out(conversation, turn, state)
         turn.given_ids = conversation.response_ids(opening.messages, result)
-        trajectory.images += result.images
-        trajectory.high = state.high_shown
+        turn.shown = result.shown
+        turn.visual_tokens = conversation.visual_tokens([view.image for view in result.shown])
     trajectory.stop = StopReason.OUT_OF_TURNS
     return trajectory
 

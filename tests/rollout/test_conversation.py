@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample
+from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample, make_turn
 from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
@@ -16,7 +17,7 @@ from visionthink_pl.rollout.conversation import QUESTION, Conversation, Opening
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
-from visionthink_pl.types import ConfigError, RunStopped, VQASample
+from visionthink_pl.types import ConfigError, RunStopped, View, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
 
 TAGS = Qwen2_5VL.call_tags
@@ -276,10 +277,16 @@ def test_call_of_a_turn(conversation: Conversation) -> None:
 
 
 def test_run_turns_a_tools_refusal_into_words_for_the_model(conversation: Conversation) -> None:
-    state = ViewState([Image.new("RGB", (112, 112))], make_sample())
-    assert conversation.run(CALL, state).images == state.high
+    opening = conversation.open(make_sample())
+    start = opening.trajectory
+    result = conversation.run(CALL, conversation.state(opening, start))
+    assert result.shown == opening.full
+    turn = replace(make_turn(CALL_TURN), shown=result.shown)
     with pytest.raises(InvalidCall, match="already"):
-        conversation.run(CALL, state)
+        conversation.run(CALL, conversation.state(opening, replace(start, turns=[turn])))
+
+
+WHOLE = [View(Image.new("RGB", (112, 112)), source=0)]
 
 
 class Bare(ResizeImage):
@@ -292,7 +299,7 @@ class Bare(ResizeImage):
 def test_a_tool_that_returns_no_result_stops_the_run_by_name(family: Family) -> None:
     conversation = Conversation(family, ConversationOptions(tools=[Bare()]))
     with pytest.raises(RunStopped, match=r"Bare\.run returned Image, not a ToolResult; return"):
-        conversation.run(CALL, ViewState([Image.new("RGB", (112, 112))], make_sample()))
+        conversation.run(CALL, ViewState(make_sample(), WHOLE, WHOLE))
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)

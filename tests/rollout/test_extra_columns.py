@@ -58,7 +58,6 @@ class ShowBox(ResizeImage):
     """Shows the part of the image that the row's own column names."""
 
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
-        state.high_shown = True
         return ToolResult("Here it is.", [state.high[0].crop(state.sample.extra["box"])])
 
 

@@ -75,7 +75,7 @@ def test_without_a_group_it_is_one_greedy_answer(base: Policy) -> None:
 
 def trajectory_before(trajectory: Any) -> Any:
     """As it was before the first turn: the prompt and the first look."""
-    return type(trajectory)(trajectory.prompt_ids, trajectory.images[:1], 0)
+    return type(trajectory)(trajectory.prompt_ids, trajectory.first_look, 0)
 
 
 def turned() -> bytes:

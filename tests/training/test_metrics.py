@@ -21,7 +21,7 @@ KINDS = ("colour", "print", "needs_second_look", "absent")
 
 
 def seen(high: bool, visual_tokens: int = 0, turns: Sequence[Turn] = ()) -> Trajectory:
-    return replace(make_trajectory("7", turns, high=high), visual_tokens=visual_tokens)
+    return replace(make_trajectory("7", turns, high=high), first_look_tokens=visual_tokens)
 
 
 def scored_group(

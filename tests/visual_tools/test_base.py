@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from trainer_helpers import make_rollout
-from visionthink_pl.types import ConfigError, RunStopped
+from visionthink_pl.types import Box, ConfigError, RunStopped, View
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState, VisualTool, checked
 
 
@@ -62,10 +62,16 @@ WRONG: list[tuple[Any, str]] = [
     (None, "NoneType, not a ToolResult"),
     ([image()], "list, not a ToolResult"),
     (("", [image()]), "tuple, not a ToolResult"),
-    (ToolResult(images=image()), "a ToolResult whose text is str and images is Image"),
-    (ToolResult(text=image()), "a ToolResult whose text is Image and images is list"),
-    (ToolResult(text=None), "a ToolResult whose text is NoneType and images is list"),
+    (ToolResult(images=image()), "a ToolResult whose images is Image, not list"),
+    (ToolResult(text=image()), "a ToolResult whose text is Image, not str"),
+    (ToolResult(text=None), "a ToolResult whose text is NoneType, not str"),
     (ToolResult(images=[image(), "a.png"]), "a ToolResult with str among its images"),
+    (ToolResult(ending=7), "a ToolResult whose ending is int, not str"),
+    (ToolResult(views=View(image())), "a ToolResult whose views is View, not list"),
+    (ToolResult(views=[image()]), "a ToolResult with Image among its views"),
+    (ToolResult(views=[View(image(), caption=None)]), "a ToolResult with View among its views"),
+    (ToolResult(views=[View("a.png")]), "a ToolResult with str among its images"),
+    (ToolResult(views=[View(image(0, 8))]), "an image of 0 x 8 pixels"),
     (ToolResult(images=[image(0, 8)]), "an image of 0 x 8 pixels"),
     (ToolResult(images=[image(0, 0)]), "an image of 0 x 0 pixels"),
     (ToolResult(images=[image(8, 8), image(1, 201)]), "an image of 1 x 201 pixels"),
@@ -84,6 +90,7 @@ FINE = [
     ToolResult(),
     ToolResult(text="Nothing there."),
     ToolResult("Two:", [image(), image(200, 1)]),
+    ToolResult("Two:", [image()], [View(image(), "The second:", 0, Box(0, 0, 1, 1))], "Look."),
 ]
 
 

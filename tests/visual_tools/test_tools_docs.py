@@ -23,16 +23,16 @@ from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation, signature
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.replies import InvalidCall, parse_call
-from visionthink_pl.types import Group, StopReason, ToolCall, Trajectory
-from visionthink_pl.visual_tools import ToolError, ViewState, VisualTool, check_tool
+from visionthink_pl.types import Box, Group, StopReason, ToolCall, Trajectory, View
+from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, check_tool
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
 
 
 def block(language: str, number: int = 0) -> str:
-    """The page's block of a language; of Python there are two, of others one."""
+    """The page's block of a language; of Python and of texts there are two, of others one."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert len(found) == (2 if language == "python" else 1)
+    assert len(found) == (2 if language in ("python", "text") else 1)
     return found[number]
 
 
@@ -49,7 +49,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VisualTool:
 @pytest.fixture
 def call(tool: VisualTool, family: Family) -> ToolCall:
     """The page's, as it is read in a turn."""
-    return parse_call(f"<think>t</think>\n{block('text')}", [tool], family.call_tags)
+    return parse_call(f"<think>t</think>\n{block('text', 1)}", [tool], family.call_tags)
 
 
 def coloured(width: int, height: int) -> Image.Image:
@@ -71,11 +71,12 @@ def coloured(width: int, height: int) -> Image.Image:
 def test_the_quadrant_that_was_asked_for(
     tool: VisualTool, quadrant: str, box: tuple[int, int, int, int]
 ) -> None:
-    full, state = coloured(7, 6), ViewState([coloured(7, 6), coloured(1, 1)], make_sample())
+    full, views = coloured(7, 6), [View(coloured(7, 6)), View(coloured(1, 1))]
+    state = ViewState(make_sample(), views, [])
     first, second = tool.run(state, {"quadrant": quadrant}).images
     assert first == full.crop(box)
     assert second == coloured(1, 1)  # of a single pixel there is still something to show
-    assert state.high_shown and state.high[0] == full
+    assert state.high[0] == full
 
 
 def test_the_prompt_tells_what_the_page_shows(tool: VisualTool, family: Family) -> None:
@@ -91,7 +92,7 @@ def test_the_call_of_the_page_is_the_one_that_its_schema_takes(
 ) -> None:
     assert call == ToolCall("show_quadrant", {"quadrant": "top left"})
     with pytest.raises(InvalidCall, match="do not match"):
-        parse_call(block("text").replace("top left", "middle"), [tool], family.call_tags)
+        parse_call(block("text", 1).replace("top left", "middle"), [tool], family.call_tags)
 
 
 class Calling(Conversation):
@@ -133,20 +134,36 @@ def test_two_quadrants_are_shown_and_counted(
     assert len(trajectory.turns) == 3
 
 
-def test_a_tool_that_leaves_high_shown_alone_is_free(
+def test_a_call_that_shows_nothing_is_free(
     policy: Policy, tool: VisualTool, call: ToolCall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = type(tool).run
-
-    def quiet(self: VisualTool, state: ViewState, arguments: dict) -> object:
-        result = plain(self, state, arguments)
-        state.high_shown = False
-        return result
-
-    monkeypatch.setattr(type(tool), "run", quiet)
+    monkeypatch.setattr(type(tool), "run", lambda *_: ToolResult("There is nothing to see."))
     (trajectory,) = rolled(policy, tool, [call]).trajectories
     trajectory.stop = StopReason.ANSWERED  # whatever the model made of it
-    assert trajectory.direct and trajectory.visual_tokens == 8
+    assert trajectory.direct and trajectory.visual_tokens == 4
+
+
+def test_the_view_of_the_page(policy: Policy, tool: VisualTool, call: ToolCall) -> None:
+    """Its caption stands before its image, and the next call is told of it."""
+    image = LookCloser(1)[0].images[0]
+    view = eval(block("text"), {"View": View, "Box": Box, "image": image})  # noqa: S307
+    told: list[ViewState] = []
+
+    class Corner(VisualTool):
+        name, description, parameters = tool.name, tool.description, tool.parameters
+
+        def run(self, state: ViewState, arguments: object) -> ToolResult:
+            told.append(state)
+            return ToolResult(views=[view], ending="Look well.")
+
+    (trajectory,) = rolled(policy, Corner(), [call, call]).trajectories
+    given = policy.family.decode(trajectory.turns[0].given_ids)
+    start, end = "<tool_response>\n", "\n</tool_response>"
+    shown = "<|vision_start|>" + 2 * "<|image_pad|>" + "<|vision_end|>"
+    assert f"{start}The top left corner:{shown}Look well.{end}" in given
+    first, second = told
+    assert first.views == trajectory.first_look and second.views == [*first.views, view]
+    assert trajectory.looks == 2 and not second.high_shown
 
 
 @pytest.fixture
@@ -167,7 +184,7 @@ def test_the_region_that_the_row_names_is_shown(policy: Policy, by_column: Visua
         [sample], 1, draw=0, greedy=True
     )
     (trajectory,) = group.trajectories
-    full = conversation.views(sample).high[0]
+    full = conversation.views(sample).full[0].image
     assert full.size == (56, 56) and sample.images[0].size == (112, 112)
     assert trajectory.images[1:] == [full.crop((4, 4, 20, 18))] and trajectory.high
 
@@ -175,15 +192,15 @@ def test_the_region_that_the_row_names_is_shown(policy: Policy, by_column: Visua
 def test_a_row_without_a_region_refuses_the_call(by_column: VisualTool) -> None:
     check_tool(by_column)
     with pytest.raises(ToolError, match="No region of this image is marked"):
-        by_column.run(ViewState([coloured(7, 6)], make_sample()), {})
+        by_column.run(ViewState(make_sample(), [View(coloured(7, 6))], []), {})
 
 
 def test_a_call_of_any_tool_is_well_formed(call: ToolCall) -> None:
     turns = [
-        make_turn(f"<think>t</think>\n{block('text')}", call=call),
+        make_turn(f"<think>t</think>\n{block('text', 1)}", call=call),
         make_turn(answer_turn("7")),
     ]
-    trajectory = Trajectory([], [], 0, (call.name,), turns, StopReason.ANSWERED, True, "7")
+    trajectory = Trajectory([], [], 0, (call.name,), turns, StopReason.ANSWERED, "7")
     assert well_formed(trajectory)
 
 

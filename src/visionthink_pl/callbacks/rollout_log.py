@@ -14,7 +14,7 @@ from visionthink_pl.callbacks.logged_tables import log_rows
 from visionthink_pl.callbacks.rollout_text import describe, wrong_answer
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.training.credit import credit
-from visionthink_pl.types import Group, PromptBatch
+from visionthink_pl.types import Group, PromptBatch, Trajectory, View
 from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, limited
 
 LOOKS = ("first", "second", "third", "fourth")
@@ -119,9 +119,8 @@ class RolloutLog(Callback):
     def _add_images(
         self, logger: TensorBoardLogger, tag: str, group: Group, index: int, step: int
     ) -> None:
-        shown = group.trajectories[index].images
-        for name, image in zip(_names(len(group.sample.images)), shown, strict=False):
-            array = self._array(image)
+        for name, view in named_views(group.trajectories[index]):
+            array = self._array(view.image)
             logger.experiment.add_image(f"{tag}/{name}", array, step, dataformats="HWC")
 
     def _array(self, image: Image.Image) -> np.ndarray[Any, Any]:
@@ -148,11 +147,18 @@ def layout(parts: Sequence[str], kinds: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _names(images: int) -> list[str]:
-    """What each picture of each look is called."""
-    if images == 1:
-        return [f"{look}_look" for look in LOOKS]
-    return [f"{look}_look_{number}" for look in LOOKS for number in range(1, images + 1)]
+def named_views(trajectory: Trajectory) -> list[tuple[str, View]]:
+    """What was shown, by look, and by number where a look has several views."""
+    looks = [trajectory.first_look, *(turn.shown for turn in trajectory.turns if turn.shown)]
+    return [
+        (f"{_ordinal(look)}_look" + f"_{number}" * (len(views) > 1), view)
+        for look, views in enumerate(looks, 1)
+        for number, view in enumerate(views, 1)
+    ]
+
+
+def _ordinal(number: int) -> str:
+    return LOOKS[number - 1] if number <= len(LOOKS) else f"{number}th"
 
 
 def spread(groups: Sequence[Group], count: int, entry: int) -> list[Group]:

@@ -69,7 +69,8 @@ def _table(group: Group, advantages: Mapping[int, float]) -> str:
 
 
 def _looked(trajectory: Trajectory) -> str:
-    return "twice" if trajectory.high else "once"
+    times = trajectory.looks + 1
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
 
 
 def _number(value: float | None) -> str:

@@ -1,25 +1,27 @@
-"""First views: the image that a prompt begins with."""
+"""First views: what a prompt begins with."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from annotated_types import Gt, Le
 from PIL import Image
 
-from visionthink_pl.images.sizes import Size, half, half_size
-from visionthink_pl.types import VQASample
+from visionthink_pl.images.sizes import PixelLimits, Size, half, half_size
+from visionthink_pl.types import View, VQASample
 from visionthink_pl.types.limits import limited
 
 
 class FirstView(ABC):
-    """Makes the first view of an image from the image at high resolution."""
+    """What a prompt shows of a sample, and what one look at all of it would be."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "first" in vars(cls) and "size" not in vars(cls):
+        if {"first", "views", "full"} & vars(cls).keys() and "size" not in vars(cls):
             cls.size = FirstView.size  # type: ignore[method-assign]  # a parent's says nothing here
 
     def size(self, high: Size) -> Size | None:
@@ -27,9 +29,24 @@ class FirstView(ABC):
         By default ``None``: the length of a prompt is then counted on the image itself."""
         return None
 
+    def full(self, sample: VQASample, limits: PixelLimits) -> list[View]:
+        """One look at all of a sample: by default its images within the pixel limits."""
+        images = enumerate(sample.images)
+        return [View(limits.apply(image), source=source) for source, image in images]
+
+    def views(self, sample: VQASample, full: Sequence[View]) -> list[View]:
+        """What a prompt shows: by default ``first`` of each image. Called by any thread of the
+        loader, without gradients.
+
+        Args:
+            sample: that is asked about.
+            full: one look at all of it.
+        """
+        return [replace(view, image=self.first(view.image, sample)) for view in full]
+
     @abstractmethod
     def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
-        """Return the first view; called by any thread of the loader, without gradients.
+        """The first view of an image. Called by any thread of the loader, without gradients.
 
         Args:
             high: an image of the sample within the pixel limits.

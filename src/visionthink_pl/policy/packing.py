@@ -67,7 +67,7 @@ def pack(
         group = list(neighbours)
         first, first_AT = group[0]
         start, prompt = len(ids), len(first.prompt_ids)
-        in_prompt = _prompt_images(first, family)
+        in_prompt = len(first.first_look)
         ids += first.prompt_ids
         places.append(first_AT[:, :prompt])
         images += first.images[:in_prompt]
@@ -114,13 +114,3 @@ def _positions(
     sizes = torch.stack([tokens.size for tokens in visual])
     positions_ANT = family.positions(model, ids_NT, attention_NT, sizes)
     return [positions_ANT[:, row, :length] for row, length in enumerate(lengths)]
-
-
-def _prompt_images(trajectory: Trajectory, family: Family) -> int:
-    """How many of the images belong to the prompt."""
-    placeholders = trajectory.prompt_ids.count(family.image_token_id)
-    count = 0
-    while placeholders > 0:
-        placeholders -= family.visual_tokens(trajectory.images[count])
-        count += 1
-    return count

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from visionthink_pl.rollout.replies import CALL_TAGS, extract_answer
-from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
+from visionthink_pl.types import Group, StopReason, Trajectory, Turn, View, VQASample
 
 LOW, HIGH = 4, 16  # visual tokens of the first look and of the full image
 
@@ -38,13 +38,15 @@ def example_group(
 def _trajectory(texts: Sequence[str], image: Image.Image) -> Trajectory:
     answer = extract_answer(texts[-1])
     high = any(CALL_TAGS[0] in text for text in texts[:-1])
+    view, turns = View(image, source=0), [Turn([], [], text) for text in texts]
+    if high:
+        turns[0].shown, turns[0].visual_tokens = [view], HIGH
     return Trajectory(
         prompt_ids=[],
-        images=[image] * (1 + high),
-        visual_tokens=LOW + HIGH * high,
+        first_look=[view],
+        first_look_tokens=LOW,
         tools_offered=("resize_image",),
-        turns=[Turn([], [], text) for text in texts],
+        turns=turns,
         stop=StopReason.NO_ANSWER if answer is None else StopReason.ANSWERED,
-        high=high,
         answer=answer,
     )

@@ -7,8 +7,8 @@ delta, so that the history stays the ids that were sampled: nothing is decoded a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,13 +20,20 @@ from visionthink_pl.images import Size
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
-from visionthink_pl.types import ConfigError, ToolCall, Trajectory, Views, VQASample
+from visionthink_pl.types import (
+    ConfigError,
+    ToolCall,
+    Trajectory,
+    View,
+    Views,
+    VQASample,
+    images_of,
+)
 from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
 
 # What stands for a text while the chat template is rendered around it.
 QUESTION = "\x00question\x00"  # the user's words, which are no markup
 TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
-RESULT = "\x00result\x00"  # a tool's words, which are no markup either
 
 
 class PromptLength(NamedTuple):
@@ -48,21 +55,26 @@ class Opening:
     Attributes:
         sample: what is asked.
         trajectory: the prompt's ids and the first look, no turns yet.
-        high: the full images within the limits, which a tool may show.
-        full_look_tokens: visual tokens of one look at ``high``.
+        full: one look at all of the sample, which a tool may show.
+        full_look_tokens: visual tokens of that.
         messages: the prompt as messages, from which the template's deltas are rendered.
     """
 
     sample: VQASample
     trajectory: Trajectory
-    high: list[Image.Image]
+    full: list[View]
     full_look_tokens: int
     messages: list[Message]
 
     @property
     def length(self) -> PromptLength:
         """How many tokens the prompt has."""
-        return PromptLength(len(self.trajectory.prompt_ids), self.trajectory.visual_tokens)
+        return PromptLength(len(self.trajectory.prompt_ids), self.trajectory.first_look_tokens)
+
+    @property
+    def high(self) -> list[Image.Image]:
+        """The images of ``full``."""
+        return images_of(self.full)
 
 
 class Conversation:
@@ -91,29 +103,32 @@ class Conversation:
 
     def views(self, sample: VQASample) -> Views:
         """Apply the pixel limits and make the first views; done nowhere else."""
-        high = [self._limits.apply(image) for image in sample.images]
-        return Views(high, [self._first_view.first(image, sample) for image in high])
+        full = self._first_view.full(sample, self._limits)
+        return Views(self._first_view.views(sample, full), full)
 
     def may_show(self, views: Views) -> list[Image.Image]:
         """Images that the prompt holds or that a tool may add to it."""
+        first, full = images_of(views.first), images_of(views.full)
         if not self._tools:
-            return list(views.first)
-        offer = self._offers(views.first, views.high)
-        return [*views.first, *views.high] if offer else list(views.high)
+            return first
+        return [*first, *full] if self._offers(first, full) else full
 
     def open(self, sample: VQASample) -> Opening:
         """Build the prompt. A tool is offered only where the second look could add pixels."""
         views = sample.views or self.views(sample)
-        high, low = list(views.high), list(views.first)
-        offer = self._offers(low, high)
-        first = low if offer or not self._tools else high
-        messages = self._messages(offer, len(first))
-        before, after = self._family.render(messages, True).split(QUESTION)
-        ids = self._family.encode(before, first)
-        ids += self._family.encode_words(sample.question) + self._family.encode(after, [])
+        low, full = images_of(views.first), images_of(views.full)
+        offer = self._offers(low, full)
+        first = list(views.first if offer or not self._tools else views.full)
+        messages, words = self._messages(offer, first)
+        rendered = self._family.render(messages, True)
+        ids = self._encode(rendered, words | {QUESTION: sample.question}, images_of(first))
         tools = tuple(self._tools) if offer else ()
-        trajectory = Trajectory(ids, list(first), self.visual_tokens(first), tools)
-        return Opening(sample, trajectory, high, self.visual_tokens(high), messages)
+        trajectory = Trajectory(ids, first, self.visual_tokens(images_of(first)), tools)
+        return Opening(sample, trajectory, list(views.full), self.visual_tokens(full), messages)
+
+    def state(self, opening: Opening, trajectory: Trajectory) -> ViewState:
+        """What a tool is told when a trajectory calls it."""
+        return ViewState(opening.sample, opening.full, trajectory.views)
 
     def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
         """Count a prompt's tokens from the sizes of its images; ``None`` where the first view needs
@@ -152,17 +167,50 @@ class Conversation:
     ) -> bool:
         return bool(self._tools) and self.visual_tokens(low) < self.visual_tokens(high)
 
-    def _messages(self, offer: bool, images: int) -> list[Message]:
-        content: list[dict[str, str]] = [{"type": "image"} for _ in range(images)]
+    def _messages(self, offer: bool, shown: Sequence[View]) -> tuple[list[Message], dict[str, str]]:
+        """A prompt without its question, and the words that are to be told as no markup."""
+        content, words = self._content(shown)
         content.append({"type": "text", "text": QUESTION})
+        system = self._prompt if offer else self._prompt_without_tools
         return [
-            {"role": "system", "content": self._prompt if offer else self._prompt_without_tools},
+            {"role": "system", "content": system},
             {"role": "user", "content": content},
-        ]
+        ], words
+
+    def _content(self, shown: Sequence[View]) -> tuple[list[dict[str, str]], dict[str, str]]:
+        """Views as parts of a message, each behind its caption; and captions that hold markup, by
+        what stands in their place."""
+        parts: list[dict[str, str]] = []
+        words: dict[str, str] = {}
+        for number, view in enumerate(shown):
+            if view.caption:
+                parts.append({"type": "text", "text": self._told(number, view.caption, words)})
+            parts.append({"type": "image"})
+        return parts, words
+
+    def _told(self, name: object, text: str, words: dict[str, str]) -> str:
+        """The text, or what stands in its place where it holds markup: it is no markup itself."""
+        if not self._family.holds_markup(text):
+            return text
+        words[slot := f"\x00{name}\x00"] = text
+        return slot
+
+    def _encode(
+        self, rendered: str, words: Mapping[str, str], images: Sequence[Image.Image]
+    ) -> list[int]:
+        """Tokenize a rendered text in which words, in their order, are no markup."""
+        family, ids, rest, left = self._family, list[int](), rendered, list(images)
+        for slot, text in words.items():
+            before, rest = rest.split(slot)
+            shown = before.count(family.placeholder)
+            ids += family.encode(before, left[:shown]) + family.encode_words(text)
+            del left[:shown]
+        return ids + family.encode(rest, left)
 
     def _count_frame(self, offer: bool, images: int) -> int:
         """Text tokens of a prompt without its question."""
-        before, after = self._family.render(self._messages(offer, images), True).split(QUESTION)
+        messages, _ = self._messages(offer, [View(Image.new("1", (1, 1)))] * images)
+        before, after = self._family.render(messages, True).split(QUESTION)
         blank = [Size(1, 1)] * images
         tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
         return tokens - self._image_ids(blank)
@@ -211,30 +259,38 @@ class Conversation:
 
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
         """Ids of a tool response, up to the next generation prompt."""
-        family, text = self._family, result.text
-        if not family.holds_markup(text):
-            return family.encode(self.response_text(messages, result), result.images)
-        whole = self.response_text(messages, replace(result, text=RESULT))
-        before, after = whole.split(RESULT)
-        words = family.encode_words(text)
-        return family.encode(before, []) + words + family.encode(after, result.images)
+        text, words = self._response(messages, result)
+        return self._encode(text, words, images_of(result.shown))
 
     def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
         """A tool response as text: the template's delta, from behind the
         end-of-turn token to the next generation prompt, each image one placeholder."""
+        text, words = self._response(messages, result)
+        for slot, told in words.items():
+            text = text.replace(slot, told)
+        return text
+
+    def _response(
+        self, messages: Sequence[Message], result: ToolResult
+    ) -> tuple[str, dict[str, str]]:
+        """The text, and the words in it that are told as no markup."""
         before, behind = self._family.response_tags
-        content = [{"type": "text", "text": f"{before}\n{result.text}"}]
-        content += [{"type": "image"} for _ in result.images]
-        content += [{"type": "text", "text": f"\n{behind}"}]
+        words: dict[str, str] = {}
+        start = self._told("text", result.text, words)
+        shown, captions = self._content(result.shown)
+        words |= captions
+        end = self._told("ending", result.ending, words)
+        content = [{"type": "text", "text": f"{before}\n{start}"}, *shown]
+        content += [{"type": "text", "text": f"{end}\n{behind}"}]
         after: list[Message] = [
             {"role": "assistant", "content": TURN},
             {"role": "user", "content": content},
         ]
         delta = self._family.render([*messages, *after], True).split(TURN)[1]
-        end = self._family.decode([self._family.end_of_turn_id])
-        if not delta.startswith(end):
-            raise ConfigError(f"the chat template does not end an assistant turn with {end!r}")
-        return delta.removeprefix(end)
+        close = self._family.decode([self._family.end_of_turn_id])
+        if not delta.startswith(close):
+            raise ConfigError(f"the chat template does not end an assistant turn with {close!r}")
+        return delta.removeprefix(close), words
 
 
 def signature(tool: VisualTool) -> str:

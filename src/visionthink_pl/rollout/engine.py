@@ -20,8 +20,16 @@ from visionthink_pl.rollout.replies import InvalidCall
 from visionthink_pl.rollout.rows import Generated, uniforms
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.rollout.truncation import Truncation
-from visionthink_pl.types import Group, RunStopped, StopReason, Trajectory, Turn, VQASample
-from visionthink_pl.visual_tools import ToolResult, ViewState
+from visionthink_pl.types import (
+    Group,
+    RunStopped,
+    StopReason,
+    Trajectory,
+    Turn,
+    VQASample,
+    images_of,
+)
+from visionthink_pl.visual_tools import ToolResult
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
@@ -40,7 +48,6 @@ class _Rollout:
 
     opening: Opening
     trajectory: Trajectory
-    state: ViewState
     key: str
 
 
@@ -119,9 +126,7 @@ class RolloutEngine:
         ]
 
     def _row(self, opening: Opening, key: str) -> _Rollout:
-        start = opening.trajectory
-        trajectory = replace(start, images=list(start.images), turns=[])
-        return _Rollout(opening, trajectory, ViewState(opening.high, opening.sample), key)
+        return _Rollout(opening, replace(opening.trajectory, turns=[]), key)
 
     def _converse(
         self,
@@ -196,17 +201,16 @@ class RolloutEngine:
         result = ToolResult()
         if turn.call is not None:
             try:
-                result = self._conversation.run(turn.call, row.state)
+                state = self._conversation.state(row.opening, row.trajectory)
+                result = self._conversation.run(turn.call, state)
             except InvalidCall as error:
                 turn.call_error = str(error)
         if turn.call_error is not None:
             result = ToolResult(text=turn.call_error)
-        trajectory = row.trajectory
+        turn.shown, images = result.shown, images_of(result.shown)
         turn.given_ids = self._conversation.response_ids(row.opening.messages, result)
-        trajectory.images += result.images
-        trajectory.visual_tokens += self._conversation.visual_tokens(result.images)
-        trajectory.high = row.state.high_shown
-        return Given(turn.given_ids, result.images)
+        turn.visual_tokens = self._conversation.visual_tokens(images)
+        return Given(turn.given_ids, images)
 
 
 def _chunks(rows: Sequence[_Rollout], size: int) -> Iterator[Sequence[_Rollout]]:

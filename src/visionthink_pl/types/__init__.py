@@ -12,10 +12,12 @@ Shape legend, used as a suffix of tensor names everywhere:
 
 from visionthink_pl.types.errors import ConfigError, DiskFull, OutOfMemory, PolicyLost, RunStopped
 from visionthink_pl.types.rollout_batch import Kept, PromptBatch, RolloutBatch
-from visionthink_pl.types.samples import UnreadableSample, Views, VQASample
+from visionthink_pl.types.samples import UnreadableSample, VQASample
 from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
+from visionthink_pl.types.views import Box, View, Views, images_of
 
 __all__ = [
+    "Box",
     "ConfigError",
     "DiskFull",
     "Group",
@@ -31,5 +33,7 @@ __all__ = [
     "Turn",
     "UnreadableSample",
     "VQASample",
+    "View",
     "Views",
+    "images_of",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
+
+from visionthink_pl.types.views import Views
 
 
 class ReadOnlyMapping(Mapping[str, Any]):
@@ -46,19 +48,6 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(inner) for key, inner in value.items()}
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
-
-
-@dataclass(frozen=True)
-class Views:
-    """What is shown of a sample's images.
-
-    Attributes:
-        high: each within the pixel limits.
-        first: each as it is shown first.
-    """
-
-    high: Sequence[Image.Image]
-    first: Sequence[Image.Image]
 
 
 @dataclass(frozen=True)

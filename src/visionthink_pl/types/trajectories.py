@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from visionthink_pl.types.samples import VQASample
+from visionthink_pl.types.views import View, images_of
 
 if TYPE_CHECKING:
     from visionthink_pl.types.supports import Supports  # with torch, which takes seconds to load
@@ -44,6 +45,8 @@ class Turn:
         call: the valid tool call of this turn, if it made one.
         call_error: why a call that was attempted is invalid.
         given_ids: the ids of the tool response and the next generation prompt, or empty.
+        shown: what the tool response showed, in the order of its placeholders.
+        visual_tokens: how many visual tokens that took.
         supports: the ids that each of ``generated_ids`` was chosen from, under top-k, top-p or
             min-p; ``None`` where from all that may be sampled.
     """
@@ -54,6 +57,8 @@ class Turn:
     call: ToolCall | None = None
     call_error: str | None = None
     given_ids: list[int] = field(default_factory=list)
+    shown: list[View] = field(default_factory=list)
+    visual_tokens: int = 0
     supports: Supports | None = None
 
 
@@ -63,23 +68,21 @@ class Trajectory:
 
     Attributes:
         prompt_ids: the ids before the first turn, image placeholders expanded.
-        images: every image shown, in the order of its placeholders.
-        visual_tokens: how many visual tokens those images took.
+        first_look: what the prompt shows, in the order of its placeholders.
+        first_look_tokens: how many visual tokens that takes.
         tools_offered: names of the tools that the prompt offered; empty where a second look
             would save nothing.
-        high: whether a tool call led to the full image being shown.
         answer: what the last turn answered, extracted from its text.
         logprob_difference: mean distance of the log-probabilities as sampled from those that the
             training pass computed, in nats; ``None`` until it was trained on.
     """
 
     prompt_ids: list[int]
-    images: list[Image.Image]
-    visual_tokens: int
+    first_look: list[View]
+    first_look_tokens: int
     tools_offered: tuple[str, ...] = ()
     turns: list[Turn] = field(default_factory=list)
     stop: StopReason | None = None
-    high: bool = False
     answer: str | None = None
     logprob_difference: float | None = None
 
@@ -89,6 +92,31 @@ class Trajectory:
         return self.prompt_ids + [
             i for turn in self.turns for i in (*turn.generated_ids, *turn.given_ids)
         ]
+
+    @property
+    def views(self) -> list[View]:
+        """All that was shown, in the order of its placeholders."""
+        return [*self.first_look, *(view for turn in self.turns for view in turn.shown)]
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The images of all that was shown."""
+        return images_of(self.views)
+
+    @property
+    def visual_tokens(self) -> int:
+        """How many visual tokens all that was shown took."""
+        return self.first_look_tokens + sum(turn.visual_tokens for turn in self.turns)
+
+    @property
+    def looks(self) -> int:
+        """How many calls led to something being shown."""
+        return sum(bool(turn.shown) for turn in self.turns)
+
+    @property
+    def high(self) -> bool:
+        """Whether a call led to something being shown: of ``resize_image``, the full image."""
+        return self.looks > 0
 
     @property
     def generated_mask(self) -> list[bool]:
@@ -110,7 +138,7 @@ class Trajectory:
 
     @property
     def truncated(self) -> bool:
-        """Ended without an answer, whether or not the full image was shown."""
+        """Ended without an answer, whether or not it looked again."""
         return self.stop is not StopReason.ANSWERED
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -13,7 +13,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from PIL import Image
 
-from visionthink_pl.types import ConfigError, RunStopped, VQASample
+from visionthink_pl.types import ConfigError, RunStopped, View, VQASample, images_of
 
 LONGEST = 200  # times its other side, that an image may be for the model families
 
@@ -22,34 +22,56 @@ class ToolError(ValueError):
     """A call that can't be carried out; the model reads the message."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class ViewState:
-    """What one trajectory has been shown so far.
+    """What a tool is told. Its images are not to be changed: all trajectories of a group share
+    them.
 
     Attributes:
-        high: the sample's images at high resolution, in order; not to be changed, since all
-            trajectories of a group share them.
-        sample: that is asked about. It holds the ground truth, and the row's other columns as
-            ``extra``: the model sees of them what a tool returns, and nothing else.
-        high_shown: whether a tool has shown the images at high resolution.
+        sample: that is asked about, with the original images. It holds the ground truth, and the
+            row's other columns as ``extra``: the model sees of them what a tool returns, and
+            nothing else.
+        full: one look at all of it: its images within the pixel limits.
+        views: what the trajectory has been shown so far, in order, the first look included.
     """
 
-    high: list[Image.Image]
     sample: VQASample
-    high_shown: bool = False
+    full: Sequence[View]
+    views: Sequence[View]
+
+    @property
+    def high(self) -> list[Image.Image]:
+        """The images of ``full``."""
+        return images_of(self.full)
+
+    @property
+    def high_shown(self) -> bool:
+        """Whether all of ``full`` has been shown: each image as a whole, in no fewer pixels."""
+        whole = {(view.source, view.image.size) for view in self.views if view.box is None}
+        return all((view.source, view.image.size) in whole for view in self.full)
 
 
 @dataclass(frozen=True)
 class ToolResult:
-    """The response to a call.
+    """The response to a call: a text, views, each behind its caption, and a text behind them.
 
     Attributes:
-        text: stands before the images.
-        images: shown as they are, whatever ``rollout.limits`` says.
+        text: stands before the views.
+        images: are shown first, as views of which nothing else is known.
+        views: are shown behind them. Either are shown as they are, whatever ``rollout.limits``
+            says.
+        ending: stands behind the views.
     """
 
     text: str = ""
     images: list[Image.Image] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    ending: str = ""
+
+    @property
+    def shown(self) -> list[View]:
+        """All that is shown, in order."""
+        return [*map(View, self.images), *self.views]
 
 
 class VisualTool(ABC):
@@ -84,10 +106,10 @@ class VisualTool(ABC):
 
     @abstractmethod
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
-        """Carry out a call whose arguments match the schema, and note it in ``state``.
+        """Carry out a call whose arguments match the schema.
 
-        Anything returned but a ``ToolResult`` with a text and a list of PIL images, none empty
-        or with one side more than 200 times the other, stops the run.
+        Anything returned but a ``ToolResult`` with texts, PIL images and views, none empty or with
+        one side more than 200 times the other, stops the run.
 
         Raises:
             ToolError: the call makes no sense now; the model is told the message.
@@ -128,7 +150,8 @@ def checked(tool: VisualTool, result: object) -> ToolResult:
     if wrong := _what_is_wrong(result):
         raise RunStopped(
             f"{type(tool).__name__}.run returned {wrong}; return ToolResult(text='...', "
-            "images=[...]), with a list of PIL images, or raise ToolError to refuse the call"
+            "images=[...]), with a list of PIL images, or views=[View(...)], or raise ToolError to "
+            "refuse the call"
         )
     assert isinstance(result, ToolResult)
     return result
@@ -137,12 +160,15 @@ def checked(tool: VisualTool, result: object) -> ToolResult:
 def _what_is_wrong(result: object) -> str | None:
     if not isinstance(result, ToolResult):
         return f"{type(result).__name__}, not a ToolResult"
-    text, images = cast(object, result.text), cast(object, result.images)
-    if not isinstance(text, str) or not isinstance(images, list):
-        kinds = f"text is {type(text).__name__} and images is {type(images).__name__}"
-        return f"a ToolResult whose {kinds}"
-    for image in images:
-        if not isinstance(image, Image.Image):
+    for name, value in vars(result).items():
+        right = str if name in ("text", "ending") else list
+        if not isinstance(value, right):
+            return f"a ToolResult whose {name} is {type(value).__name__}, not {right.__name__}"
+    for view in cast(list[object], result.views):
+        if not isinstance(view, View) or not isinstance(view.caption, str):
+            return f"a ToolResult with {type(view).__name__} among its views"
+    for image in (view.image for view in result.shown):
+        if not isinstance(cast(object, image), Image.Image):
             return f"a ToolResult with {type(image).__name__} among its images"
         if not 0 < max(image.size) <= LONGEST * min(image.size):
             return f"an image of {image.width} x {image.height} pixels, which no model takes"

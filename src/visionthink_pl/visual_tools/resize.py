@@ -23,5 +23,4 @@ class ResizeImage(VisualTool):
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         if state.high_shown:
             raise ToolError("The image has already been shown at full resolution.")
-        state.high_shown = True
-        return ToolResult(images=list(state.high))
+        return ToolResult(views=list(state.full))

@@ -41,7 +41,7 @@ def test_second_look(trajectory: Trajectory, said: str) -> None:
 )
 def test_tokens(shown: int, said: str) -> None:
     group = make_group([make_trajectory("7")])
-    group.trajectories[0].visual_tokens = shown
+    group.trajectories[0].first_look_tokens = shown
     assert tokens_line(group) == said
 
 

@@ -18,7 +18,7 @@ from visionthink_pl.commands.serve.page import shown
 from visionthink_pl.commands.serve.serve import ServeOptions, application
 from visionthink_pl.data import LookCloser
 from visionthink_pl.rollout.replies import CALL_TAGS
-from visionthink_pl.types import VQASample
+from visionthink_pl.types import View, VQASample
 
 SAMPLE = LookCloser(1, "validation")[0]
 assert isinstance(SAMPLE, VQASample)
@@ -76,7 +76,9 @@ def test_a_question(address: str) -> None:
 def test_both_looks_are_shown() -> None:
     group = make_group([make_trajectory("7", [make_turn(CALL_TURN, CALL)], high=True)])
     full = group.sample.images[0]
-    group.trajectories[0].images = [full.resize((56, 56)), full]
+    trajectory = group.trajectories[0]
+    trajectory.first_look = [View(full.resize((56, 56)))]
+    trajectory.turns[0].shown = [View(full)]
     reply = shown(group, CALL_TAGS)
     assert [(look["width"], look["height"]) for look in reply["looks"]] == [(56, 56), (112, 112)]
     assert reply["second_look"] == "yes: Too small."

@@ -27,7 +27,7 @@ def second_look_line(trajectory: Trajectory, call_tags: tuple[str, str]) -> str:
     """
     if not trajectory.high:
         return "no" if trajectory.tools_offered else "none on offer: one look shows all"
-    calling = next(turn for turn in trajectory.turns if turn.call and not turn.call_error)
+    calling = next(turn for turn in trajectory.turns if turn.shown)
     thought, _ = split_thought(calling.text, call_tags)
     for tag in THOUGHT_TAGS:
         thought = thought.replace(tag, " ")

@@ -60,7 +60,7 @@ def conversation(run: Run, merged: bool) -> dict[str, Any]:
         merged: whether whole weights are exported; an adapter needs its base.
     """
     opening = run.conversation.open(made_up_sample())
-    answer = ToolResult(images=opening.high)
+    answer = ToolResult(views=opening.full)
     two = looks(run) == 2
     quantized = run.quantized and not merged
     return {

@@ -35,9 +35,7 @@ class FullLooks(Conversation):
         return ToolCall("", {}) if text and offered else None
 
     def run(self, call: ToolCall, state: ViewState) -> ToolResult:
-        images = [] if state.high_shown else state.high
-        state.high_shown = True
-        return ToolResult(images=images)
+        return ToolResult(views=[] if state.high_shown else list(state.full))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.rollout.conversation import Opening
-from visionthink_pl.types import VQASample
+from visionthink_pl.types import View, VQASample
 
 
 def openings_of(setup: Setup) -> list[Opening]:
@@ -17,14 +17,14 @@ def openings_of(setup: Setup) -> list[Opening]:
     side = math.isqrt(setup.max_pixels)
     sample = VQASample("", "", "", (Image.new("RGB", (side, side)),), "")
     opening = setup.conversation.open(sample)
-    first = _padded(opening, setup.text_tokens(opening.trajectory.visual_tokens))
+    first = _padded(opening, setup.text_tokens(opening.trajectory.first_look_tokens))
     return [_coloured(first, index) for index in range(setup.groups_at_once)]
 
 
 def _padded(opening: Opening, text_tokens: int) -> Opening:
     """With a question so long that the prompt has this many text tokens."""
     start = opening.trajectory
-    missing = max(text_tokens - (len(start.prompt_ids) - start.visual_tokens), 0)
+    missing = max(text_tokens - (len(start.prompt_ids) - start.first_look_tokens), 0)
     ids = start.prompt_ids + start.prompt_ids[-1:] * missing
     return replace(opening, trajectory=replace(start, prompt_ids=ids))
 
@@ -33,9 +33,10 @@ def _coloured(opening: Opening, index: int) -> Opening:
     """The same about other images: equal ones would share their visual tokens."""
     colour = index % 256, index // 256, 0
 
-    def painted(images: list[Image.Image]) -> list[Image.Image]:
-        return [Image.new("RGB", image.size, colour) for image in images]
+    def painted(views: list[View]) -> list[View]:
+        return [replace(view, image=Image.new("RGB", view.image.size, colour)) for view in views]
 
     start = opening.trajectory
-    trajectory = replace(start, prompt_ids=list(start.prompt_ids), images=painted(start.images))
-    return replace(opening, trajectory=trajectory, high=painted(opening.high))
+    first = painted(start.first_look)
+    trajectory = replace(start, prompt_ids=list(start.prompt_ids), first_look=first)
+    return replace(opening, trajectory=trajectory, full=painted(opening.full))
