@@ -32,6 +32,7 @@ from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 YAML = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
+(CODE,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
 REASONS = re.findall(
     r"^\| ([^|]+?) \| (`[^|]+`) \|$", DOCS.split("bad row, with the reason")[1], re.M
 )
@@ -41,7 +42,7 @@ class AboutToBuild(Exception):
     """Raised once a config has been parsed, with the data's part of it."""
 
 
-@pytest.mark.parametrize("text", YAML, ids=[re.findall(r"data\.(\w+)", t)[0] for t in YAML])
+@pytest.mark.parametrize("text", YAML, ids=[re.findall(r"\.([A-Z]\w+)", t)[0] for t in YAML])
 def test_yaml_is_understood(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(cli: VisionThinkCLI) -> None:
         raise AboutToBuild(cli.config.fit.data)
@@ -49,6 +50,8 @@ def test_yaml_is_understood(text: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(VisionThinkCLI, "instantiate_classes", stop)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("my_squares.py").write_text(CODE)
     Path("docs.yaml").write_text(text)
     with pytest.raises(AboutToBuild) as parsed:
         main(["fit", "--config", "docs.yaml"])
@@ -195,9 +198,8 @@ def test_a_prompt_that_is_too_long(family: Family) -> None:
 
 
 def test_the_source_of_the_docs_is_one() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
     names: dict[str, Callable] = {}
-    exec(code, names)  # noqa: S102
+    exec(CODE, names)  # noqa: S102
     source = names["Squares"]()
     found = [source[index] for index in range(len(source))]
     assert [sample.answer for sample in found] == ["red", "green", "blue"]
