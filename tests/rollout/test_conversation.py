@@ -17,8 +17,8 @@ from visionthink_pl.rollout.conversation import QUESTION, Conversation, Opening
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
-from visionthink_pl.types import ConfigError, RunStopped, View, VQASample
-from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
+from visionthink_pl.types import ConfigError, View, VQASample
+from visionthink_pl.visual_tools import ResizeImage, ToolFailure, ToolResult, ViewState
 
 TAGS = Qwen2_5VL.call_tags
 MAX_TEXT_TOKENS = 150  # of a prompt on the embedded model: longer ones slow every rollout
@@ -296,9 +296,9 @@ class Bare(ResizeImage):
         return state.high[0]
 
 
-def test_a_tool_that_returns_no_result_stops_the_run_by_name(family: Family) -> None:
+def test_a_tool_that_returns_no_result_has_failed(family: Family) -> None:
     conversation = Conversation(family, ConversationOptions(tools=[Bare()]))
-    with pytest.raises(RunStopped, match=r"Bare\.run returned Image, not a ToolResult; return"):
+    with pytest.raises(ToolFailure, match=r"Bare\.run returned Image, not a ToolResult; return"):
         conversation.run(CALL, ViewState(make_sample(), WHOLE, WHOLE))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import make_group, make_sample, make_trajectory, make_turn, rollout_batch
+from helpers import CALL, make_group, make_sample, make_trajectory, make_turn, rollout_batch
 from visionthink_pl.training.filters import filter_group
 from visionthink_pl.training.metrics import (
     OF_TRAJECTORIES,
@@ -145,17 +145,19 @@ def test_lengths_and_shares_of_trajectories() -> None:
     spoke = Turn(generated_ids=[1, 2, 3], logprobs=[0.0] * 3, text="")
     spoke_again = Turn(generated_ids=[4], logprobs=[0.0], text="")
     failed = make_turn("<tool_call>", call_error="not JSON")
+    broke = replace(make_turn("", CALL, "The tool failed."), tool_failure="ValueError")
     trajectories = [
         seen(True, 20, [spoke, spoke_again]),  # 4 tokens
         seen(False, 4, [spoke]),  # 3 tokens
         seen(False, 4, [failed, failed]),  # no tokens, and two invalid calls count once
-        replace(seen(False, 4), stop=StopReason.OUT_OF_TURNS),
+        replace(seen(False, 4, [broke, broke]), stop=StopReason.OUT_OF_TURNS),
     ]
     group = scored_group("colour", trajectories, [0.0] * 4, [0.0] * 4)
     means = counted([group], [])
     assert means["train/response_tokens"] == 7 / 4
     assert means["train/visual_tokens"] == 32 / 4
-    assert means["train/invalid_calls"] == 1 / 4
+    assert means["train/invalid_calls"] == 2 / 4
+    assert means["train/tool_failures"] == 1 / 4
     assert means["train/truncated"] == 1 / 4
 
 
@@ -176,6 +178,7 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
             f"{stage}/reward": (1.5 + 0.5) / 2,
             f"{stage}/reward/accuracy": 1 / 2,
             f"{stage}/invalid_calls": 0.0,
+            f"{stage}/tool_failures": 0.0,
             f"{stage}/truncated": 0.0,
             f"{stage}/response_tokens": 6 / 3,
             f"{stage}/visual_tokens": (4 + 80 + 25) / 3,

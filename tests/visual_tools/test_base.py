@@ -6,9 +6,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from helpers import make_sample
 from trainer_helpers import make_rollout
 from visionthink_pl.types import Box, ConfigError, RunStopped, View
-from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState, VisualTool, checked
+from visionthink_pl.visual_tools import (
+    ResizeImage,
+    ToolError,
+    ToolFailure,
+    ToolResult,
+    ViewState,
+    VisualTool,
+    carried_out,
+)
 
 
 class Unsaid(VisualTool):
@@ -57,6 +66,21 @@ def image(width: int = 8, height: int = 8) -> Image.Image:
 
 
 # What a tool returns, and what the error says of it.
+STATE = ViewState(make_sample(), [], [])
+
+
+class Returns(ResizeImage):
+    """Returns a result of any kind, or raises an error."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def run(self, state: ViewState, arguments: Any) -> Any:
+        if isinstance(self._result, BaseException):
+            raise self._result
+        return self._result
+
+
 WRONG: list[tuple[Any, str]] = [
     (image(), "Image, not a ToolResult"),
     (None, "NoneType, not a ToolResult"),
@@ -79,10 +103,10 @@ WRONG: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("result", "message"), WRONG)
-def test_what_can_t_be_shown_is_the_tool_s_error(result: Any, message: str) -> None:
-    with pytest.raises(RunStopped) as refused:
-        checked(ResizeImage(), result)
-    assert str(refused.value).startswith(f"ResizeImage.run returned {message}")
+def test_what_can_t_be_shown_is_a_failure_of_the_tool(result: Any, message: str) -> None:
+    with pytest.raises(ToolFailure) as refused:
+        carried_out(Returns(result), STATE, {})
+    assert str(refused.value).startswith(f"Returns.run returned {message}")
     assert "return ToolResult(text='...', images=[...])" in str(refused.value)
 
 
@@ -96,4 +120,24 @@ FINE = [
 
 @pytest.mark.parametrize("result", FINE)
 def test_what_can_be_shown_is_handed_on(result: ToolResult) -> None:
-    assert checked(ResizeImage(), result) is result
+    assert carried_out(Returns(result), STATE, {}) is result
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (ToolError("no"), ToolError),
+        (ZeroDivisionError("division by zero"), ToolFailure),
+        (ValueError("cannot convert float NaN to integer"), ToolFailure),
+        (KeyError("box"), ToolFailure),
+        (MemoryError(), ToolFailure),
+        (RecursionError("deep"), ToolFailure),
+        (RunStopped("stopped by SIGTERM", 143), RunStopped),  # a signal, within the tool
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_which_errors_are_failures(error: BaseException, becomes: type[BaseException]) -> None:
+    with pytest.raises(becomes) as raised:
+        carried_out(Returns(error), STATE, {})
+    if becomes is ToolFailure:
+        assert str(raised.value) == f"Returns.run raised {type(error).__name__}: {error}"

@@ -30,9 +30,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf
 
 
 def block(language: str, number: int = 0) -> str:
-    """The page's block of a language; of Python and of texts there are two, of others one."""
+    """The page's block of a language; of Python there are three, of texts two, of others one."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert len(found) == (2 if language in ("python", "text") else 1)
+    assert len(found) == {"python": 3, "text": 2}.get(language, 1)
     return found[number]
 
 
@@ -166,11 +166,18 @@ def test_the_view_of_the_page(policy: Policy, tool: VisualTool, call: ToolCall) 
     assert trajectory.looks == 2 and not second.high_shown
 
 
+def test_the_state_of_the_page(tool: VisualTool) -> None:
+    names: dict[str, Any] = {}
+    exec(block("python", 1), names)  # noqa: S102
+    (image,) = tool.run(names["state"], {"quadrant": "top left"}).images
+    assert image.size == (56, 56) and not names["state"].high_shown
+
+
 @pytest.fixture
 def by_column() -> VisualTool:
     """The page's tool that reads another column."""
     names: dict[str, Any] = {}
-    exec(block("python", 1), names)  # noqa: S102
+    exec(block("python", 2), names)  # noqa: S102
     return names["ShowRegion"]()
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from lightning import Trainer
@@ -14,6 +14,7 @@ from lightning import Trainer
 from visionthink_pl.callbacks.interruption import Interruption
 from visionthink_pl.callbacks.patience import check_patience
 from visionthink_pl.callbacks.screening import Screening
+from visionthink_pl.callbacks.tool_failures import ToolFailures
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rewards.scoring import set_up
@@ -42,12 +43,14 @@ class GroupSampler:
         sampling: lengths and seed.
         screening: leaves out bad rows.
         interruption: stops a rollout where somebody asks for it.
+        tool_failures: follows the calls.
     """
 
     options: ConversationOptions
     sampling: Sampling
     screening: Screening
     interruption: Interruption
+    tool_failures: ToolFailures = field(default_factory=ToolFailures)
 
     def set_up(self, trainer: Trainer, rewards: Sequence[Reward]) -> None:
         """Get the rewards ready.
@@ -87,6 +90,7 @@ class GroupSampler:
             with self.interruption.harmless():
                 groups = self._sample(trainer, module, batch, openings, group_size, draw, rewards)
                 sampled = time.perf_counter()
+                self.tool_failures.see(groups)
                 bad = _damaged(groups)
                 with memory_for("scoring", f"{len(groups)} groups", [JUDGE_REMEDY]):
                     score_groups([] if bad else groups, rewards, keep_bad=group_size is not None)

@@ -12,6 +12,7 @@ from visionthink_pl.types import Group, StopReason, Trajectory
 
 WELL_FORMED = 0.5
 TAG = re.compile(r"</?(?:think|answer|tool_call)>")
+GIVEN = re.compile(r"</?tool_response>|<\|im_(?:start|end)\|>")  # what no turn may write itself
 
 
 class FormatReward(Reward):
@@ -21,8 +22,9 @@ class FormatReward(Reward):
     last turn with an ``<answer>``, each turn before it with a ``<tool_call>`` that names an offered
     tool with valid arguments. Other text is allowed between the two blocks, but not before or after
     them. A thought may contain any tag except the one that ends it. After the thought no tag may be
-    repeated or nested. A trajectory that ended without an answer scores 0. The content of blocks
-    does not matter: an empty thought is well formed.
+    repeated or nested. A turn that writes ``<tool_response>`` or ``<|im_start|>`` anywhere makes up
+    what only others say, and is not well formed. A trajectory that ended without an answer scores
+    0. The content of blocks does not matter: an empty thought is well formed.
     """
 
     name = "format"
@@ -47,4 +49,6 @@ def has_shape(text: str, block: Literal["answer", "tool_call"]) -> bool:
     opening, closing = THOUGHT_TAGS
     one_thought = thought.lstrip().startswith(opening) and thought.count(closing) == 1
     ends = said.rstrip().endswith(f"</{block}>")
+    if GIVEN.search(text):
+        return False
     return one_thought and ends and TAG.findall(said) == [f"<{block}>", f"</{block}>"]

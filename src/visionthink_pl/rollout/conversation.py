@@ -29,7 +29,7 @@ from visionthink_pl.types import (
     VQASample,
     images_of,
 )
-from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, checked
+from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, carried_out
 
 # What stands for a text while the chat template is rendered around it.
 QUESTION = "\x00question\x00"  # the user's words, which are no markup
@@ -249,11 +249,10 @@ class Conversation:
 
         Raises:
             InvalidCall: the tool can't do it now.
-            RunStopped: the tool returned something that can't be shown.
+            ToolFailure: it failed.
         """
-        tool = self._tools[call.name]
         try:
-            return checked(tool, tool.run(state, call.arguments))
+            return carried_out(self._tools[call.name], state, call.arguments)
         except ToolError as error:
             raise InvalidCall(str(error)) from error
 

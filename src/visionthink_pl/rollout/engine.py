@@ -29,11 +29,12 @@ from visionthink_pl.types import (
     VQASample,
     images_of,
 )
-from visionthink_pl.visual_tools import ToolResult
+from visionthink_pl.visual_tools import ToolFailure, ToolResult
 
 if TYPE_CHECKING:
     from visionthink_pl.policy import Policy  # with peft, which takes seconds to load
 
+FAILED = "The tool failed."  # what the model is told of an error in it
 CHECK_EVERY = 8  # tokens between two looks, on an accelerator, at which rows have ended
 JOIN = 0.25  # rows that asked join the others once they are this share of those that decode
 
@@ -205,6 +206,8 @@ class RolloutEngine:
                 result = self._conversation.run(turn.call, state)
             except InvalidCall as error:
                 turn.call_error = str(error)
+            except ToolFailure as error:
+                turn.call_error, turn.tool_failure = FAILED, str(error)
         if turn.call_error is not None:
             result = ToolResult(text=turn.call_error)
         turn.shown, images = result.shown, images_of(result.shown)

@@ -15,7 +15,13 @@ from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
 SPLIT_BY_KIND = ("accuracy", "resize_rate")
 ACCURACY = "accuracy"
-OF_TRAJECTORIES = ("invalid_calls", "truncated", "response_tokens", "visual_tokens")
+OF_TRAJECTORIES = (
+    "invalid_calls",
+    "tool_failures",
+    "truncated",
+    "response_tokens",
+    "visual_tokens",
+)
 
 
 class Tally:
@@ -143,6 +149,7 @@ def _tally_rewards(tally: Tally, stage: str, group: Group, index: int) -> None:
 
 def _tally_trajectory(tally: Tally, stage: str, trajectory: Trajectory) -> None:
     tally.add(f"{stage}/invalid_calls", trajectory.invalid_call)
+    tally.add(f"{stage}/tool_failures", trajectory.tool_failed)
     tally.add(f"{stage}/truncated", trajectory.truncated)
     tally.add(f"{stage}/response_tokens", trajectory.response_tokens)
     tally.add(f"{stage}/visual_tokens", trajectory.visual_tokens)

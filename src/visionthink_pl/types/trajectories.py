@@ -43,7 +43,8 @@ class Turn:
         logprobs: their log-probabilities under the sampling distribution, in nats.
         text: ``generated_ids`` decoded, without the end-of-turn token. For reading only.
         call: the valid tool call of this turn, if it made one.
-        call_error: why a call that was attempted is invalid.
+        call_error: why a call that was attempted is invalid, as the model was told.
+        tool_failure: the error in the tool itself that a valid call ended in, if it did.
         given_ids: the ids of the tool response and the next generation prompt, or empty.
         shown: what the tool response showed, in the order of its placeholders.
         visual_tokens: how many visual tokens that took.
@@ -56,6 +57,7 @@ class Turn:
     text: str
     call: ToolCall | None = None
     call_error: str | None = None
+    tool_failure: str | None = None
     given_ids: list[int] = field(default_factory=list)
     shown: list[View] = field(default_factory=list)
     visual_tokens: int = 0
@@ -145,6 +147,11 @@ class Trajectory:
     def invalid_call(self) -> bool:
         """At least one call was attempted that could not be carried out."""
         return any(turn.call_error is not None for turn in self.turns)
+
+    @property
+    def tool_failed(self) -> bool:
+        """At least one call ended in an error in the tool itself."""
+        return any(turn.tool_failure is not None for turn in self.turns)
 
     @property
     def response_tokens(self) -> int:

@@ -2,20 +2,22 @@
 
 from visionthink_pl.visual_tools.base import (
     ToolError,
+    ToolFailure,
     ToolResult,
     ViewState,
     VisualTool,
+    carried_out,
     check_tool,
-    checked,
 )
 from visionthink_pl.visual_tools.resize import ResizeImage
 
 __all__ = [
     "ResizeImage",
     "ToolError",
+    "ToolFailure",
     "ToolResult",
     "ViewState",
     "VisualTool",
+    "carried_out",
     "check_tool",
-    "checked",
 ]

@@ -108,8 +108,9 @@ class VisualTool(ABC):
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         """Carry out a call whose arguments match the schema.
 
-        Anything returned but a ``ToolResult`` with texts, PIL images and views, none empty or with
-        one side more than 200 times the other, stops the run.
+        An error of any other kind, and anything returned but a ``ToolResult`` with texts, PIL
+        images and views, none empty or with one side more than 200 times the other, is a failure of
+        the tool: the model is told that it failed.
 
         Raises:
             ToolError: the call makes no sense now; the model is told the message.
@@ -141,19 +142,29 @@ def check_tool(tool: VisualTool) -> None:
         ) from error
 
 
-def checked(tool: VisualTool, result: object) -> ToolResult:
-    """Return the result of a tool if it is valid.
+class ToolFailure(Exception):
+    """An error in a tool itself, in words for its author."""
+
+
+def carried_out(tool: VisualTool, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
+    """The result of a call whose arguments match the schema.
 
     Raises:
-        RunStopped: it can't, which is an error in the tool and not in the call.
+        ToolError: the tool refuses the call.
+        ToolFailure: it raised another error, or returned what can't be shown.
     """
+    kind = type(tool).__name__
+    try:
+        result = tool.run(state, arguments)
+    except (ToolError, RunStopped):  # a signal stops a run wherever it is
+        raise
+    except Exception as error:  # of whatever kind: a call is no reason to end a run
+        raise ToolFailure(f"{kind}.run raised {type(error).__name__}: {error}") from error
     if wrong := _what_is_wrong(result):
-        raise RunStopped(
-            f"{type(tool).__name__}.run returned {wrong}; return ToolResult(text='...', "
-            "images=[...]), with a list of PIL images, or views=[View(...)], or raise ToolError to "
-            "refuse the call"
+        raise ToolFailure(
+            f"{kind}.run returned {wrong}; return ToolResult(text='...', images=[...]), with a "
+            "list of PIL images, or views=[View(...)], or raise ToolError to refuse the call"
         )
-    assert isinstance(result, ToolResult)
     return result
 
 
