@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from behaviour.inputs import make_inputs
+from behaviour.probe import WITHOUT
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -85,7 +86,9 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="What the package does, now and at a revision.")
     parser.add_argument("revision", help="a tag, a branch or a commit")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
+    parser.add_argument("--without", nargs="+", default=[], help="metrics that one of them lacks")
     options = parser.parse_args(args)
+    os.environ[WITHOUT] = " ".join(options.without)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         before = work / "tree"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from visionthink_pl.rewards import Reward
 
 FILE = "record.jsonl"
+MEASURED = ("time/", "memory/")  # differ from run to run
+WITHOUT = "BEHAVIOUR_WITHOUT"  # a variable that names metrics which are not compared
 
 
 class Length(Reward):
@@ -64,7 +67,9 @@ def _rows(batch: Any) -> Iterable[dict[str, Any]]:
 
 
 def _figures(metrics: Mapping[str, Tensor]) -> dict[str, str]:
-    return {n: float(v).hex() for n, v in sorted(metrics.items()) if not n.startswith("time/")}
+    out = os.environ.get(WITHOUT, "").split()
+    kept = {n: v for n, v in sorted(metrics.items()) if not n.startswith(MEASURED) and n not in out}
+    return {name: float(value).hex() for name, value in kept.items()}
 
 
 def _digest(named: Iterable[tuple[str, Tensor | None]]) -> str:
