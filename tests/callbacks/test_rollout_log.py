@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from helpers import CALL_TURN, answer_turn, make_group, make_trajectory, make_turn, rollout_batch
 from visionthink_pl.callbacks import RolloutLog
 from visionthink_pl.callbacks.rollout_log import layout, spread
-from visionthink_pl.callbacks.rollout_text import LONGEST, code, describe
+from visionthink_pl.callbacks.rollout_text import LONGEST, code, describe, wrong_answer
 from visionthink_pl.commands.trainer.run_checks import figures_of
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.types import Group, PromptBatch, View
@@ -115,6 +115,14 @@ def test_without_tensorboard_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == []
 
 
+def test_an_id_and_a_kind_are_text() -> None:
+    group = looked_twice()
+    group.sample = replace(group.sample, id="*a* <b>\x07", kind="[k](u)")
+    for text in (describe(group, {}), wrong_answer(group)):
+        assert text.startswith("<pre>*a* &lt;b&gt;") and "([k](u))</pre>" in text
+        assert "\x07" not in text
+
+
 def test_description_holds_the_whole_group() -> None:
     group = looked_twice()
     other = make_trajectory("8", [make_turn(answer_turn("8"))])
@@ -123,7 +131,7 @@ def test_description_holds_the_whole_group() -> None:
     group.rewards = [None, 0.5]
     text = describe(group, {id(other): -0.75})
     for phrase in (
-        "**sample-0** (digit)",
+        "<pre>sample-0 (digit)</pre>",
         "<pre>Which digit?</pre>",
         "ground truth:\n\n<pre>7</pre>",
         "| rollout | looked | ended | accuracy | judge | reward | advantage |",

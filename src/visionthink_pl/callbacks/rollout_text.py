@@ -26,7 +26,7 @@ def describe(group: Group, advantages: Mapping[int, float]) -> str:
         for number, trajectory in enumerate(group.trajectories)
     )
     return (
-        f"**{sample.id}** ({sample.kind})\n\n{code(sample.question)}\n\n"
+        f"{_heading(group)}\n\n{code(sample.question)}\n\n"
         f"ground truth:\n\n{truths}\n\n{_table(group, advantages)}\n\n{turns}"
     )
 
@@ -36,10 +36,15 @@ def wrong_answer(group: Group) -> str:
     trajectory = group.trajectories[0]
     truths = "\n\n".join(map(code, group.sample.answers))
     return (
-        f"**{group.sample.id}** ({group.sample.kind}), {_looked(trajectory)}, ended: "
-        f"{trajectory.stop}\n\n{code(group.sample.question)}\n\nground truth:\n\n{truths}\n\n"
+        f"{_heading(group)}\n\nlooked {_looked(trajectory)}, ended: {trajectory.stop}\n\n"
+        f"{code(group.sample.question)}\n\nground truth:\n\n{truths}\n\n"
         f"{said(trajectory.turns)}"
     )
+
+
+def _heading(group: Group) -> str:
+    """Which sample it is. A row's id and kind are text as well."""
+    return code(f"{group.sample.id} ({group.sample.kind})")
 
 
 def said(turns: Sequence[Turn]) -> str:
