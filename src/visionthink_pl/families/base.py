@@ -244,6 +244,11 @@ class Family(ABC):
         """How many visual tokens an image takes in the language model, which is how many
         placeholders are among ``image_ids``; its ``width`` and ``height`` decide."""
 
+    def seen(self, image: Image.Image | Size) -> Size:
+        """The size in which the vision tower reads an image, which is what a model means by its
+        pixels; by default the image's own."""
+        return Size(image.width, image.height)
+
     @abstractmethod
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:
         """Preprocess images for the vision tower."""

@@ -11,6 +11,7 @@ from PIL import Image
 from tokenizers import AddedToken
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from visionthink_pl.families.base import Family
 from visionthink_pl.families.inputs import Embedded, Pixels
@@ -66,6 +67,13 @@ class Qwen(Family):
         processor = self.processor.image_processor
         patches = processor.get_number_of_image_patches(image.height, image.width)
         return patches // processor.merge_size**2
+
+    def seen(self, image: Image.Image | Size) -> Size:
+        limits = self.processor.image_processor.size
+        height, width = smart_resize(
+            image.height, image.width, self.side, limits.shortest_edge, limits.longest_edge
+        )
+        return Size(width, height)
 
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:
         out = self.processor.image_processor(images=list(images), return_tensors="pt")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -118,7 +118,7 @@ class Conversation:
         views = sample.views or self.views(sample)
         low, full = images_of(views.first), images_of(views.full)
         offer = self._offers(low, full)
-        first = list(views.first if offer or not self._tools else views.full)
+        first = self.seen(views.first if offer or not self._tools else views.full)
         messages, words = self._messages(offer, first)
         rendered = self._family.render(messages, True)
         ids = self._encode(rendered, words | {QUESTION: sample.question}, images_of(first))
@@ -128,7 +128,15 @@ class Conversation:
 
     def state(self, opening: Opening, trajectory: Trajectory) -> ViewState:
         """What a tool is told when a trajectory calls it."""
-        return ViewState(opening.sample, opening.full, trajectory.views)
+        return ViewState(opening.sample, opening.full, trajectory.views, self._limits)
+
+    def seen(self, views: Sequence[View]) -> list[View]:
+        """Views that are shown, with the sizes in which they are read."""
+        sizes = [self._family.seen(view.image) for view in views]
+        return [
+            replace(view, seen=(size.width, size.height))
+            for view, size in zip(views, sizes, strict=True)
+        ]
 
     def length(self, question: str, sizes: Sequence[Size]) -> PromptLength | None:
         """Count a prompt's tokens from the sizes of its images; ``None`` where the first view needs

@@ -210,7 +210,7 @@ class RolloutEngine:
                 turn.call_error, turn.tool_failure = FAILED, str(error)
         if turn.call_error is not None:
             result = ToolResult(text=turn.call_error)
-        turn.shown, images = result.shown, images_of(result.shown)
+        turn.shown, images = self._conversation.seen(result.shown), images_of(result.shown)
         turn.given_ids = self._conversation.response_ids(row.opening.messages, result)
         turn.visual_tokens = self._conversation.visual_tokens(images)
         return Given(turn.given_ids, images)

@@ -28,12 +28,14 @@ class View:
         source: which image of the sample it comes from, counted from 0; ``None`` where nobody
             says.
         box: the part of that image, in the original's pixels; ``None`` for the whole.
+        seen: width and height in which the vision tower reads it; ``None`` before it is shown.
     """
 
     image: Image.Image
     caption: str = ""
     source: int | None = None
     box: Box | None = None
+    seen: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from visionthink_pl.visual_tools.base import (
     check_tool,
 )
 from visionthink_pl.visual_tools.resize import ResizeImage
+from visionthink_pl.visual_tools.zoom import Zoom
 
 __all__ = [
     "ResizeImage",
@@ -18,6 +19,7 @@ __all__ = [
     "ToolResult",
     "ViewState",
     "VisualTool",
+    "Zoom",
     "carried_out",
     "check_tool",
 ]

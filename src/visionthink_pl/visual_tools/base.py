@@ -13,6 +13,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from PIL import Image
 
+from visionthink_pl.images import PixelLimits
 from visionthink_pl.types import ConfigError, RunStopped, View, VQASample, images_of
 
 LONGEST = 200  # times its other side, that an image may be for the model families
@@ -33,11 +34,13 @@ class ViewState:
             nothing else.
         full: one look at all of it: its images within the pixel limits.
         views: what the trajectory has been shown so far, in order, the first look included.
+        limits: pixel limits of the full image.
     """
 
     sample: VQASample
     full: Sequence[View]
     views: Sequence[View]
+    limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
 
     @property
     def high(self) -> list[Image.Image]:
@@ -83,9 +86,9 @@ class VisualTool(ABC):
         parameters: JSON schema of the arguments; a call that doesn't match it is never run.
     """
 
-    name: ClassVar[str] = ""  # all three are to be said by each class
-    description: ClassVar[str] = ""
-    parameters: ClassVar[Mapping[str, Any]] = {}
+    name: ClassVar[str] = ""  # all three are to be said, these two by each class or its options
+    description: str = ""
+    parameters: Mapping[str, Any] = {}  # noqa: RUF012 (is not changed)
 
     @cached_property
     def validator(self) -> Validator:

@@ -1,0 +1,76 @@
+"""Zooms: a part of the original image at its own resolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from PIL import Image
+
+from visionthink_pl.images import PixelLimits, Size
+from visionthink_pl.types import Box, View
+from visionthink_pl.types.limits import limited
+from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
+from visionthink_pl.visual_tools.boxes import Unit, box_in_original
+
+SAID = {
+    "pixels": "pixels of that image as it is shown",
+    "thousandths": "thousandths of that image's width and height",
+    "ratio": "shares of that image's width and height, from 0 to 1",
+}
+
+
+class Zoom(VisualTool):
+    """Shows a box of an image that was shown before, cut out of the original: of a view that is
+    itself a part, the box is within that part.
+
+    Args:
+        unit: of the model's boxes: what its family was trained on. Qwen2.5-VL names ``pixels``,
+            Qwen2-VL and Qwen3-VL ``thousandths``; ``ratio`` is from 0 to 1.
+        enlarge: how many times larger than in the original a part may be shown, in width and
+            height. Above 1 it adds tokens, and no detail.
+    """
+
+    name = "zoom"
+    parameters = {
+        "type": "object",
+        "properties": {
+            "box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+            "view": {"type": "integer", "minimum": 1},
+        },
+        "required": ["box"],
+        "additionalProperties": False,
+    }
+
+    @limited()
+    def __init__(self, unit: Unit, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
+        self._unit, self._enlarge = unit, enlarge
+        self.description = (
+            "Show a part of an image in full detail. view: the number of the image, in the order "
+            f"in which they were shown, 1 if left out. box: [left, top, right, bottom] in "
+            f"{SAID[unit]}."
+        )
+
+    def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
+        number = int(arguments.get("view", 1))
+        if number > len(state.views):
+            raise ToolError(f"There is no view {number}: {len(state.views)} were shown.")
+        view = state.views[number - 1]
+        if view.source is None:
+            raise ToolError(f"View {number} is no part of an image that could be zoomed into.")
+        original = state.sample.images[view.source]
+        size = Size(original.width, original.height)
+        box = box_in_original(arguments["box"], self._unit, view, size)
+        image = self._sized(original.crop(box), state.limits)
+        whole = box == Box(0, 0, size.width, size.height)
+        return ToolResult(views=[View(image, "", view.source, None if whole else box)])
+
+    def _sized(self, part: Image.Image, limits: PixelLimits) -> Image.Image:
+        """Enlarged as far as the limits let it, or shrunk into them."""
+        room = math.sqrt(limits.max_pixels / (part.width * part.height))
+        if (scale := min(self._enlarge, room)) <= 1:
+            return limits.apply(part)
+        sides = (int(part.width * scale), int(part.height * scale))
+        return limits.apply(part.resize(sides, Image.Resampling.BICUBIC))
