@@ -24,15 +24,22 @@ from visionthink_pl.rollout.conversation import Conversation, signature
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.replies import InvalidCall, parse_call
 from visionthink_pl.types import Box, Group, StopReason, ToolCall, Trajectory, View
-from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, check_tool
+from visionthink_pl.visual_tools import (
+    ToolError,
+    ToolResult,
+    ViewState,
+    VisualTool,
+    Zoom,
+    check_tool,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
 
 
 def block(language: str, number: int = 0) -> str:
-    """The page's block of a language; of Python there are three, of texts two, of others one."""
+    """The page's block of a language; of Python there are three, of texts and YAML two, of others one."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert len(found) == {"python": 3, "text": 2}.get(language, 1)
+    assert len(found) == {"python": 3, "text": 2, "yaml": 2}.get(language, 1)
     return found[number]
 
 
@@ -164,6 +171,12 @@ def test_the_view_of_the_page(policy: Policy, tool: VisualTool, call: ToolCall) 
     first, second = told
     assert first.views == trajectory.first_look and second.views == [*first.views, view]
     assert trajectory.looks == 2 and not second.high_shown
+
+
+def test_the_zoom_of_the_page() -> None:
+    (tool,) = yaml.safe_load(block("yaml", 1))["rollout"]["tools"]
+    assert tool["class_path"] == f"{Zoom.__module__.rsplit('.', 1)[0]}.Zoom"
+    assert "pixels" in Zoom(**tool["init_args"]).description
 
 
 def test_the_state_of_the_page(tool: VisualTool) -> None:
