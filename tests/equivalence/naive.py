@@ -21,7 +21,8 @@ from transformers import (
 from model_helpers import images_for_model
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import Sampling
-from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import pick, uniforms
 from visionthink_pl.rollout.truncation import Truncation

@@ -13,8 +13,9 @@ from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample, make_t
 from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
-from visionthink_pl.rollout.conversation import QUESTION, Conversation, Opening
+from visionthink_pl.rollout.conversation import QUESTION, Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.rollout.prompt_files import read_prompt
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, View, VQASample

@@ -16,8 +16,9 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, RuleAccuracy, score_groups
 from visionthink_pl.rewards.base import Scores
 from visionthink_pl.rollout import RolloutEngine, Sampling
-from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.types import Group, ToolCall, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState
 

@@ -14,9 +14,10 @@ from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora, Policy, load_policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
-from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.decoder import Decoder, Given
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.training import PolicyUpdate
 from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample

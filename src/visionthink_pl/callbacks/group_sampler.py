@@ -19,8 +19,9 @@ from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rewards.scoring import set_up
 from visionthink_pl.rollout import RolloutEngine, Sampling
-from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.training import gathered
 from visionthink_pl.types import (
     ConfigError,

@@ -15,7 +15,8 @@ from visionthink_pl.data import BadRows, PromptDataModule, Source, Stream, look_
 from visionthink_pl.data.batches import too_few
 from visionthink_pl.data.remembered import Finding, Remembered
 from visionthink_pl.data.share import ALL, Share
-from visionthink_pl.rollout.conversation import Conversation, Opening, PromptLength
+from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.opening import Opening, PromptLength
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import (
     ConfigError,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
 
@@ -18,6 +18,7 @@ from visionthink_pl.families import Family, Message
 from visionthink_pl.families.fixed_cost import refuse_fixed_cost
 from visionthink_pl.images import Size
 from visionthink_pl.rollout.conversation_options import ConversationOptions
+from visionthink_pl.rollout.opening import Opening, PromptLength
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import (
@@ -34,47 +35,6 @@ from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, Visual
 # What stands for a text while the chat template is rendered around it.
 QUESTION = "\x00question\x00"  # the user's words, which are no markup
 TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
-
-
-class PromptLength(NamedTuple):
-    """How many tokens a prompt has.
-
-    Attributes:
-        tokens: all tokens.
-        visual: visual tokens of the first view among them.
-    """
-
-    tokens: int
-    visual: int
-
-
-@dataclass
-class Opening:
-    """A prompt that is ready to be rolled out.
-
-    Attributes:
-        sample: what is asked.
-        trajectory: the prompt's ids and the first look, no turns yet.
-        full: one look at all of the sample, which a tool may show.
-        full_look_tokens: visual tokens of that.
-        messages: the prompt as messages, from which the template's deltas are rendered.
-    """
-
-    sample: VQASample
-    trajectory: Trajectory
-    full: list[View]
-    full_look_tokens: int
-    messages: list[Message]
-
-    @property
-    def length(self) -> PromptLength:
-        """How many tokens the prompt has."""
-        return PromptLength(len(self.trajectory.prompt_ids), self.trajectory.first_look_tokens)
-
-    @property
-    def high(self) -> list[Image.Image]:
-        """The images of ``full``."""
-        return images_of(self.full)
 
 
 class Conversation:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from visionthink_pl.rollout.conversation import Conversation, Opening
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.decoder import Decoder, Given
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.rollout.replies import InvalidCall
 from visionthink_pl.rollout.rows import Generated, uniforms
 from visionthink_pl.rollout.sampling import Sampling

@@ -13,7 +13,7 @@ from visionthink_pl.commands.plan.ledger import Bytes
 from visionthink_pl.commands.plan.prompts import openings_of
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.step import OBSERVED, Taken, take
-from visionthink_pl.rollout.conversation import Opening
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.types import Group
 
 ROLLOUT = ("prompts", "second look", "decoding")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from visionthink_pl.commands.plan.setup import Setup
-from visionthink_pl.rollout.conversation import Opening
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.types import View, VQASample
 
 

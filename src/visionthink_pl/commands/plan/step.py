@@ -18,7 +18,7 @@ from visionthink_pl.commands.plan.ledger import OTHER, Bytes, Ledger, Place
 from visionthink_pl.commands.plan.optimizer_state import Stepped, stepped
 from visionthink_pl.commands.plan.setup import Setup
 from visionthink_pl.commands.plan.sized_features import SizedFeatures
-from visionthink_pl.rollout.conversation import Opening
+from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.training import Backend, PolicyUpdate, UpdateOptions
 from visionthink_pl.types import Group, Kept
