@@ -27,7 +27,7 @@ from visionthink_pl.rollout.replies import InvalidCall, extract_answer
 from visionthink_pl.rollout.rows import pick, uniforms
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import StopReason, Trajectory, Turn, VQASample
-from visionthink_pl.visual_tools import ToolResult, ViewState
+from visionthink_pl.visual_tools import ToolFailure, ToolResult, ViewState
 
 NONE = Truncation()
 
@@ -212,4 +212,6 @@ def _carry_out(conversation: Conversation, turn: Turn, state: ViewState) -> Tool
             return conversation.run(turn.call, state)
     except InvalidCall as error:
         turn.call_error = str(error)
+    except ToolFailure as error:
+        turn.call_error, turn.tool_failure = "The tool failed.", str(error)
     return ToolResult(text=turn.call_error or "")
