@@ -11,6 +11,7 @@ from visionthink_pl.visual_tools.base import (
 )
 from visionthink_pl.visual_tools.resize import ResizeImage
 from visionthink_pl.visual_tools.zoom import Zoom
+from visionthink_pl.visual_tools.zoom_part import ZoomPart
 
 __all__ = [
     "ResizeImage",
@@ -20,6 +21,7 @@ __all__ = [
     "ViewState",
     "VisualTool",
     "Zoom",
+    "ZoomPart",
     "carried_out",
     "check_tool",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from PIL import Image
 
-from visionthink_pl.images import PixelLimits, Size
+from visionthink_pl.images import Size
 from visionthink_pl.types import Box, View
 from visionthink_pl.types.limits import limited
 from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
@@ -63,14 +63,23 @@ class Zoom(VisualTool):
         original = state.sample.images[view.source]
         size = Size(original.width, original.height)
         box = box_in_original(arguments["box"], self._unit, view, size)
-        image = self._sized(original.crop(box), state.limits)
-        whole = box == Box(0, 0, size.width, size.height)
-        return ToolResult(views=[View(image, "", view.source, None if whole else box)])
+        return ToolResult(views=[part_of(state, view.source, box, self._enlarge)])
 
-    def _sized(self, part: Image.Image, limits: PixelLimits) -> Image.Image:
-        """Enlarged as far as the limits let it, or shrunk into them."""
-        room = math.sqrt(limits.max_pixels / (part.width * part.height))
-        if (scale := min(self._enlarge, room)) <= 1:
-            return limits.apply(part)
+
+def part_of(state: ViewState, source: int, box: Box, enlarge: float) -> View:
+    """A part of an original, enlarged as far as the limits let it, or shrunk into them.
+
+    Args:
+        state: what a tool is told.
+        source: which image of the sample.
+        box: the part of it.
+        enlarge: times its width and height, at most.
+    """
+    original, limits = state.sample.images[source], state.limits
+    part = original.crop(box)
+    room = math.sqrt(limits.max_pixels / (part.width * part.height))
+    if (scale := min(enlarge, room)) > 1:
         sides = (int(part.width * scale), int(part.height * scale))
-        return limits.apply(part.resize(sides, Image.Resampling.BICUBIC))
+        part = part.resize(sides, Image.Resampling.BICUBIC)
+    whole = box == Box(0, 0, *original.size)
+    return View(limits.apply(part), source=source, box=None if whole else box)
