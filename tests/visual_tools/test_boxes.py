@@ -11,14 +11,14 @@ from PIL import Image
 from visionthink_pl.images import Size
 from visionthink_pl.types import Box, View
 from visionthink_pl.visual_tools import ToolError
-from visionthink_pl.visual_tools.boxes import LEAST, THINNEST, Unit, box_in_original
+from visionthink_pl.visual_tools.boxes import LEAST, THINNEST, BoxUnit, box_in_original
 
 ORIGINAL = Size(1000, 600)
 IMAGE = Image.new("RGB", (500, 300))
 WHOLE = View(IMAGE, source=0, seen=(504, 308))
 PART = View(IMAGE, source=0, box=Box(200, 100, 600, 400), seen=(504, 308))
 
-MEANT: list[tuple[list[float], Unit, View, Box]] = [
+MEANT: list[tuple[list[float], BoxUnit, View, Box]] = [
     ([0, 0, 504, 308], "pixels", WHOLE, Box(0, 0, 1000, 600)),
     ([126, 77, 252, 154], "pixels", WHOLE, Box(250, 150, 500, 300)),
     ([250, 250, 500, 500], "thousandths", WHOLE, Box(250, 150, 500, 300)),
@@ -33,7 +33,7 @@ MEANT: list[tuple[list[float], Unit, View, Box]] = [
 
 
 @pytest.mark.parametrize(("numbers", "unit", "view", "box"), MEANT)
-def test_what_is_meant(numbers: list[float], unit: Unit, view: View, box: Box) -> None:
+def test_what_is_meant(numbers: list[float], unit: BoxUnit, view: View, box: Box) -> None:
     assert box_in_original(numbers, unit, view, ORIGINAL) == box
 
 

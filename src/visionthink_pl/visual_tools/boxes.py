@@ -10,12 +10,12 @@ from visionthink_pl.images import Size
 from visionthink_pl.types import Box, View
 from visionthink_pl.visual_tools.base import ToolError
 
-Unit = Literal["pixels", "thousandths", "ratio"]
+BoxUnit = Literal["pixels", "thousandths", "ratio"]
 LEAST = 8  # pixels of the original, of a side
 THINNEST = 50  # times the other side
 
 
-def box_in_original(numbers: Sequence[float], unit: Unit, view: View, original: Size) -> Box:
+def box_in_original(numbers: Sequence[float], unit: BoxUnit, view: View, original: Size) -> Box:
     """The part of the original that a box within a view means, rounded outwards. What lies outside
     of the view is cut off.
 
@@ -43,7 +43,7 @@ def box_in_original(numbers: Sequence[float], unit: Unit, view: View, original: 
     return box
 
 
-def _sides(unit: Unit, view: View) -> tuple[float, float]:
+def _sides(unit: BoxUnit, view: View) -> tuple[float, float]:
     """What the sides of a view measure in a unit."""
     if unit == "pixels":
         assert view.seen is not None, "the view has not been shown"

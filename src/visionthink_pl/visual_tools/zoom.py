@@ -13,7 +13,7 @@ from visionthink_pl.images import Size
 from visionthink_pl.types import Box, View
 from visionthink_pl.types.limits import limited
 from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
-from visionthink_pl.visual_tools.boxes import Unit, box_in_original
+from visionthink_pl.visual_tools.boxes import BoxUnit, box_in_original
 
 SAID = {
     "pixels": "pixels of that image as it is shown",
@@ -45,7 +45,7 @@ class Zoom(VisualTool):
     }
 
     @limited()
-    def __init__(self, unit: Unit, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
+    def __init__(self, unit: BoxUnit, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
         self._unit, self._enlarge = unit, enlarge
         self.description = (
             "Show a part of an image in full detail. view: the number of the image, in the order "

@@ -89,6 +89,7 @@ def needed(stream: str) -> dict[str, dict[str, Any]]:
         "LocalJudge": {"model": resolve("embedded")},
         "MMVet": {"judge": APIJudge("m")},
         "MathVerse": {"judge": APIJudge("m")},
+        "Zoom": {"unit": "pixels"},
         "OverlongPenalty": {"free_tokens": 10, "buffer_tokens": 5},
         "CompareOptions": {"runs": ("a", "b")},
         "ContinuedCSVLogger": {"save_dir": "x"},
