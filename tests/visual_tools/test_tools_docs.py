@@ -29,7 +29,6 @@ from visionthink_pl.visual_tools import (
     ToolResult,
     ViewState,
     VisualTool,
-    Zoom,
     check_tool,
 )
 
@@ -174,10 +173,16 @@ def test_the_view_of_the_page(policy: Policy, tool: VisualTool, call: ToolCall) 
     assert trajectory.looks == 2 and not second.high_shown
 
 
-def test_the_zoom_of_the_page() -> None:
-    (tool,) = yaml.safe_load(block("yaml", 1))["rollout"]["tools"]
-    assert tool["class_path"] == f"{Zoom.__module__.rsplit('.', 1)[0]}.Zoom"
-    assert "pixels" in Zoom(**tool["init_args"]).description
+@pytest.mark.integration
+def test_the_zoom_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = block("yaml", 1).split("rollout:\n")[1]
+    (tmp_path / "small.yaml").write_text(SMALL_RUN + lines)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["visionthink_pl"])
+    assert main(["fit", "--config", "small.yaml"]) == 0
+    (saved,) = tmp_path.rglob("config.yaml")
+    (tool,) = yaml.safe_load(saved.read_text())["rollout"]["tools"]
+    assert tool["class_path"].endswith(".Zoom") and tool["init_args"]["unit"] == "pixels"
 
 
 def test_the_state_of_the_page(tool: VisualTool) -> None:
