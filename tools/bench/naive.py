@@ -12,7 +12,6 @@ from bench.ours import CALL
 from bench.ours import Contender as Ours
 from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.types import Trajectory, Turn, VQASample
-from visionthink_pl.visual_tools import ViewState
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from equivalence import naive  # noqa: E402 (its folder comes first)
@@ -35,7 +34,7 @@ class Contender(Ours):
             self._update_each(trajectories)
 
     def _converse(self, opening, rollout: int) -> Trajectory:
-        trajectory = replace(opening.trajectory, images=list(opening.trajectory.images), turns=[])
+        trajectory = replace(opening.trajectory, turns=[])
         count = self.work.new_tokens
         turns = self.work.turns if rollout < self.work.asking else 1
         for number in range(turns):
@@ -44,9 +43,10 @@ class Contender(Ours):
             turn = Turn(ids, logprobs, "")
             trajectory.turns.append(turn)
             if number < turns - 1:
-                result = self.conversation.run(CALL, ViewState(opening.high, opening.sample))
+                state = self.conversation.state(opening, trajectory)
+                result = self.conversation.run(CALL, state)
                 turn.given_ids = self.conversation.response_ids(opening.messages, result)
-                trajectory.images += result.images
+                turn.shown = result.shown
         return trajectory
 
     def _update_each(self, trajectories: list[Trajectory]) -> None:

@@ -20,7 +20,7 @@ from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.training import PolicyUpdate
 from visionthink_pl.training.credit import Credited
-from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, VQASample
+from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, View, VQASample
 
 CALL = ToolCall("resize_image", {"action": "resize"})
 
@@ -36,8 +36,9 @@ class ForcedConversation(Conversation):
         low = self._work.image(int(sample.id), looks=1)
         high = self._work.image(int(sample.id), looks=2) if self._work.turns == 2 else low
         ids = self._family.encode(self._family.render(self._chat, True), [low])
-        trajectory = Trajectory(ids, [low], self._family.visual_tokens(low), (CALL.name,))
-        return Opening(sample, trajectory, [high], self._family.visual_tokens(high), self._chat)
+        first, full = View(low, source=0), View(high, source=0)
+        trajectory = Trajectory(ids, [first], self._family.visual_tokens(low), (CALL.name,))
+        return Opening(sample, trajectory, [full], self._family.visual_tokens(high), self._chat)
 
 
 class ForcedEngine(RolloutEngine):
