@@ -13,8 +13,8 @@ import pytest
 from full_length import FULL
 
 TESTS = Path(__file__).parents[1]
-STEPS, UPDATES = (2000 if FULL else 480), 8
-EVERY = STEPS // UPDATES // 20
+UPDATES = 8
+STEPS, EVERY = (2000, 10) if FULL else (480, 3)  # and batches between two lines of the probe
 CONFIG = f"""\
 trainer:
   accelerator: cpu
