@@ -95,7 +95,9 @@ class EvaluationProgress(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        rank_zero_info(f"{len(self._batches)} batches are done; the same command goes on with it.")
+        if self._batches:
+            done = len(self._batches)
+            rank_zero_info(f"{done} batches are done; the same command goes on behind them.")
 
     def over(self, trainer: Trainer) -> None:
         """Remove the file: its figures are elsewhere by now. All ranks must ask."""
