@@ -19,12 +19,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Those of the newest and the lowest versions, made anew each time.
 NEWEST := .venv-newest
 LOWEST := .venv-lowest
+AUDIT := .venv-audit
 # Packages for a GPU machine that has torch and no network.
 WHEELS ?= wheels
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help quickstart test test-long lint format typecheck build clean same-python lock test-newest test-lowest gpu-wheels gpu-check
+.PHONY: help quickstart test test-long lint format typecheck build clean same-python lock test-newest test-lowest audit gpu-wheels gpu-check
 
 help: ## this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [VENV=.venv] [LOCK=] [FULL=1] [ARGS=...] [PYTEST_ARGS=...]"
@@ -115,6 +116,12 @@ test-lowest: ## the same with the lowest
 	$(LOWEST)/bin/uv pip compile --quiet --no-config --no-annotate --no-header --extra test --extra lint \
 	  --resolution lowest-direct --python $(LOWEST)/bin/python pyproject.toml --output-file $(LOWEST)/lowest.txt
 	$(MAKE) VENV=$(LOWEST) LOCK=$(LOWEST)/lowest.txt test test-long
+
+# Without the database no package is audited, which --strict does not take for a pass.
+audit: ## known weaknesses of the locked packages, looked up in a public database
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet pip-audit
+	$(AUDIT)/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip
 
 # Installed where that machine's own Python finds them first: torch, lightning and the like are its own.
 gpu-wheels: $(CREATED) ## wheels for Python 3.12 on Linux x86-64, to carry to a GPU machine without network
