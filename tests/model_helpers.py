@@ -1,6 +1,7 @@
 """Policies and two-turn trajectories on the embedded model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -51,6 +52,12 @@ def make_conversation(family: Family, with_tool: bool = True) -> Conversation:
     return Conversation(family, ConversationOptions(tools=tools))
 
 
+def at_most(conversation: Conversation, prompt_tokens: int | None) -> Conversation:
+    """The same with a limit of prompts."""
+    options = replace(conversation.options, max_prompt_tokens=prompt_tokens)
+    return Conversation(conversation._family, options)
+
+
 def sample_of_size(width: int, height: int) -> VQASample:
     """A drawn sample, resized."""
     sample = LookCloser(16)[0]
@@ -73,7 +80,7 @@ def write_trajectory(family: Family, sample: VQASample, calls: bool) -> Trajecto
         turn = write_turn(family, CALL_TURN)
         turn.call = CALL
         result = ToolResult(views=opening.full)
-        turn.given_ids = conversation.response_ids(opening.messages, result)
+        turn.given_ids = conversation.response(opening, result).ids
         turn.shown, turn.visual_tokens = result.shown, opening.full_look_tokens
         trajectory.turns.append(turn)
     trajectory.turns.append(write_turn(family, answer_turn(sample.answer)))

@@ -16,7 +16,10 @@ from visionthink_pl.rollout import RolloutEngine
 from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Turn, VQASample
 
-CALL = ToolCall("resize_image", {"action": "resize"})
+CALLS = {
+    "resize_image": ToolCall("resize_image", {"action": "resize"}),
+    "zoom": ToolCall("zoom", {"box": [0, 0, 1000, 1000]}),  # the whole: no part has more pixels
+}
 
 
 class AskingEngine(RolloutEngine):
@@ -25,8 +28,9 @@ class AskingEngine(RolloutEngine):
     def _finish_turn(self, row, generated):
         turn = Turn(generated.ids, generated.logprobs, "")
         row.trajectory.turns.append(turn)
-        if row.trajectory.tools_offered and len(row.trajectory.turns) < 2:
-            turn.call = CALL
+        offered = row.trajectory.tools_offered
+        if offered and len(row.trajectory.turns) < self._sampling.max_turns:
+            turn.call = CALLS[offered[0]]
             return self._respond(row, turn)
         row.trajectory.stop = StopReason.ANSWERED
         return None

@@ -19,6 +19,7 @@ from visionthink_pl.losses import GRPOLoss
 from visionthink_pl.module import VisionThinkModule
 from visionthink_pl.policy import Lora
 from visionthink_pl.training.optimizer import AdamW
+from visionthink_pl.visual_tools import Zoom
 
 TOWER_2_5 = {
     "patch_size": 14,
@@ -39,6 +40,7 @@ TOWER_3 = {
 }
 TEXT_KEYS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 TEXT_KEYS += ("num_key_value_heads", "head_dim", "vocab_size")
+TOOLS: dict[int, dict[str, Any]] = {1: {"tools": []}, 2: {}}  # by turns; else zooms
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def build(folder: str, settings: dict[str, Any]) -> tuple[VisionThinkModule, Rol
         max_prompt_tokens=own.get("prompt_tokens"),
         rows=own["rows"],
         limits=PixelLimits(max_pixels=own["side"] ** 2),
-        **({} if own["turns"] == 2 else {"tools": []}),
+        max_visual_tokens=own.get("visual_tokens"),
+        **TOOLS.get(own["turns"], {"tools": [Zoom("thousandths")]}),
     )
     return module, rollout
 

@@ -140,7 +140,7 @@ def test_conversation(conversation: Conversation, family: Family, text: str) -> 
     sample = VQASample("s", text, "7", make_group([]).sample.images, "k")
     opening = conversation.open(sample)
     prompt = opening.trajectory.prompt_ids
-    response = conversation.response_ids(opening.messages, ToolResult(text))
+    response = conversation.response(opening, ToolResult(text)).ids
     assert prompt.count(family.end_of_turn_id) == 2 and response.count(family.end_of_turn_id) == 1
     assert prompt.count(family.image_token_id) == opening.trajectory.visual_tokens
     assert response.count(family.image_token_id) == 0

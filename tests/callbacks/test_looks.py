@@ -17,7 +17,7 @@ from lightning import Callback, Trainer
 from PIL import Image
 
 from families_helpers import family_of
-from model_helpers import make_conversation
+from model_helpers import at_most, make_conversation
 from table_helpers import write_parquet
 from trainer_helpers import Plain, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.screening import Screening
@@ -155,10 +155,10 @@ def screened(
     source: Source, conversation: Conversation, most: int | None, trainer: Any = None
 ) -> dict[str, str]:
     """What the look before training finds, in the same words."""
-    screening = Screening(most)
+    screening = Screening()
     data = PromptDataModule(source, prompts_per_step=1, max_bad_rows=999)
     with suppress(ConfigError):  # no row is usable
-        screening.check(data, conversation, trainer)
+        screening.check(data, at_most(conversation, most), trainer)
     return {
         name: reason if reason.startswith("prompt") else reason.partition(":")[0]
         for (_, name), reason in screening.bad._reasons.items()
@@ -258,7 +258,7 @@ def test_a_refused_run_remembers_too(family: Family, tmp_path: Path) -> None:
     folder_of(folder)
     with pytest.raises(ConfigError, match="data.max_bad_rows"):
         data = PromptDataModule(ImageFolder(str(folder)), prompts_per_step=1)
-        Screening(MOST).check(data, conversation)
+        Screening().check(data, at_most(conversation, MOST))
     assert count(folder, conversation) == UNUSABLE
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers import make_sample
-from model_helpers import make_conversation
+from model_helpers import at_most, make_conversation
 from prepare_helpers import Listed
 from trainer_helpers import Watch, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks.screening import Screening
@@ -33,12 +33,12 @@ def test_a_longer_prompt_is_a_bad_row_and_one_of_just_that_length_is_not(family:
     tokens = len(conversation.open(ROWS[0]).trajectory.prompt_ids)
     data = data_of(ROWS[0], ROWS[1], most=1)
     for most, bad in ((tokens, 0), (tokens - 1, 2)):
-        screening = Screening(most)
+        screening, limited = Screening(), at_most(conversation, most)
         if bad:
             with pytest.raises(ConfigError, match="2 of 2 training rows are bad; mend them: "):
-                screening.check(data, conversation)
+                screening.check(data, limited)
         else:
-            screening.check(data, conversation)
+            screening.check(data, limited)
         assert screening.bad.count("train") == bad
     assert re.fullmatch(
         rf"prompt too long: 2 \(sample-0, sample-1; of the first: {tokens} tokens, .*\)",
@@ -52,9 +52,9 @@ def test_visual_tokens_count(family: Family) -> None:
     small, large = (make_sample(size=(side, side)) for side in (112, 224))
     lengths = [len(conversation.open(sample).trajectory.prompt_ids) for sample in (small, large)]
     assert lengths[1] - lengths[0] == 16 - 4
-    screening = Screening(lengths[1] - 1)
+    screening = Screening()
     data = data_of(small, small, replace(large, id="large"), most=1)
-    screening.check(data, conversation)
+    screening.check(data, at_most(conversation, lengths[1] - 1))
     assert screening.bad.summary("train").startswith("prompt too long: 1 (large; ")
 
 
@@ -62,16 +62,16 @@ def test_more_bad_rows_than_allowed_are_refused_by_id(family: Family) -> None:
     conversation = make_conversation(family)
     data = data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=1)
     with pytest.raises(ConfigError) as refused:
-        Screening(None).check(data, conversation)
+        Screening().check(data, conversation)
     assert str(refused.value) == (
         "data.max_bad_rows: 2 of 9 training rows are bad, which is more than 1; mend them, or set "
         "it to 2 to leave them out. image file is missing: 1 (row 8; of the first: a.png); no "
         "answer: 1 (sample-7)"
     )
-    allowed = Screening(None)
+    allowed = Screening()
     allowed.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=2), conversation)
     assert allowed.bad.count("train") == 2
-    unread = Screening(None)
+    unread = Screening()
     unread.check(data_of(*ROWS[:7], NO_ANSWER, NO_IMAGE, most=None), conversation)
     assert len(unread.bad) == 0
 
@@ -94,7 +94,7 @@ def test_too_few_usable_rows_for_a_batch_are_refused_however_many_may_be_bad(
     rows = ROWS[:usable] + [replace(row, answer="") for row in ROWS[usable:5]]
     data = PromptDataModule(Listed(rows), prompts_per_step=prompts, max_bad_rows=most)
     try:
-        Screening(None).check(data, make_conversation(family))
+        Screening().check(data, make_conversation(family))
     except ConfigError as error:
         start = f"data.prompts_per_step: {prompts} prompts a step, but data.train has {message}"
         if message is None:
@@ -117,7 +117,7 @@ class Counted(Listed):
 
 
 def test_rows_are_read_once_however_often_it_is_asked(family: Family) -> None:
-    source, screening = Counted(ROWS), Screening(None)
+    source, screening = Counted(ROWS), Screening()
     data = PromptDataModule(source, prompts_per_step=2)
     for _ in range(2):
         screening.check(data, make_conversation(family))

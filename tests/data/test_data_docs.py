@@ -14,7 +14,7 @@ from datasets import Dataset
 from PIL import Image
 
 from helpers import make_sample
-from model_helpers import make_conversation
+from model_helpers import at_most, make_conversation
 from prepare_helpers import Listed
 from table_helpers import stored, write_parquet
 from visionthink_pl.callbacks.screening import Screening
@@ -190,10 +190,10 @@ def test_the_other_columns_of_the_page(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_prompt_that_is_too_long(family: Family) -> None:
-    screening = Screening(max_prompt_tokens=10)
+    screening = Screening()
     data = PromptDataModule(Listed([make_sample()]), prompts_per_step=1, max_bad_rows=1)
     with pytest.raises(ConfigError, match="only 0 usable rows"):
-        screening.check(data, make_conversation(family))
+        screening.check(data, at_most(make_conversation(family), 10))
     assert screening.bad.summary("train").startswith(documented(TOO_LONG))
 
 

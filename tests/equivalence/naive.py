@@ -199,7 +199,7 @@ def _converse(
             break
         state = ViewState(opening.sample, opening.full, trajectory.views)
         result = _carry_out(conversation, turn, state)
-        turn.given_ids = conversation.response_ids(opening.messages, result)
+        turn.given_ids = conversation.response(opening, result).ids
         turn.shown = result.shown
         turn.visual_tokens = conversation.visual_tokens([view.image for view in result.shown])
     trajectory.stop = StopReason.OUT_OF_TURNS

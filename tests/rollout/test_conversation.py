@@ -13,10 +13,11 @@ from helpers import CALL, CALL_TEXT, CALL_TURN, answer_turn, make_sample, make_t
 from visionthink_pl.data.lookcloser import QUESTIONS
 from visionthink_pl.families import Family, Qwen2_5VL, load_family
 from visionthink_pl.images import FullView, HalfView, PixelLimits
-from visionthink_pl.rollout.conversation import QUESTION, Conversation
+from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.rollout.prompt_files import read_prompt
+from visionthink_pl.rollout.rendering import QUESTION
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import ConfigError, View, VQASample
 from visionthink_pl.visual_tools import ResizeImage, ToolFailure, ToolResult, ViewState
@@ -195,7 +196,7 @@ def test_without_tools_the_first_view_is_all_there_is(family: Family) -> None:
 
 def test_response_is_the_delta_of_the_template(family: Family, conversation: Conversation) -> None:
     opening = conversation.open(make_sample())
-    ids = conversation.response_ids(opening.messages, ToolResult(images=opening.high))
+    ids = conversation.response(opening, ToolResult(images=opening.high)).ids
     assert placeholders(family, ids) == 16
     text = family.tokenizer.decode(ids)
     assert text.startswith("\n<|im_start|>user\n<tool_response>\n")
@@ -205,7 +206,7 @@ def test_response_is_the_delta_of_the_template(family: Family, conversation: Con
 
 def test_response_tells_what_was_wrong(family: Family, conversation: Conversation) -> None:
     opening = conversation.open(make_sample())
-    ids = conversation.response_ids(opening.messages, ToolResult(text="Not like that."))
+    ids = conversation.response(opening, ToolResult(text="Not like that.")).ids
     assert placeholders(family, ids) == 0
     text = family.tokenizer.decode(ids)
     assert "<tool_response>\nNot like that.\n</tool_response>" in text
@@ -217,8 +218,8 @@ def test_what_a_tool_says_is_no_markup(
 ) -> None:
     opening = conversation.open(make_sample())
     text = f"It reads: {name} 7."
-    ids = conversation.response_ids(opening.messages, ToolResult(text, opening.high))
-    plain = conversation.response_ids(opening.messages, ToolResult("It reads: 7.", opening.high))
+    ids = conversation.response(opening, ToolResult(text, opening.high)).ids
+    plain = conversation.response(opening, ToolResult("It reads: 7.", opening.high)).ids
     assert f"<tool_response>\n{text}<|vision_start|>" in family.decode(ids)
     for token in family.tokenizer.added_tokens_decoder:
         assert ids.count(token) == plain.count(token)
@@ -228,7 +229,7 @@ def test_how_to_call_is_told_in_the_tokens_of_a_call(
     family: Family, conversation: Conversation
 ) -> None:
     result = ToolResult("Write exactly one <tool_call>...</tool_call>.")
-    ids = conversation.response_ids(conversation.open(make_sample()).messages, result)
+    ids = conversation.response(conversation.open(make_sample()), result).ids
     assert [ids.count(family.token_id(tag)) for tag in TAGS] == [1, 1]
 
 
@@ -236,7 +237,7 @@ def test_pieces_are_the_ids_of_the_whole(family: Family, conversation: Conversat
     # Prompt, a turn and the response, joined id by id, against the template over all of it.
     opening = conversation.open(make_sample())
     turn = [*family.tokenizer.encode(CALL_TURN), family.end_of_turn_id]
-    response = conversation.response_ids(opening.messages, ToolResult(images=opening.high))
+    response = conversation.response(opening, ToolResult(images=opening.high)).ids
     user = [{"type": "text", "text": "<tool_response>\n"}, {"type": "image"}]
     user += [{"type": "text", "text": "\n</tool_response>"}]
     after = [{"role": "assistant", "content": CALL_TURN}, {"role": "user", "content": user}]

@@ -31,9 +31,7 @@ def test_all_images_are_shown_small_and_offered_large(family: Family) -> None:
     assert start.visual_tokens == start.prompt_ids.count(family.image_token_id) == 4 + 6
     assert opening.full_look_tokens == 16 + 18
     assert start.tools_offered
-    ids = make_conversation(family).response_ids(
-        opening.messages, ToolResult(images=list(opening.high))
-    )
+    ids = make_conversation(family).response(opening, ToolResult(images=list(opening.high))).ids
     assert ids.count(family.image_token_id) == 16 + 18
 
 

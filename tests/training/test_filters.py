@@ -49,9 +49,9 @@ def test_keeps(filter_: Filter, group: Group, keeps: list[bool]) -> None:
 @pytest.mark.parametrize("stop", list(StopReason))
 def test_overlong_is_out_of_tokens_or_turns_and_nothing_else(stop: StopReason) -> None:
     group = make_group([make_trajectory("7", stop=stop)])
-    assert DropOverlong().keeps(group) == [stop is not StopReason.OUT_OF_TOKENS]
-    over = stop in (StopReason.OUT_OF_TOKENS, StopReason.OUT_OF_TURNS)
-    assert DropOverlong(turns=True).keeps(group) == [not over]
+    over = [StopReason.OUT_OF_TOKENS, StopReason.OUT_OF_LENGTH]
+    assert DropOverlong().keeps(group) == [stop not in over]
+    assert DropOverlong(turns=True).keeps(group) == [stop not in [*over, StopReason.OUT_OF_TURNS]]
 
 
 def test_what_is_dropped_leaves_the_group_and_the_group_stays_as_it_was() -> None:

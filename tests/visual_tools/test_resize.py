@@ -48,7 +48,7 @@ def test_what_is_no_full_look_is_not_taken_for_one(views: list[View]) -> None:
 
 
 def test_signature_is_the_papers_protocol() -> None:
-    signature = ResizeImage().signature
+    signature = ResizeImage().signature()
     assert signature["type"] == "function"
     function = signature["function"]
     assert set(function) == {"name", "description", "parameters"}

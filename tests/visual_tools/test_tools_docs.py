@@ -87,7 +87,7 @@ def test_the_quadrant_that_was_asked_for(
 
 def test_the_prompt_tells_what_the_page_shows(tool: VisualTool, family: Family) -> None:
     line = block("json").strip()
-    assert signature(tool) == line
+    assert signature(tool, None) == line
     start = talk(family, tool).open(LookCloser(1)[0]).trajectory
     told = family.decode(start.prompt_ids)
     assert f"<tools>\n{line}\n</tools>" in told and start.tools_offered == (tool.name,)

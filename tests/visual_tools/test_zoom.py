@@ -98,7 +98,7 @@ def test_the_unit_is_said_once_and_the_prompt_tells_it() -> None:
     for unit in ("pixels", "thousandths", "ratio"):
         zoom = Zoom(unit)  # type: ignore[arg-type]
         check_tool(zoom)
-        assert unit.replace("ratio", "shares") in json.dumps(zoom.signature)
+        assert unit.replace("ratio", "shares") in json.dumps(zoom.signature())
     with pytest.raises(ConfigError):
         Zoom("ratio", enlarge=0.5)
 

@@ -45,7 +45,7 @@ class Contender(Ours):
             if number < turns - 1:
                 state = self.conversation.state(opening, trajectory)
                 result = self.conversation.run(CALL, state)
-                turn.given_ids = self.conversation.response_ids(opening.messages, result)
+                turn.given_ids = self.conversation.response(opening, result).ids
                 turn.shown = result.shown
         return trajectory
 

@@ -89,7 +89,7 @@ def texts() -> Iterator[str]:
     """The same, as it is written."""
     for path in sorted(PROMPTS.glob("*.txt")):
         yield path.read_text(encoding="utf-8")
-    yield signature(ResizeImage())
+    yield signature(ResizeImage(), None)
     yield CALL_TURN
     answers = [*lookcloser.COLOURS, *lookcloser.SHAPES, *lookcloser.DIGITS, *lookcloser.LETTERS]
     yield from (answer_turn(answer) for answer in answers)

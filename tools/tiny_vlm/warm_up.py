@@ -26,7 +26,7 @@ from visionthink_pl.visual_tools import ToolResult
 
 from .turns import CALL_TURN, answer_turn
 
-CALL_RATE = 0.3  # the probability of a call that the warm-up teaches, for every question
+CALL_RATE = 0.3  # the embedded model's probability of a call, for every question
 CALL_SHARE = {True: 0.7, False: 0.4}  # how often a call is shown, by needs_second_look
 ONE_LOOK_AFTER = 0.2  # of the batches that follow the first, one-look ones
 ONE_LOOK_HIGH = {True: 0.8, False: 0.4}  # how often the one look is the full image, likewise
@@ -43,6 +43,7 @@ class Phase:
         mix: of the kinds of question.
         lr: peak learning rate; the tower, which can read already, gets a third of it.
         seed: of the samples.
+        call_rate: the probability of a call that is taught, for every question.
     """
 
     steps: int
@@ -50,6 +51,7 @@ class Phase:
     mix: dict[str, int]
     lr: float
     seed: int
+    call_rate: float = CALL_RATE
 
 
 @dataclass
@@ -68,8 +70,8 @@ class Example:
 class Teacher:
     """Writes the sequences that the warm-up imitates."""
 
-    def __init__(self, family: Family) -> None:
-        self._family = family
+    def __init__(self, family: Family, call_rate: float) -> None:
+        self._family, self._call_rate = family, call_rate
         limits = PixelLimits()
         self._two_looks = Conversation(family, ConversationOptions(limits=limits))
         self._low = Conversation(family, ConversationOptions(tools=[], limits=limits))
@@ -92,11 +94,11 @@ class Teacher:
         opening = self._two_looks.open(sample)
         share = CALL_SHARE[bool(sample.needs_second_look)]
         if rng.random() >= share:
-            weight = (1 - CALL_RATE) / (1 - share)
+            weight = (1 - self._call_rate) / (1 - share)
             example = self._write(opening.trajectory, [(answer_turn(sample.answer), weight)])
             return replace(example, label=label(sample, False))
-        given = self._two_looks.response_ids(opening.messages, ToolResult(images=opening.high))
-        turns = [(CALL_TURN, CALL_RATE / share), (answer_turn(sample.answer), 1.0)]
+        given = self._two_looks.response(opening, ToolResult(images=opening.high)).ids
+        turns = [(CALL_TURN, self._call_rate / share), (answer_turn(sample.answer), 1.0)]
         example = self._write(opening.trajectory, turns, given)
         images = [*example.images, *opening.high]
         return replace(example, images=images, label=label(sample, True))
@@ -129,7 +131,8 @@ class WarmUpBatches(IterableDataset):
 
     def __iter__(self):
         phase = self._phase
-        rng, teacher = random.Random(f"warm-up/{phase.seed}"), Teacher(self._family)
+        rng = random.Random(f"warm-up/{phase.seed}")
+        teacher = Teacher(self._family, phase.call_rate)
         for step in range(phase.steps):
             early = step < phase.one_look_first * phase.steps
             one_look = early or rng.random() < ONE_LOOK_AFTER

@@ -75,7 +75,7 @@ class RolloutCallback(Callback):
         self.sampling = self.options.sampling(rows, seed, Truncation(top_k, top_p, min_p))
         self.group_size, self.temperature, self.max_draws = group_size, temperature, max_draws
         self.draw = 0
-        self.screening = Screening(self.options.max_prompt_tokens)
+        self.screening = Screening()
         self._interruption = Interruption()
         self.sampler = GroupSampler(self.options, self.sampling, self.screening, self._interruption)
         self._selection = GroupSelection(self.filters, max_draws)

@@ -34,18 +34,12 @@ log = logging.getLogger(__name__)
 class Screening:
     """Looks at the rows of a run: those that can't be used are left out, and remembered.
 
-    Args:
-        max_prompt_tokens: tokens that a prompt may have, visual ones of the first look included;
-            ``None`` for any number.
-
     Attributes:
         bad: those left out so far.
-        max_prompt_tokens: as given.
     """
 
-    def __init__(self, max_prompt_tokens: int | None) -> None:
+    def __init__(self) -> None:
         self.bad = BadRows()
-        self.max_prompt_tokens = max_prompt_tokens
         self._checked: PromptDataModule | None = None
         self._met: set[tuple[str, str]] = set()  # in batches: stage and id
         self._first = True  # no batch of training has been opened yet
@@ -93,8 +87,8 @@ class Screening:
     def _memory(self, source: Source, conversation: Conversation) -> Remembered | None:
         if (origin := source.origin) is None:
             return None
-        most = self.max_prompt_tokens
-        lengths = None if most is None else {"most": most, **conversation.identity}
+        counted = conversation.options.limits_prompts
+        lengths = conversation.identity if counted else None
         return Remembered(origin, len(source), {"lengths": lengths})
 
     def _look(self, source: Source, conversation: Conversation) -> Callable[[int], Finding]:
@@ -106,19 +100,19 @@ class Screening:
             row = usable(seen.row)
             if isinstance(row, UnreadableSample):
                 return Finding(row, lasting=False)
-            if self.max_prompt_tokens is None:
+            if not conversation.options.limits_prompts:
                 return Finding(None, seen.files)
             with one_at_a_time:
                 length = conversation.length(row.question, seen.sizes)
             if length is not None:
-                return Finding(self._if_too_long(row.id, length), seen.files)
+                return Finding(_if_too_long(conversation, row.id, length), seen.files)
             whole = source[index]  # a first view that depends on more than sizes
             if isinstance(whole, UnreadableSample):
                 return Finding(whole, lasting=False)
             shown = replace(whole, views=conversation.views(whole))
             with one_at_a_time:
                 length = conversation.open(shown).length
-            return Finding(self._if_too_long(whole.id, length), lasting=False)
+            return Finding(_if_too_long(conversation, whole.id, length), lasting=False)
 
         return find_out
 
@@ -144,7 +138,7 @@ class Screening:
             RunStopped: there have been more than ``data.max_bad_rows`` of training.
         """
         opened = [conversation.open(sample) for sample in batch.samples]
-        found = [self._if_too_long(o.sample.id, o.length) for o in opened]
+        found = [_if_too_long(conversation, o.sample.id, o.length) for o in opened]
         openings = [o for o, bad in zip(opened, found, strict=True) if bad is None]
         batch.samples = [opening.sample for opening in openings]
         batch.unreadable += [bad for bad in found if bad is not None]
@@ -195,18 +189,15 @@ class Screening:
                 f"{data.max_bad_rows}. {self.bad.summary(TRAIN)}"
             )
 
-    def _if_too_long(self, name: str, length: PromptLength) -> UnreadableSample | None:
-        most = self.max_prompt_tokens
-        if most is None or length.tokens <= most:
-            return None
-        return UnreadableSample(
-            name,
-            f"prompt too long: {length.tokens} tokens, of which {length.visual} are visual; at "
-            f"most {most}",
-        )
-
     @rank_zero_only
     def report(self) -> None:
         """Print what was left out, if anything was."""
         if len(self.bad):
             Console().print(self.bad.table(), markup=False)
+
+
+def _if_too_long(
+    conversation: Conversation, name: str, length: PromptLength
+) -> UnreadableSample | None:
+    reason = conversation.budget.too_long(length)
+    return None if reason is None else UnreadableSample(name, reason)

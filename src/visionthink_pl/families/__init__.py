@@ -72,11 +72,14 @@ def load_family(
             f"{config.model_type}"
         )
     try:
-        return (family or FAMILIES[config.model_type]).from_pretrained(path, trust_remote_code)
+        kind = family or FAMILIES[config.model_type]
+        loaded = kind.from_pretrained(path, trust_remote_code)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"model.pretrained: {path!r} has no processor: {_reason(error)}"
         ) from error
+    loaded.addressable = config.get_text_config().to_dict().get("max_position_embeddings")
+    return loaded
 
 
 def _reason(error: Exception) -> str:

@@ -27,7 +27,7 @@ from transformers import (
 
 from visionthink_pl.families.inputs import Embedded, Pixels
 from visionthink_pl.images import Size
-from visionthink_pl.types import ConfigError
+from visionthink_pl.types import BoxUnit, ConfigError
 
 Message = dict[str, Any]
 
@@ -49,15 +49,15 @@ class Family(ABC):
         pad: the token that fills up a row of a batch.
         placeholder: the token that stands for an image, once for each visual token.
         vision_tokens: tokens that only a user's turn may hold: they are never sampled.
-        turn_tokens: control tokens that a turn may hold besides ``end_of_turn`` and
-            ``call_tags``, such as those of boxes where a model is to name places.
+        turn_tokens: control tokens that a turn may hold besides ``end_of_turn`` and ``call_tags``.
         call_tags: between which a turn writes a tool call, as JSON.
         response_tags: between which it is given what the tool returned.
-        lora_targets: regular expression (full match on module names) of the linear layers of
-            the language model; it stays out of the vision tower, so that image features
-            remain those of the frozen model.
+        lora_targets: regular expression (full match on module names) of the linear layers of the
+            language model; it stays out of the vision tower, whose features remain those it had.
         vision_tower: name of the vision tower among the model's modules.
         head: name of the layer that predicts ids.
+        box_unit: in which it names boxes; ``None`` where it was trained to name none.
+        addressable: tokens that the model can address; ``None`` where its config does not say.
         shares_prompts: whether all of its layers look back by attention alone, so that in
             training a group's continuations can stand behind one copy of their prompt.
     """
@@ -73,7 +73,9 @@ class Family(ABC):
     lora_targets: ClassVar[str]
     vision_tower: ClassVar[str]
     head: ClassVar[str] = "lm_head"
+    box_unit: ClassVar[BoxUnit | None] = None
     shares_prompts: ClassVar[bool] = True
+    addressable: int | None = None
 
     def __init__(self, processor: ProcessorMixin, trust_remote_code: bool = False) -> None:
         self.processor = processor

@@ -9,3 +9,4 @@ class Qwen2_5VL(Qwen):
     """Qwen2.5-VL in any size. One visual token covers 28 x 28 pixels."""
 
     model_type = "qwen2_5_vl"
+    box_unit = "pixels"

@@ -9,3 +9,4 @@ class Qwen2VL(Qwen):
     """Qwen2-VL in any size. One visual token covers 28 x 28 pixels."""
 
     model_type = "qwen2_vl"
+    box_unit = "thousandths"

@@ -22,6 +22,7 @@ class Qwen3VL(Qwen):
     """
 
     model_type = "qwen3_vl"
+    box_unit = "thousandths"
 
     def image_features(self, model: PreTrainedModel, pixels: Pixels) -> Sequence[Tensor]:
         out = model.model.get_image_features(pixels.values, pixels.sizes)

@@ -1,27 +1,25 @@
-"""Prompts and tool responses: rendered by the chat template, tokenized, with images.
-
-Messages are rendered by the model's own chat template. What follows a call is that template's
-delta, so that the history stays the ids that were sampled: nothing is decoded and re-encoded.
-"""
+"""What the model is shown and told: prompts, which tools they offer, and responses to calls."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
-from visionthink_pl.families import Family, Message
+from visionthink_pl.families import Family
 from visionthink_pl.families.fixed_cost import refuse_fixed_cost
 from visionthink_pl.images import Size
-from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.rollout.opening import Opening, PromptLength
+from visionthink_pl.rollout.budget import Budget
+from visionthink_pl.rollout.conversation_options import ConversationOptions, adds_to_full
+from visionthink_pl.rollout.opening import Opening, PromptLength, Response
 from visionthink_pl.rollout.prompt_files import TOOLS_SLOT
+from visionthink_pl.rollout.rendering import Rendering
 from visionthink_pl.rollout.replies import InvalidCall, extract_answer, parse_call, split_thought
 from visionthink_pl.types import (
+    BoxUnit,
     ConfigError,
     ToolCall,
     Trajectory,
@@ -31,35 +29,37 @@ from visionthink_pl.types import (
     images_of,
 )
 from visionthink_pl.visual_tools import ToolError, ToolResult, ViewState, VisualTool, carried_out
+from visionthink_pl.visual_tools.base import BOX_UNIT
 
-# What stands for a text while the chat template is rendered around it.
-QUESTION = "\x00question\x00"  # the user's words, which are no markup
-TURN = "\x00turn\x00"  # the sampled ids, which are never rendered again
+Shown = Image.Image | Size
 
 
 class Conversation:
-    """Renders prompts and tool responses for one model family.
+    """Opens prompts and answers calls, for one model family.
 
     Args:
         family: whose template and tokenizer are used.
         options: what the model is shown and told.
 
+    Attributes:
+        budget: limits of prompts and trajectories.
+
     Raises:
-        ConfigError: tools would never be offered, since no image can save the family a token.
+        ConfigError: tools would never be offered, since no image can save the family a token; a
+            tool needs the unit of boxes, which the family does not say; or lengths don't fit into
+            what the model can address.
     """
 
     def __init__(self, family: Family, options: ConversationOptions) -> None:
-        if options.offered:
-            names = ", ".join(tool.name for tool in options.offered)
-            problem = f"rollout.tools: {names} would never be offered"
+        if saving := [tool.name for tool in options.offered if not adds_to_full(tool)]:
+            problem = f"rollout.tools: {', '.join(saving)} would never be offered"
             refuse_fixed_cost(family, problem, ", or set rollout.tools to []")
         self._family, self.options = family, options
+        self.budget = Budget(options, family.addressable)
+        self._rendering = Rendering(family)
         self._tools = {tool.name: tool for tool in options.offered}
-        signatures = "\n".join(signature(tool) for tool in options.offered)
-        self._prompt = options.text.replace(TOOLS_SLOT, signatures)
-        self._prompt_without_tools = options.text_without_tools
+        self._signatures = {n: signature(t, family.box_unit) for n, t in self._tools.items()}
         self._first_view, self._limits = options.view, options.limits
-        self._frame_tokens = lru_cache(self._count_frame)
 
     def views(self, sample: VQASample) -> Views:
         """Apply the pixel limits and make the first views; done nowhere else."""
@@ -71,24 +71,29 @@ class Conversation:
         first, full = images_of(views.first), images_of(views.full)
         if not self._tools:
             return first
-        return [*first, *full] if self._offers(first, full) else full
+        return [*first, *full] if self._offered(first, full) else full
 
     def open(self, sample: VQASample) -> Opening:
-        """Build the prompt. A tool is offered only where the second look could add pixels."""
+        """Build the prompt. A tool is offered only where it could add something; where none could,
+        the sample is shown in full."""
         views = sample.views or self.views(sample)
         low, full = images_of(views.first), images_of(views.full)
-        offer = self._offers(low, full)
-        first = self.seen(views.first if offer or not self._tools else views.full)
-        messages, words = self._messages(offer, first)
-        rendered = self._family.render(messages, True)
-        ids = self._encode(rendered, words | {QUESTION: sample.question}, images_of(first))
-        tools = tuple(self._tools) if offer else ()
+        tools = self._offered(low, full)
+        first = self.seen(views.first if tools or not self._tools else views.full)
+        ids, messages = self._rendering.prompt(self._system(tools), first, sample.question)
         trajectory = Trajectory(ids, first, self.visual_tokens(images_of(first)), tools)
         return Opening(sample, trajectory, list(views.full), self.visual_tokens(full), messages)
 
     def state(self, opening: Opening, trajectory: Trajectory) -> ViewState:
         """What a tool is told when a trajectory calls it."""
-        return ViewState(opening.sample, opening.full, trajectory.views, self._limits)
+        return ViewState(
+            opening.sample,
+            opening.full,
+            trajectory.views,
+            self._limits,
+            self._family.box_unit,
+            self.budget.visual_tokens_left(trajectory),
+        )
 
     def seen(self, views: Sequence[View]) -> list[View]:
         """Views that are shown, with the sizes in which they are read."""
@@ -111,83 +116,38 @@ class Conversation:
         low = [view for size in high if (view := self._first_view.size(size)) is not None]
         if len(low) < len(high):
             return None
-        offer = self._offers(low, high)
-        shown = low if offer or not self._tools else high
-        visual = self.visual_tokens(shown)
-        words = len(self._family.encode_words(question))
-        frame = self._frame_tokens(offer, len(high))
-        return PromptLength(frame + words + self._image_ids(shown), visual)
+        tools = self._offered(low, high)
+        shown = low if tools or not self._tools else high
+        tokens = self._rendering.prompt_length(self._system(tools), shown, question)
+        return PromptLength(tokens, self.visual_tokens(shown))
 
     @property
     def identity(self) -> dict[str, Any]:
         """Settings that ``length`` depends on, as plain values: the key of remembered lengths."""
-        view = type(self._first_view)
+        options = self.options
         return {
+            "most": [options.max_prompt_tokens, options.max_visual_tokens, self.budget.tokens],
+            "turn": options.max_new_tokens,
             "family": self._family.digest,
-            "prompts": [self._prompt, self._prompt_without_tools],
-            "tools": list(self._tools),
-            "first_view": [f"{view.__module__}.{view.__qualname__}", repr(vars(self._first_view))],
+            "prompts": [self._system(tuple(self._tools)), self._system(())],
+            "tools": [_path(tool) for tool in self._tools.values()],
+            "first_view": [_path(self._first_view), repr(vars(self._first_view))],
             "limits": repr(self._limits),
         }
 
-    def _offers(
-        self, low: Sequence[Image.Image | Size], high: Sequence[Image.Image | Size]
-    ) -> bool:
-        return bool(self._tools) and self.visual_tokens(low) < self.visual_tokens(high)
+    def _offered(self, first: Sequence[Shown], full: Sequence[Shown]) -> tuple[str, ...]:
+        """Names of the tools that could add something to a first look."""
+        counts = [[self._family.visual_tokens(image) for image in some] for some in (first, full)]
+        return tuple(name for name, tool in self._tools.items() if tool.offers(*counts))
 
-    def _messages(self, offer: bool, shown: Sequence[View]) -> tuple[list[Message], dict[str, str]]:
-        """A prompt without its question, and the words that are to be told as no markup."""
-        content, words = self._content(shown)
-        content.append({"type": "text", "text": QUESTION})
-        system = self._prompt if offer else self._prompt_without_tools
-        return [
-            {"role": "system", "content": system},
-            {"role": "user", "content": content},
-        ], words
+    def _system(self, tools: tuple[str, ...]) -> str:
+        """The system prompt where these tools are on offer."""
+        if not tools:
+            return self.options.text_without_tools
+        signatures = "\n".join(self._signatures[name] for name in tools)
+        return self.options.text.replace(TOOLS_SLOT, signatures)
 
-    def _content(self, shown: Sequence[View]) -> tuple[list[dict[str, str]], dict[str, str]]:
-        """Views as parts of a message, each behind its caption; and captions that hold markup, by
-        what stands in their place."""
-        parts: list[dict[str, str]] = []
-        words: dict[str, str] = {}
-        for number, view in enumerate(shown):
-            if view.caption:
-                parts.append({"type": "text", "text": self._told(number, view.caption, words)})
-            parts.append({"type": "image"})
-        return parts, words
-
-    def _told(self, name: object, text: str, words: dict[str, str]) -> str:
-        """The text, or what stands in its place where it holds markup: it is no markup itself."""
-        if not self._family.holds_markup(text):
-            return text
-        words[slot := f"\x00{name}\x00"] = text
-        return slot
-
-    def _encode(
-        self, rendered: str, words: Mapping[str, str], images: Sequence[Image.Image]
-    ) -> list[int]:
-        """Tokenize a rendered text in which words, in their order, are no markup."""
-        family, ids, rest, left = self._family, list[int](), rendered, list(images)
-        for slot, text in words.items():
-            before, rest = rest.split(slot)
-            shown = before.count(family.placeholder)
-            ids += family.encode(before, left[:shown]) + family.encode_words(text)
-            del left[:shown]
-        return ids + family.encode(rest, left)
-
-    def _count_frame(self, offer: bool, images: int) -> int:
-        """Text tokens of a prompt without its question."""
-        messages, _ = self._messages(offer, [View(Image.new("1", (1, 1)))] * images)
-        before, after = self._family.render(messages, True).split(QUESTION)
-        blank = [Size(1, 1)] * images
-        tokens = len(self._family.encode(before, blank)) + len(self._family.encode(after, []))
-        return tokens - self._image_ids(blank)
-
-    def _image_ids(self, images: Sequence[Size]) -> int:
-        """How many ids take the place of images, those between visual tokens included."""
-        return sum(len(self._family.image_ids(image)) for image in images)
-
-    def visual_tokens(self, images: Sequence[Image.Image | Size]) -> int:
+    def visual_tokens(self, images: Sequence[Shown]) -> int:
         """How many visual tokens images take together."""
         return sum(map(self._family.visual_tokens, images))
 
@@ -224,42 +184,43 @@ class Conversation:
         except ToolError as error:
             raise InvalidCall(str(error)) from error
 
-    def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
-        """Ids of a tool response, up to the next generation prompt."""
-        text, words = self._response(messages, result)
-        return self._encode(text, words, images_of(result.shown))
+    def respond(self, call: ToolCall, opening: Opening, trajectory: Trajectory) -> Response:
+        """Carry out a valid call within the budget.
 
-    def response_text(self, messages: Sequence[Message], result: ToolResult) -> str:
-        """A tool response as text: the template's delta, from behind the
-        end-of-turn token to the next generation prompt, each image one placeholder."""
-        text, words = self._response(messages, result)
-        for slot, told in words.items():
-            text = text.replace(slot, told)
-        return text
+        Raises:
+            InvalidCall: the tool can't do it now, or shows too much.
+            ToolFailure: it failed.
+        """
+        result = self.run(call, self.state(opening, trajectory))
+        response = self.response(opening, result)
+        self.budget.check(trajectory, len(response.ids), response.visual_tokens)
+        return response
 
-    def _response(
-        self, messages: Sequence[Message], result: ToolResult
-    ) -> tuple[str, dict[str, str]]:
-        """The text, and the words in it that are told as no markup."""
-        before, behind = self._family.response_tags
-        words: dict[str, str] = {}
-        start = self._told("text", result.text, words)
-        shown, captions = self._content(result.shown)
-        words |= captions
-        end = self._told("ending", result.ending, words)
-        content = [{"type": "text", "text": f"{before}\n{start}"}, *shown]
-        content += [{"type": "text", "text": f"{end}\n{behind}"}]
-        after: list[Message] = [
-            {"role": "assistant", "content": TURN},
-            {"role": "user", "content": content},
-        ]
-        delta = self._family.render([*messages, *after], True).split(TURN)[1]
-        close = self._family.decode([self._family.end_of_turn_id])
-        if not delta.startswith(close):
-            raise ConfigError(f"the chat template does not end an assistant turn with {close!r}")
-        return delta.removeprefix(close), words
+    def response(self, opening: Opening, result: ToolResult) -> Response:
+        """A result as the model reads it."""
+        ids = self._rendering.response_ids(opening.messages, result)
+        visual_tokens = self.visual_tokens(images_of(result.shown))
+        return Response(ids, self.seen(result.shown), visual_tokens)
+
+    def response_text(self, opening: Opening, result: ToolResult) -> str:
+        """The same as text, each image one placeholder."""
+        return self._rendering.response_text(opening.messages, result)
 
 
-def signature(tool: VisualTool) -> str:
-    """The tool's signature as the prompt shows it: JSON without spaces, which saves tokens."""
-    return json.dumps(tool.signature, separators=(",", ":"))
+def signature(tool: VisualTool, box_unit: BoxUnit | None) -> str:
+    """The tool's signature as the prompt shows it: JSON without spaces, which saves tokens.
+
+    Raises:
+        ConfigError: it speaks of the unit of boxes, and there is none.
+    """
+    if box_unit is None and BOX_UNIT in tool.description:
+        raise ConfigError(
+            f"rollout.tools: {type(tool).__name__} needs the unit in which the model names boxes, "
+            "and its family says none; set the tool's option unit, or box_unit in the family's "
+            "class"
+        )
+    return json.dumps(tool.signature(box_unit), separators=(",", ":"))
+
+
+def _path(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -14,6 +14,8 @@ from visionthink_pl.types import ConfigError
 from visionthink_pl.types.limits import PositiveInt, check_fields
 from visionthink_pl.visual_tools import ResizeImage, VisualTool, check_tool
 
+MANY = 1000  # visual tokens of an image of some size
+
 
 @dataclass(frozen=True)
 class ConversationOptions:
@@ -24,6 +26,12 @@ class ConversationOptions:
         max_new_tokens: tokens that one turn may have.
         max_prompt_tokens: tokens that a prompt may have, those of the first look included; a
             sample with a longer one is a bad row. ``null`` for any number.
+        max_visual_tokens: visual tokens that a trajectory may be shown, those of the first look
+            included: a call beyond it is refused, and a sample whose first look has more is a bad
+            row. ``null`` for any number.
+        max_trajectory_tokens: tokens that a trajectory may have in all: the prompt, the turns, and
+            the responses to calls. A response that leaves no room for a turn of ``max_new_tokens``
+            is refused. ``null`` for as many as the model can address, which is the most.
         tools: what the model may call; by default the paper's ``resize_image``.
         prompt: system prompt where a tool is on offer: the name of one that ships, or a text
             file, with the slot {tools}.
@@ -35,6 +43,8 @@ class ConversationOptions:
     max_turns: PositiveInt = 2
     max_new_tokens: PositiveInt = 512
     max_prompt_tokens: PositiveInt | None = None
+    max_visual_tokens: PositiveInt | None = None
+    max_trajectory_tokens: PositiveInt | None = None
     tools: list[VisualTool] | None = None
     prompt: str = "look_closer"
     prompt_without_tools: str = "one_look"
@@ -61,10 +71,12 @@ class ConversationOptions:
                 f"rollout.prompt: {self.prompt!r} has no slot {TOOLS_SLOT}, so it would never "
                 f"offer {names}"
             )
-        if self.offered and isinstance(self.view, FullView):
+        never = [tool.name for tool in self.offered if not adds_to_full(tool)]
+        if never and isinstance(self.view, FullView):
             raise ConfigError(
-                f"rollout.tools: {names} would never be offered, since rollout.first_view shows "
-                "the full image at once; set tools to [] or first_view to HalfView"
+                f"rollout.tools: {', '.join(never)} would never be offered, since "
+                "rollout.first_view shows the full image at once; set first_view to HalfView, or "
+                "leave it out of tools"
             )
         if self.offered and self.max_turns < 2:
             raise ConfigError(
@@ -80,6 +92,11 @@ class ConversationOptions:
     ) -> Sampling:
         """How trajectories are sampled under these limits."""
         return Sampling(self.max_turns, self.max_new_tokens, rows, seed, truncation)
+
+    @property
+    def limits_prompts(self) -> bool:
+        """Whether prompts are to be counted before training."""
+        return self.max_prompt_tokens is not None or self.max_visual_tokens is not None
 
     @cached_property
     def offered(self) -> Sequence[VisualTool]:
@@ -100,3 +117,8 @@ class ConversationOptions:
     def text_without_tools(self) -> str:
         """The system prompt where none is."""
         return read_prompt(self.prompt_without_tools, "rollout.prompt_without_tools")
+
+
+def adds_to_full(tool: VisualTool) -> bool:
+    """Whether a tool is offered where all of the image has been shown already."""
+    return tool.offers([MANY], [MANY])

@@ -72,6 +72,7 @@ class Decoder:
         check_every: tokens between two looks at which rows have ended. On a GPU each look waits
             for all that was queued, and costs more than a few tokens too many.
         truncation: which ids may be sampled.
+        growth: a cache that is too small gets at least so many times its capacity.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Decoder:
         max_new_tokens: int,
         check_every: int,
         truncation: Truncation = Truncation(),  # noqa: B008 (frozen)
+        growth: float = 1.0,
     ) -> None:
         self._policy, self._max, self._check_every = policy, max_new_tokens, check_every
+        self._growth = growth
         self._device, self._truncation = policy.device, truncation
         self._slots: list[_Slot] = []
         self._masks: list[Tensor] = []  # (N, V) a step: the ids that were left to choose from
@@ -146,9 +149,10 @@ class Decoder:
             Given([last, *block.ids], block.images)
             for last, block in zip(unfed, given.values(), strict=True)
         ]
-        capacity = self._room(max(lengths) + max(len(block.ids) for block in blocks))
+        pairs = zip(lengths, blocks, strict=True)
+        capacity = self._room(max(length + len(block.ids) for length, block in pairs))
         if capacity > self._cache.capacity:
-            self._keep(self._alive(), capacity)
+            self._keep(self._alive(), max(capacity, int(self._growth * self._cache.capacity)))
         indices = self._indices(given)
         positions = self._read(self._cache, indices, blocks, lengths, starts)
         lengths = [n + len(block.ids) - 1 for n, block in zip(lengths, blocks, strict=True)]
@@ -205,8 +209,8 @@ class Decoder:
         visual = policy.visual_tokens([image for block in blocks for image in block.images])
         positions_ART = policy.positions(ids_RT, real_RT, visual) + torch.tensor(starts)[:, None]
         after_R = positions_ART.masked_fill(~real_RT, -1).amax((0, 2)) + 1
-        slots_RT = (torch.tensor(lengths)[:, None] + step_T).to(self._device)
-        seen = max(lengths) + len(step_T)
+        seen = min(max(lengths) + len(step_T), cache.capacity)  # what lies behind is padding
+        slots_RT = (torch.tensor(lengths)[:, None] + step_T).clamp(max=seen - 1).to(self._device)
         cache.write_at(rows_R, slots_RT, seen)
         attention = self._behind(slots_RT, seen) if any(lengths) else {}
         ids_RT, positions_ART = ids_RT.to(self._device), positions_ART.to(self._device)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 FAILED = "The tool failed."  # what the model is told of an error in it
 CHECK_EVERY = 8  # tokens between two looks, on an accelerator, at which rows have ended
+GROWTH = 1.5  # times its capacity that a cache grows at least, where there may be several looks
 JOIN = 0.25  # rows that asked join the others once they are this share of those that decode
 
 
@@ -74,8 +75,17 @@ class RolloutEngine:
         greedy: bool = False,
         ended: Callable[[VQASample, Trajectory], None] = _ignore,
     ) -> list[Group]:
-        """Open each sample and roll it out ``group_size`` times: see ``roll_out``."""
+        """Open each sample and roll it out ``group_size`` times: see ``roll_out``.
+
+        Raises:
+            RunStopped: a prompt leaves no room for a turn within what the model can address.
+        """
         openings = [self._conversation.open(sample) for sample in samples]
+        for opening in openings:
+            room = self._conversation.budget.room(opening.trajectory)
+            if room is not None and room < 0:
+                reason = self._conversation.budget.too_long(opening.length)
+                raise RunStopped(f"sample {opening.sample.id!r}: {reason}")
         return self.roll_out(openings, group_size, draw, greedy, ended)
 
     @torch.no_grad()
@@ -163,7 +173,14 @@ class RolloutEngine:
         """A decoder for rows that are generated at once; a greedy one truncates nothing."""
         check_every = 1 if self._policy.device.type == "cpu" else CHECK_EVERY
         truncation = Truncation() if greedy else self._sampling.truncation
-        return Decoder(self._policy, self._sampling.max_new_tokens, check_every, truncation)
+        most = self._sampling.max_new_tokens
+        return Decoder(self._policy, most, check_every, truncation, self._growth)
+
+    @property
+    def _growth(self) -> float:
+        """Of the cache: behind a last turn nothing grows any more, so that where there is one look
+        it takes no more than it needs."""
+        return GROWTH if self._sampling.max_turns > 2 else 1.0
 
     def _uniforms(self, rows: Sequence[_Rollout], greedy: bool) -> Tensor | None:
         """The random numbers of each row's next turn."""
@@ -198,23 +215,26 @@ class RolloutEngine:
             return self._respond(row, turn)
         return None
 
-    def _respond(self, row: _Rollout, turn: Turn) -> Given:
-        """Append the tool's result, or the reason why the call is invalid."""
-        result = ToolResult()
+    def _respond(self, row: _Rollout, turn: Turn) -> Given | None:
+        """Append the tool's result, or the reason why the call is invalid; end the trajectory where
+        there is no room even for that."""
+        conversation, response = self._conversation, None
         if turn.call is not None:
             try:
-                state = self._conversation.state(row.opening, row.trajectory)
-                result = self._conversation.run(turn.call, state)
+                response = conversation.respond(turn.call, row.opening, row.trajectory)
             except InvalidCall as error:
                 turn.call_error = str(error)
             except ToolFailure as error:
                 turn.call_error, turn.tool_failure = FAILED, str(error)
-        if turn.call_error is not None:
-            result = ToolResult(text=turn.call_error)
-        turn.shown, images = self._conversation.seen(result.shown), images_of(result.shown)
-        turn.given_ids = self._conversation.response_ids(row.opening.messages, result)
-        turn.visual_tokens = self._conversation.visual_tokens(images)
-        return Given(turn.given_ids, images)
+        if response is None:
+            refusal = ToolResult(text=turn.call_error or "")
+            response = conversation.response(row.opening, refusal)
+            room = conversation.budget.room(row.trajectory)
+            if room is not None and len(response.ids) > room:
+                row.trajectory.stop = StopReason.OUT_OF_LENGTH
+                return None
+        turn.given_ids, turn.shown, turn.visual_tokens = response
+        return Given(turn.given_ids, images_of(turn.shown))
 
 
 def _chunks(rows: Sequence[_Rollout], size: int) -> Iterator[Sequence[_Rollout]]:

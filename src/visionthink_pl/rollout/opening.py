@@ -23,6 +23,20 @@ class PromptLength(NamedTuple):
     visual: int
 
 
+class Response(NamedTuple):
+    """What a model is given behind a turn that called a tool.
+
+    Attributes:
+        ids: up to the next generation prompt, image placeholders expanded.
+        shown: in the order of the placeholders.
+        visual_tokens: how many visual tokens that takes.
+    """
+
+    ids: list[int]
+    shown: list[View]
+    visual_tokens: int
+
+
 @dataclass
 class Opening:
     """A prompt that is ready to be rolled out.

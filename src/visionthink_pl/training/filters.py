@@ -36,15 +36,18 @@ class DropDuplicates(Filter):
 
 
 class DropOverlong(Filter):
-    """Leaves out trajectories that ran out of tokens, or of turns, which neither teach nor count in
-    the mean (Yu et al., "DAPO", overlong filtering; of turns Lai et al., "Mini-o3").
+    """Leaves out trajectories that ran out of tokens, in a turn or in all, or of turns, which
+    neither teach nor count in the mean (Yu et al., "DAPO", overlong filtering; of turns Lai et al.,
+    "Mini-o3").
 
     Args:
         turns: whether those that ran out of turns are left out, too.
     """
 
     def __init__(self, turns: bool = False) -> None:
-        self._over = {StopReason.OUT_OF_TOKENS} | ({StopReason.OUT_OF_TURNS} if turns else set())
+        self._over = {StopReason.OUT_OF_TOKENS, StopReason.OUT_OF_LENGTH} | (
+            {StopReason.OUT_OF_TURNS} if turns else set()
+        )
 
     def keeps(self, group: Group) -> list[bool]:
         return [row.stop not in self._over for row in group.trajectories]

@@ -24,6 +24,7 @@ class StopReason(StrEnum):
     NO_ANSWER = "no_answer"  # the model ended its turn with neither an answer nor a call
     OUT_OF_TOKENS = "out_of_tokens"  # a turn reached max_new_tokens
     OUT_OF_TURNS = "out_of_turns"  # a call in the last turn that was allowed
+    OUT_OF_LENGTH = "out_of_length"  # no room for another turn, not even behind a refusal
 
 
 @dataclass(frozen=True)

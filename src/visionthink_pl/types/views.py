@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from PIL import Image
+
+BoxUnit = Literal["pixels", "thousandths", "ratio"]
 
 
 class Box(NamedTuple):

@@ -14,8 +14,14 @@ from jsonschema.validators import validator_for
 from PIL import Image
 
 from visionthink_pl.images import PixelLimits
-from visionthink_pl.types import ConfigError, RunStopped, View, VQASample, images_of
+from visionthink_pl.types import BoxUnit, ConfigError, RunStopped, View, VQASample, images_of
 
+BOX_UNIT = "{box_unit}"  # in a description
+BOX_UNITS: dict[BoxUnit, str] = {
+    "pixels": "pixels of that image as it is shown",
+    "thousandths": "thousandths of that image's width and height",
+    "ratio": "shares of that image's width and height, from 0 to 1",
+}
 LONGEST = 200  # times its other side, that an image may be for the model families
 
 
@@ -35,12 +41,17 @@ class ViewState:
         full: one look at all of it: its images within the pixel limits.
         views: what the trajectory has been shown so far, in order, the first look included.
         limits: pixel limits of the full image.
+        box_unit: in which the model's family names boxes; ``None`` where nobody says.
+        visual_tokens_left: that may still be shown, at most; ``None`` for any number. A result that
+            shows more is refused.
     """
 
     sample: VQASample
     full: Sequence[View]
     views: Sequence[View]
     limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
+    box_unit: BoxUnit | None = None
+    visual_tokens_left: int | None = None
 
     @property
     def high(self) -> list[Image.Image]:
@@ -82,7 +93,8 @@ class VisualTool(ABC):
 
     Attributes:
         name: what the model calls it by.
-        description: one sentence that tells the model what it does.
+        description: one sentence that tells the model what it does. The unit of the family's
+            boxes takes the place of ``{box_unit}`` in it, in words.
         parameters: JSON schema of the arguments; a call that doesn't match it is never run.
     """
 
@@ -95,17 +107,34 @@ class VisualTool(ABC):
         """Checks arguments against ``parameters``; raises ``jsonschema.ValidationError``."""
         return validator_for(self.parameters)(self.parameters)
 
-    @property
-    def signature(self) -> dict[str, Any]:
+    def signature(self, box_unit: BoxUnit | None = None) -> dict[str, Any]:
         """The tool as the chat convention writes it between ``<tools>`` and ``</tools>``."""
+        words = BOX_UNITS[box_unit] if box_unit else BOX_UNIT
         return {
             "type": "function",
             "function": {
                 "name": self.name,
-                "description": self.description,
+                "description": self.description.replace(BOX_UNIT, words),
                 "parameters": self.parameters,
             },
         }
+
+    def offers(self, first: Sequence[int], full: Sequence[int]) -> bool:
+        """Whether the tool can add anything to a first look. Where no tool can, none is offered,
+        and the sample is shown in full at once. By default: where all of the sample in full has
+        more visual tokens than the first look. Sizes alone decide, not pixels, since prompts are
+        counted before images are decoded.
+
+        Args:
+            first: visual tokens of each view of the first look.
+            full: visual tokens of each image within the pixel limits.
+        """
+        return sum(first) < sum(full)
+
+    def largest(self, state: ViewState) -> ToolResult:
+        """The most that a call could show now, for ``plan``: by default all of the sample within
+        the pixel limits."""
+        return ToolResult(views=list(state.full))
 
     @abstractmethod
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:

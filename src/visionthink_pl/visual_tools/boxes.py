@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from visionthink_pl.images import Size
-from visionthink_pl.types import Box, View
+from visionthink_pl.types import Box, BoxUnit, View
 from visionthink_pl.visual_tools.base import ToolError
 
-BoxUnit = Literal["pixels", "thousandths", "ratio"]
 LEAST = 8  # pixels of the original, of a side
 THINNEST = 50  # times the other side
 

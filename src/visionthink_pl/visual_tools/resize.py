@@ -24,3 +24,6 @@ class ResizeImage(VisualTool):
         if state.high_shown:
             raise ToolError("The image has already been shown at full resolution.")
         return ToolResult(views=list(state.full))
+
+    def largest(self, state: ViewState) -> ToolResult:
+        return ToolResult() if state.high_shown else super().largest(state)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from annotated_types import Ge
 from PIL import Image
 
 from visionthink_pl.images import Size
-from visionthink_pl.types import Box, View
+from visionthink_pl.types import Box, BoxUnit, View
 from visionthink_pl.types.limits import limited
-from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
-from visionthink_pl.visual_tools.boxes import BoxUnit, box_in_original
-
-SAID = {
-    "pixels": "pixels of that image as it is shown",
-    "thousandths": "thousandths of that image's width and height",
-    "ratio": "shares of that image's width and height, from 0 to 1",
-}
+from visionthink_pl.visual_tools.base import (
+    BOX_UNIT,
+    BOX_UNITS,
+    ToolError,
+    ToolResult,
+    ViewState,
+    VisualTool,
+)
+from visionthink_pl.visual_tools.boxes import box_in_original
 
 
 class Zoom(VisualTool):
@@ -27,8 +28,8 @@ class Zoom(VisualTool):
     itself a part, the box is within that part.
 
     Args:
-        unit: of the model's boxes: what its family was trained on. Qwen2.5-VL names ``pixels``,
-            Qwen2-VL and Qwen3-VL ``thousandths``; ``ratio`` is from 0 to 1.
+        unit: of the model's boxes; by default what its family was trained on. Qwen2.5-VL names
+            ``pixels``, Qwen2-VL and Qwen3-VL ``thousandths``; ``ratio`` is from 0 to 1.
         enlarge: how many times larger than in the original a part may be shown, in width and
             height. Above 1 it adds tokens, and no detail.
     """
@@ -45,13 +46,17 @@ class Zoom(VisualTool):
     }
 
     @limited()
-    def __init__(self, unit: BoxUnit, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
+    def __init__(self, unit: BoxUnit | None = None, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
         self._unit, self._enlarge = unit, enlarge
         self.description = (
             "Show a part of an image in full detail. view: the number of the image, in the order "
             f"in which they were shown, 1 if left out. box: [left, top, right, bottom] in "
-            f"{SAID[unit]}."
+            f"{BOX_UNITS[unit] if unit else BOX_UNIT}."
         )
+
+    def offers(self, first: Sequence[int], full: Sequence[int]) -> bool:
+        """Where a part of an image can take fewer visual tokens than all of it."""
+        return max(full) > 1
 
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         number = int(arguments.get("view", 1))
@@ -62,7 +67,10 @@ class Zoom(VisualTool):
             raise ToolError(f"View {number} is no part of an image that could be zoomed into.")
         original = state.sample.images[view.source]
         size = Size(original.width, original.height)
-        box = box_in_original(arguments["box"], self._unit, view, size)
+        unit = self._unit or state.box_unit
+        if unit is None:
+            raise ValueError("neither the tool nor the family says the unit of boxes")
+        box = box_in_original(arguments["box"], unit, view, size)
         return ToolResult(views=[part_of(state, view.source, box, self._enlarge)])
 
 

@@ -60,6 +60,10 @@ class ZoomPart(VisualTool):
             "additionalProperties": False,
         }
 
+    def offers(self, first: Sequence[int], full: Sequence[int]) -> bool:
+        """Where a part of an image can take fewer visual tokens than all of it."""
+        return max(full) > 1
+
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         number, images = int(arguments.get("image", 1)), state.sample.images
         if number > len(images):

@@ -182,7 +182,7 @@ def decoded(policy: Policy) -> list[list[int]]:
         decoder.start([prompt], [0], None)
         [(_, first)] = decoder.run()
         result = ToolResult(images=opening.high)
-        given = conversation.response_ids(opening.messages, result)
+        given = conversation.response(opening, result).ids
         decoder.resume({0: Given(given, result.images)}, None)
         [(_, second)] = decoder.run()
     return [first.ids, second.ids]

@@ -179,5 +179,5 @@ def test_by_hand_with_a_family_that_is_not_qwen_s(tmp_path: Path) -> None:
     assert found.phases["prompts"]["features"] == 16 * 16 * 64 * 4
     assert found.phases["second look"]["features"] == (16 * 16 + 32 * 32) * 64 * 4
     (opening, *_) = openings_of(setup)
-    text = setup.conversation.response_ids(opening.messages, ToolResult())
+    text = setup.conversation.response(opening, ToolResult()).ids
     assert found.tokens["second look"] == 8 * (len(text) + 32 * 32 + 32)

@@ -71,7 +71,7 @@ def conversation(run: Run, merged: bool) -> dict[str, Any]:
         "prompt_without_tools": run.options.text_without_tools,
         "call": run.family.call_tags[0],
         "image_token": run.family.placeholder,
-        "tool_response": run.conversation.response_text(opening.messages, answer) if two else None,
+        "tool_response": run.conversation.response_text(opening, answer) if two else None,
         "min_pixels": run.options.limits.min_pixels,
         "max_pixels": run.options.limits.max_pixels,
     }

@@ -127,8 +127,10 @@ def _plan_options() -> Iterator[Option]:
         words="Text tokens of a prompt; by default as many as rollout.max_prompt_tokens leaves, or "
         f"{PROMPT_TOKENS}.",
     )
+    yield replace(demand["ask_rate"], name="ask-rate", words="Share of rollouts that call a tool.")
     yield replace(
-        demand["ask_rate"], name="ask-rate", words="Share of rollouts that see the full image."
+        demand["looks"],
+        words="Calls of each of them that show something; by default as many as it has turns for.",
     )
     yield _option(
         "json", "str | None", None, "Figures as JSON, in place of the table or in a file."

@@ -12,21 +12,36 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from visionthink_pl.commands.plan.ledger import Ledger
+from visionthink_pl.families import Family
+from visionthink_pl.images import Size
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout.conversation import Conversation
+from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.engine import CHECK_EVERY, RolloutEngine
+from visionthink_pl.rollout.opening import Opening, Response
 from visionthink_pl.rollout.rows import Generated
 from visionthink_pl.rollout.sampling import Sampling
-from visionthink_pl.types import ToolCall
+from visionthink_pl.types import ToolCall, Trajectory, View, images_of
 from visionthink_pl.visual_tools import ToolResult, ViewState
 
+SHRUNK = 0.95  # of the sides, until a view fits
 CALLS, ENDS = 1, 0  # ids of a turn that calls a tool in its full length, and of one that does not
 
 
 class FullLooks(Conversation):
-    """A turn calls a tool if its ids say so; the first call shows the full images, others
-    nothing."""
+    """A turn calls a tool if its ids say so; a call shows the most that any tool on offer could, or
+    as much of it as the budget leaves, and nothing once there have been enough.
+
+    Args:
+        family: of the checkpoint.
+        options: of the conversation.
+        looks: calls that show something.
+    """
+
+    def __init__(self, family: Family, options: ConversationOptions, looks: int) -> None:
+        super().__init__(family, options)
+        self._looks = looks
 
     def decode(self, ids: Sequence[int]) -> str:
         return "call" if CALLS in ids else ""
@@ -34,8 +49,27 @@ class FullLooks(Conversation):
     def call(self, text: str, offered: Sequence[str]) -> ToolCall | None:
         return ToolCall("", {}) if text and offered else None
 
-    def run(self, call: ToolCall, state: ViewState) -> ToolResult:
-        return ToolResult(views=[] if state.high_shown else list(state.full))
+    def respond(self, call: ToolCall, opening: Opening, trajectory: Trajectory) -> Response:
+        state, shown = self.state(opening, trajectory), list[View]()
+        if trajectory.looks < self._looks:
+            tools = [self._tools[name] for name in trajectory.tools_offered]
+            results = [tool.largest(state).shown for tool in tools]
+            shown = max(results, key=lambda views: self.visual_tokens(images_of(views)))
+        return self.response(opening, ToolResult(views=self._within(shown, state)))
+
+    def _within(self, views: list[View], state: ViewState) -> list[View]:
+        """Views, shrunk until they fit into what is left."""
+        left, scale = state.visual_tokens_left, 1.0
+        sizes = [Size(*view.image.size) for view in views]
+        while left is not None and views and self.visual_tokens(sizes) > left:
+            scale *= SHRUNK
+            sizes = [scaled(Size(*view.image.size), scale) for view in views]
+            if all(size == Size(1, 1) for size in sizes):
+                return []
+        return [
+            replace(view, image=view.image.resize((size.width, size.height)))
+            for view, size in zip(views, sizes, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -57,6 +91,7 @@ class FullLengthDecoder(Decoder):
         policy: without values.
         max_new_tokens: of every turn.
         check_every: as of any decoder.
+        growth: likewise.
         calling: rows whose turns call a tool.
         ledger: gets the phases, and the FLOPs of steps that are left out.
     """
@@ -66,10 +101,11 @@ class FullLengthDecoder(Decoder):
         policy: Policy,
         max_new_tokens: int,
         check_every: int,
+        growth: float,
         calling: Calling,
         ledger: Ledger,
     ) -> None:
-        super().__init__(policy, max_new_tokens, check_every)
+        super().__init__(policy, max_new_tokens, check_every, growth=growth)
         self._calling, self._ledger = calling, ledger
 
     def start(
@@ -136,5 +172,15 @@ class FullLengthEngine(RolloutEngine):
     def decoder(self, greedy: bool) -> Decoder:
         check_every = CHECK_EVERY if self._gpu else 1
         return FullLengthDecoder(
-            self._policy, self._sampling.max_new_tokens, check_every, self._calling, self._ledger
+            self._policy,
+            self._sampling.max_new_tokens,
+            check_every,
+            self._growth,
+            self._calling,
+            self._ledger,
         )
+
+
+def scaled(size: Size, scale: float) -> Size:
+    """A size with its sides scaled, at least one pixel each."""
+    return Size(max(1, int(size.width * scale)), max(1, int(size.height * scale)))

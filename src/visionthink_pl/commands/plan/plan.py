@@ -41,7 +41,7 @@ def run(args: Sequence[str] | None) -> Report:
     """
     config = parse(checked("plan", args))
     card = Card.here() if config.gpu is None else Card.parse(config.gpu)
-    demand = Demand(config.prompt_tokens, config.ask_rate)
+    demand = Demand(config.prompt_tokens, config.ask_rate, config.looks)
     module, rollout = build(config)
     setup = Setup.of(
         module,
@@ -80,7 +80,12 @@ def build_parser() -> LightningArgumentParser:
         f"or {PROMPT_TOKENS}.",
     )
     parser.add_argument(
-        "--ask-rate", type=float, default=1.0, help="Share of rollouts that see the full image."
+        "--ask-rate", type=float, default=1.0, help="Share of rollouts that call a tool."
+    )
+    parser.add_argument(
+        "--looks",
+        type=int | None,
+        help="Calls of each of them that show something; by default as many as it has turns for.",
     )
     parser.add_argument(
         "--json", nargs="?", const=STDOUT, help="Figures as JSON, in place of the table or in FILE."

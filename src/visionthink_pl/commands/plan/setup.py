@@ -14,7 +14,7 @@ from visionthink_pl.module import BASE_DTYPES, VisionThinkModule
 from visionthink_pl.policy import Tuning
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.training import OptimizerConfig
-from visionthink_pl.types.limits import NonNegativeInt, Share, check_fields
+from visionthink_pl.types.limits import NonNegativeInt, PositiveInt, Share, check_fields
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,14 @@ class Demand:
         prompt_tokens: text tokens of a prompt; at least those of the system prompt are taken.
             ``None`` for as many as ``rollout.max_prompt_tokens`` leaves beside the first look, or
             ``PROMPT_TOKENS`` where there is no such limit.
-        ask_rate: share of the rollouts that are shown the full image, where a tool is offered.
+        ask_rate: share of the rollouts that call, where a tool is offered.
+        looks: calls of each of them that show something; ``None`` for as many as there are turns
+            for.
     """
 
     prompt_tokens: NonNegativeInt | None = None
     ask_rate: Share = 1.0
+    looks: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -136,6 +139,11 @@ class Setup:
         if self.max_prompt_tokens is None:
             return PROMPT_TOKENS
         return self.max_prompt_tokens - visual_tokens
+
+    @property
+    def looks(self) -> int:
+        """Calls of a trajectory that show something, at most."""
+        return self.max_turns - 1 if self.demand.looks is None else self.demand.looks
 
     @property
     def groups_at_once(self) -> int:

@@ -140,7 +140,7 @@ class _Step:
         asking = math.ceil(setup.demand.ask_rate * setup.group_size)
         engine = FullLengthEngine(
             self.policy,
-            FullLooks(setup.family, setup.conversation.options),
+            FullLooks(setup.family, setup.conversation.options, setup.looks),
             Sampling(setup.max_turns, setup.max_new_tokens, setup.rows, seed=0),
             Calling(setup.group_size, asking),
             self.ledger,

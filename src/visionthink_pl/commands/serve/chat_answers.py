@@ -43,14 +43,8 @@ class ChatAnswers:
         except ImageDecodeError as error:
             return RequestRefused(f"an image of the request: {error}", "messages")
         sample = VQASample(request.key, request.question, "", images, KIND)
-        most = self._run.options.max_prompt_tokens
-        if most is None:
+        conversation = self._run.conversation
+        reason = conversation.budget.too_long(conversation.open(sample).length)
+        if reason is None:
             return sample
-        tokens = self._run.conversation.open(sample).length.tokens
-        if tokens <= most:
-            return sample
-        return RequestRefused(
-            f"messages: a prompt of {most} tokens at most, images included, not {tokens}",
-            "messages",
-            code="context_length_exceeded",
-        )
+        return RequestRefused(f"messages: {reason}", "messages", code="context_length_exceeded")
