@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning import Trainer
 from PIL import Image
@@ -16,10 +17,7 @@ from visionthink_pl.rollout import RolloutEngine
 from visionthink_pl.training.credit import Credited
 from visionthink_pl.types import StopReason, ToolCall, Turn, VQASample
 
-CALLS = {
-    "resize_image": ToolCall("resize_image", {"action": "resize"}),
-    "zoom": ToolCall("zoom", {"box": [0, 0, 1000, 1000]}),  # the whole: no part has more pixels
-}
+RESIZE = ToolCall("resize_image", {"action": "resize"})
 
 
 class AskingEngine(RolloutEngine):
@@ -30,7 +28,11 @@ class AskingEngine(RolloutEngine):
         row.trajectory.turns.append(turn)
         offered = row.trajectory.tools_offered
         if offered and len(row.trajectory.turns) < self._sampling.max_turns:
-            turn.call = CALLS[offered[0]]
+            rollout = int(row.key.rpartition("/")[2])
+            # Each its own part, a pixel or two off: nearly the whole, and no features are shared.
+            box = [2 * rollout, 2 * len(row.trajectory.turns), 1000, 1000]
+            zoom = ToolCall("zoom", {"box": box})
+            turn.call = zoom if offered == ("zoom",) else RESIZE
             return self._respond(row, turn)
         row.trajectory.stop = StopReason.ANSWERED
         return None
@@ -45,7 +47,8 @@ def resident(name: str) -> int:
 
 def take_step(module: VisionThinkModule, rollout, group_size: int, draw: int, optimizer) -> None:
     side = int(rollout.options.limits.max_pixels**0.5)
-    sample = VQASample("0", "", "", (Image.new("RGB", (side, side), (draw, 0, 0)),), "")
+    noise = np.random.default_rng(draw).integers(0, 256, (side, side, 3), np.uint8)
+    sample = VQASample("0", "", "", (Image.fromarray(noise),), "")
     policy, trained = module.policy, [p for p in module.parameters() if p.requires_grad]
     engine = AskingEngine(policy, rollout.sampler.conversation(module), rollout.sampling)
     with module.trainer.precision_plugin.forward_context():

@@ -199,11 +199,31 @@ def _converse(
             break
         state = ViewState(opening.sample, opening.full, trajectory.views)
         result = _carry_out(conversation, turn, state)
-        turn.given_ids = conversation.response(opening, result).ids
-        turn.shown = result.shown
+        given = conversation.response(opening, result).ids
+        if problem := _beyond(conversation, trajectory, given):
+            turn.call_error, result = problem, ToolResult(problem)
+            given = conversation.response(opening, result).ids
+        most = conversation.options.max_trajectory_tokens
+        if most is not None and len(trajectory.ids) + len(given) + count > most:
+            trajectory.stop = StopReason.OUT_OF_LENGTH
+            return trajectory
+        turn.given_ids, turn.shown = given, result.shown
         turn.visual_tokens = conversation.visual_tokens([view.image for view in result.shown])
     trajectory.stop = StopReason.OUT_OF_TURNS
     return trajectory
+
+
+def _beyond(conversation: Conversation, trajectory: Trajectory, given: list[int]) -> str | None:
+    """Why a response is too much, if it is, and shows something."""
+    options, token = conversation.options, conversation._family.image_token_id
+    before, now = trajectory.ids.count(token), given.count(token)
+    left = (options.max_visual_tokens or 10**9) - before
+    room = (options.max_trajectory_tokens or 10**9) - len(trajectory.ids) - options.max_new_tokens
+    for tokens, most, words in ((now, left, "show {} visual"), (len(given), room, "take {}")):
+        if now and tokens > most:
+            what = words.format(tokens)
+            return f"That would {what} tokens; {max(most, 0)} are left. Ask for less, or answer."
+    return None
 
 
 def _carry_out(conversation: Conversation, turn: Turn, state: ViewState) -> ToolResult:

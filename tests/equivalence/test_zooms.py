@@ -1,6 +1,8 @@
 """Six turns of zooms, refused calls and failures, in each family, against plain passes."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -23,14 +25,14 @@ from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.types import ToolCall, Trajectory
+from visionthink_pl.types import StopReason, ToolCall, Trajectory
 from visionthink_pl.visual_tools import ResizeImage, ToolResult, ViewState, Zoom
 
 pytestmark = pytest.mark.equivalence
 
 SAMPLING = Sampling(max_turns=6, max_new_tokens=12, rows=99, seed=5)
 SAMPLES = [sample_of_size(168, 112), sample_of_size(84, 140)]
-GROUP_SIZE = 16
+GROUP_SIZE = 24
 CALLS: Sequence[ToolCall | None] = [
     ToolCall("zoom", {"box": [0, 0, 500, 500]}),
     ToolCall("zoom", {"box": [250, 300, 1000, 900]}),
@@ -61,7 +63,18 @@ class Zooming(Conversation):
 
 def conversation_of(policy: Policy) -> Zooming:
     tools = [Zoom("thousandths", enlarge=2.0), Resize()]
-    return Zooming(policy.family, ConversationOptions(tools=tools, max_turns=6))
+    options = ConversationOptions(
+        tools=tools,
+        max_turns=6,
+        max_new_tokens=SAMPLING.max_new_tokens,
+    )
+    opening = Zooming(policy.family, options).open(SAMPLES[0])
+    look = opening.full_look_tokens
+    limits = {
+        "max_visual_tokens": 4 * look,
+        "max_trajectory_tokens": opening.length.tokens + 4 * look + 90,
+    }
+    return Zooming(policy.family, replace(options, **limits))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +97,7 @@ def found(shared_policy: Policy) -> list[Trajectory]:
     return [t for group in groups for t in group.trajectories]
 
 
-def test_of_each_kind_there_is_one(found: list[Trajectory]) -> None:
+def test_of_each_kind_there_is_one(found: list[Trajectory], shared_policy: Policy) -> None:
     turns = [turn for t in found for turn in t.turns]
     boxes = {view.box for turn in turns for view in turn.shown}
     assert max(t.looks for t in found) >= 3 and max(len(t.turns) for t in found) == 6
@@ -93,6 +106,13 @@ def test_of_each_kind_there_is_one(found: list[Trajectory]) -> None:
     assert any(t.tool_failed for t in found)
     assert any(turn.call_error and not turn.tool_failure for turn in turns)
     assert any(turn.call and turn.call.arguments.get("view") and turn.shown for turn in turns)
+    errors = {turn.call_error for turn in turns if turn.call_error}
+    assert any(re.fullmatch(r"That would show \d+ visual tokens; .*", error) for error in errors)
+    assert any(re.fullmatch(r"That would take \d+ tokens; .*", error) for error in errors)
+    assert any(t.stop is StopReason.OUT_OF_LENGTH for t in found)
+    options = conversation_of(shared_policy).options
+    assert max(t.visual_tokens for t in found) <= options.max_visual_tokens
+    assert max(len(t.ids) for t in found) <= options.max_trajectory_tokens
 
 
 def test_rollouts_are_the_oracle_s(policy: Policy, found: list[Trajectory]) -> None:

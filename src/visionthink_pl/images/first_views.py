@@ -92,3 +92,18 @@ class FullView(FirstView):
 
     def size(self, high: Size) -> Size:
         return high
+
+
+class InFull(FullView):
+    """All that another first view could be followed by: one look at all of the sample, as that view
+    has it.
+
+    Args:
+        view: whose ``full`` is shown.
+    """
+
+    def __init__(self, view: FirstView) -> None:
+        self._view = view
+
+    def full(self, sample: VQASample, limits: PixelLimits) -> list[View]:
+        return self._view.full(sample, limits)

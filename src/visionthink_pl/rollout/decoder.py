@@ -69,8 +69,8 @@ class Decoder:
     Args:
         policy: the model to sample from.
         max_new_tokens: a turn that reaches this many tokens has not finished.
-        check_every: tokens between two looks at which rows have ended. On a GPU each look waits
-            for all that was queued, and costs more than a few tokens too many.
+        check_every: tokens between two looks at which rows have ended. On a GPU a look waits for
+            all that was queued, and costs more than a few tokens too many.
         truncation: which ids may be sampled.
         growth: a cache that is too small gets at least so many times its capacity.
     """
@@ -152,12 +152,12 @@ class Decoder:
         pairs = zip(lengths, blocks, strict=True)
         capacity = self._room(max(length + len(block.ids) for length, block in pairs))
         if capacity > self._cache.capacity:
-            self._keep(self._alive(), max(capacity, int(self._growth * self._cache.capacity)))
-        indices = self._indices(given)
-        positions = self._read(self._cache, indices, blocks, lengths, starts)
+            grown = int(self._growth * self._cache.capacity) // BUCKET * BUCKET
+            self._keep(self._alive(), max(capacity, grown))
+        positions = self._read(self._cache, self._indices(given), blocks, lengths, starts)
         lengths = [n + len(block.ids) - 1 for n, block in zip(lengths, blocks, strict=True)]
         unfed = [block.ids[-1] for block in blocks]
-        self._begin(indices, lengths, positions, unfed, uniform_NT)
+        self._begin(self._indices(given), lengths, positions, unfed, uniform_NT)
 
     def _indices(self, rows: Iterable[int]) -> list[int]:
         """The slots that the caller's ``rows`` are in now."""

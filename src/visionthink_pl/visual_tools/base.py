@@ -133,7 +133,8 @@ class VisualTool(ABC):
 
     def largest(self, state: ViewState) -> ToolResult:
         """The most that a call could show now, for ``plan``: by default all of the sample within
-        the pixel limits."""
+        the pixel limits. Of a view that has a box, other trajectories are taken to be shown another
+        part, so that each has visual tokens of its own."""
         return ToolResult(views=list(state.full))
 
     @abstractmethod

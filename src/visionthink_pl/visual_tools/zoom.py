@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from annotated_types import Ge
@@ -58,6 +59,9 @@ class Zoom(VisualTool):
         """Where a part of an image can take fewer visual tokens than all of it."""
         return max(full) > 1
 
+    def largest(self, state: ViewState) -> ToolResult:
+        return largest_part(state)
+
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         number = int(arguments.get("view", 1))
         if number > len(state.views):
@@ -72,6 +76,12 @@ class Zoom(VisualTool):
             raise ValueError("neither the tool nor the family says the unit of boxes")
         box = box_in_original(arguments["box"], unit, view, size)
         return ToolResult(views=[part_of(state, view.source, box, self._enlarge)])
+
+
+def largest_part(state: ViewState) -> ToolResult:
+    """A part of the largest image that has as many pixels as the limits left of it all."""
+    view = max(state.full, key=lambda view: view.image.width * view.image.height)
+    return ToolResult(views=[replace(view, box=Box(0, 0, *view.image.size))])
 
 
 def part_of(state: ViewState, source: int, box: Box, enlarge: float) -> View:

@@ -12,7 +12,7 @@ from visionthink_pl.types import ConfigError, View
 from visionthink_pl.types.limits import limited
 from visionthink_pl.visual_tools.base import ToolError, ToolResult, ViewState, VisualTool
 from visionthink_pl.visual_tools.boxes import box_in_original
-from visionthink_pl.visual_tools.zoom import part_of
+from visionthink_pl.visual_tools.zoom import largest_part, part_of
 
 QUARTERS = {
     "top left": (0.0, 0.0, 0.5, 0.5),
@@ -63,6 +63,9 @@ class ZoomPart(VisualTool):
     def offers(self, first: Sequence[int], full: Sequence[int]) -> bool:
         """Where a part of an image can take fewer visual tokens than all of it."""
         return max(full) > 1
+
+    def largest(self, state: ViewState) -> ToolResult:
+        return largest_part(state)
 
     def run(self, state: ViewState, arguments: Mapping[str, Any]) -> ToolResult:
         number, images = int(arguments.get("image", 1)), state.sample.images

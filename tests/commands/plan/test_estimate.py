@@ -27,6 +27,8 @@ MEASURED = {
     "4 bits": {"lora": {"quantization": "nf4"}, "micro": 4},
     "all weights": {"lora": None, "checkpointing": 2, "micro": 4},
     "one turn": {"turns": 1, "new_tokens": 120},
+    "three looks": {"turns": 4},
+    "two looks of three": {"turns": 4, "visual_tokens": 81 + 2 * 324},
     "small micro-batches, no KL": {"micro": 2, "kl": 0.0},
     "bf16": {"precision": "bf16-mixed"},
     "bf16, 4 bits": {"precision": "bf16-mixed", "lora": {"quantization": "nf4"}, "micro": 4},
@@ -58,7 +60,7 @@ def test_the_peak_is_the_measured_one_to_15_percent(
 def test_the_measured_peaks_differ_by_more_than_the_tolerance(measured: dict[str, int]) -> None:
     """So that a plan that took no notice of a setting would fail above."""
     plain = measured["LoRA"]
-    for name in ("checkpointing", "4 bits", "one turn", "small micro-batches, no KL", "bf16"):
+    for name in set(MEASURED) - {"LoRA", "all weights", "two looks of three"}:
         assert abs(measured[name] - plain) > 0.3 * plain, name
 
 
@@ -181,3 +183,23 @@ def test_by_hand_with_a_family_that_is_not_qwen_s(tmp_path: Path) -> None:
     (opening, *_) = openings_of(setup)
     text = setup.conversation.response(opening, ToolResult()).ids
     assert found.tokens["second look"] == 8 * (len(text) + 32 * 32 + 32)
+
+
+def test_each_turn_may_look_and_zooms_share_no_features(small: str) -> None:
+    """By hand: 504 x 504 pixels are 18 x 18 visual tokens of 128 numbers in fp32, half of it 9 x 9;
+    eight rows zoom three times, each into a part of its own."""
+    setup = make_setup(small, {"turns": 4})
+    found = estimate(setup)
+    assert found.phases["forward"]["features"] == (81 + 8 * 3 * 324) * 128 * 4
+    once = estimate(replace(setup, demand=replace(setup.demand, looks=1)))
+    assert once.phases["forward"]["features"] == (81 + 8 * 324) * 128 * 4
+    assert found.tokens["second look"] - once.tokens["second look"] > 8 * 2 * 324
+    assert found.peak > once.peak
+
+
+@pytest.mark.parametrize("most", [81, 100, 81 + 324, 700])
+def test_no_more_is_shown_than_the_budget_leaves(small: str, most: int) -> None:
+    setup = make_setup(small, {"turns": 4, "visual_tokens": most})
+    shown = estimate(setup).phases["forward"]["features"] // (128 * 4)
+    each = (shown - 81) // 8  # beside the prompt's
+    assert each <= most - 81 and each > 0.8 * (most - 81) - 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from visionthink_pl.images import FullView, ScaledView
+from visionthink_pl.images import ScaledView
+from visionthink_pl.images.first_views import InFull
 from visionthink_pl.rollout.conversation_options import ConversationOptions
 from visionthink_pl.types import ConfigError
 
@@ -40,7 +41,7 @@ def modes_of(
 
     ``adaptive`` is the run's own conversation. The others show the image once, under the prompt
     that the run has where no tool is on offer: ``always_low`` the run's first view,
-    ``always_high`` the full image, ``fixed_ratio: r`` the share r of its pixels.
+    ``always_high`` all of the sample in full, ``fixed_ratio: r`` the share r of its pixels.
 
     Args:
         named: as a config has them.
@@ -63,7 +64,7 @@ def _mode(named: str | Mapping[str, float], options: ConversationOptions) -> Mod
     if named == LOW:
         return Mode(LOW, once)
     if named == HIGH:
-        return Mode(HIGH, replace(once, first_view=FullView()))
+        return Mode(HIGH, replace(once, first_view=InFull(options.view)))
     ratio = named.get(RATIO) if isinstance(named, Mapping) and len(named) == 1 else None
     if not isinstance(ratio, float | int) or not 0 < ratio <= 1:
         raise ConfigError(

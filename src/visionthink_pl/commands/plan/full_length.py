@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
+from PIL import Image
 from torch import Tensor
 
 from visionthink_pl.commands.plan.ledger import Ledger
@@ -41,7 +43,7 @@ class FullLooks(Conversation):
 
     def __init__(self, family: Family, options: ConversationOptions, looks: int) -> None:
         super().__init__(family, options)
-        self._looks = looks
+        self._looks, self._parts = looks, count()
 
     def decode(self, ids: Sequence[int]) -> str:
         return "call" if CALLS in ids else ""
@@ -66,10 +68,15 @@ class FullLooks(Conversation):
             sizes = [scaled(Size(*view.image.size), scale) for view in views]
             if all(size == Size(1, 1) for size in sizes):
                 return []
-        return [
-            replace(view, image=view.image.resize((size.width, size.height)))
-            for view, size in zip(views, sizes, strict=True)
-        ]
+        return [self._painted(view, size) for view, size in zip(views, sizes, strict=True)]
+
+    def _painted(self, view: View, size: Size) -> View:
+        """The whole image, which all trajectories share, or a part that no other one has."""
+        if view.box is None:
+            return replace(view, image=view.image.resize((size.width, size.height)))
+        red, green = divmod(next(self._parts), 256)
+        colour = red % 256, green, 255  # prompts have no blue
+        return replace(view, image=Image.new("RGB", (size.width, size.height), colour))
 
 
 @dataclass(frozen=True)

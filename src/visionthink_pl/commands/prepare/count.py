@@ -12,7 +12,8 @@ from visionthink_pl.commands.prepare.examine import examine, read_again
 from visionthink_pl.commands.prepare.record import Record, Row
 from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.data import Source
-from visionthink_pl.images import FirstView, FullView, HalfView, half
+from visionthink_pl.images import FirstView
+from visionthink_pl.images.first_views import InFull
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward, score_groups
 from visionthink_pl.rollout import RolloutEngine
@@ -39,7 +40,8 @@ class SampleCounter:
 
     def __init__(self, settings: Settings, policy: Policy) -> None:
         self._settings, self._policy = settings, policy
-        self._low, self._high = self._engine(HalfView()), self._engine(FullView())
+        self._views = self._conversation(settings.view).views
+        self._low, self._high = self._engine(settings.view), self._engine(InFull(settings.view))
 
     def __call__(self, samples: Sequence[VQASample]) -> list[Counts]:
         """Correct rollouts of each sample, at low and at high resolution.
@@ -65,11 +67,11 @@ class SampleCounter:
         ]
 
     def _saves(self, sample: VQASample) -> bool:
-        """Whether the halved image has fewer visual tokens. If not, training shows the full image
-        at once, and low resolution needs no rollouts of its own."""
-        (image,) = sample.images
-        family, high = self._policy.family, self._settings.limits.apply(image)
-        return family.visual_tokens(half(high)) < family.visual_tokens(high)
+        """Whether the first view has fewer visual tokens. If not, training shows the full image at
+        once, and low resolution needs no rollouts of its own."""
+        views, count = self._views(sample), self._policy.family.visual_tokens
+        first, full = ([view.image for view in some] for some in (views.first, views.full))
+        return sum(map(count, first)) < sum(map(count, full))
 
     def _memory(self, samples: int) -> AbstractContextManager[None]:
         settings = self._settings
@@ -86,9 +88,11 @@ class SampleCounter:
         return memory_for("rolling out", sizes, remedies, KEPT)
 
     def _engine(self, view: FirstView) -> RolloutEngine:
-        settings = self._settings
-        conversation = Conversation(self._policy.family, settings.conversation(view))
-        return RolloutEngine(self._policy, conversation, settings.sampling(view))
+        sampling = self._settings.sampling(view)
+        return RolloutEngine(self._policy, self._conversation(view), sampling)
+
+    def _conversation(self, view: FirstView) -> Conversation:
+        return Conversation(self._policy.family, self._settings.conversation(view))
 
 
 def correct(group: Group, reward: Reward) -> int | None:

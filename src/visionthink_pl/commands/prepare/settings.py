@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, Unit
 
 from visionthink_pl.data import Source
-from visionthink_pl.images import FirstView, PixelLimits
+from visionthink_pl.images import FirstView, HalfView, PixelLimits
 from visionthink_pl.policy.policy_options import PolicyOptions
 from visionthink_pl.rewards import Reward
 from visionthink_pl.rollout.conversation_options import ConversationOptions
@@ -59,6 +59,8 @@ class Settings:
         prompts_per_batch: samples that are rolled out before their counts are written; a kill
             loses at most these.
         limits: pixel limits of the full image; set them as for training.
+        first_view: what low resolution is; by default half the width and height. Set it as for
+            training.
         prompt: system prompt: the name of a shipped one, or a text file.
         near_duplicates: drop a sample with the question of an earlier one and an image whose
             64-bit perceptual hash differs in at most this many bits; ``null`` drops only samples
@@ -81,6 +83,7 @@ class Settings:
     rows: PositiveInt = 64
     prompts_per_batch: PositiveInt = 16
     limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
+    first_view: FirstView | None = None
     prompt: str = "one_look"
     near_duplicates: Annotated[int, Ge(0), Le(63), Unit("bits")] | None = None
     balance: bool = True
@@ -116,6 +119,11 @@ class Settings:
         """How the answers of such a conversation are sampled."""
         truncation = Truncation(self.top_k, self.top_p, self.min_p)
         return self.conversation(view).sampling(self.rows, self.seed, truncation)
+
+    @property
+    def view(self) -> FirstView:
+        """``first_view``, or ``HalfView``."""
+        return HalfView() if self.first_view is None else self.first_view
 
     @property
     def prompt_text(self) -> str:

@@ -19,7 +19,6 @@ from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.selection import Selection
 from visionthink_pl.commands.prepare.settings import Settings
 from visionthink_pl.data.saved import PREPARED
-from visionthink_pl.images import half
 from visionthink_pl.types import VQASample
 
 IMAGE_SLOT = "<image>"
@@ -80,8 +79,8 @@ def _rows(selection: Selection, settings: Settings) -> Iterator[dict[str, Any]]:
 def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -> dict[str, Any]:
     """The columns of one sample."""
     (image,) = sample.images
-    high = settings.limits.apply(image)
-    width, height = half(high).size
+    first, *_ = settings.view.views(sample, settings.view.full(sample, settings.limits))
+    width, height = first.image.size
     return {
         "problem": f"{IMAGE_SLOT}\n{sample.question}",
         "original_answer": sample.answer,
