@@ -53,7 +53,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "truths": ["7"],
         "rollout": 0,
         "tools_offered": ["resize_image"],
-        "images": [{"file": "images/0.png", "width": 56, "height": 56}],
+        "images": [{"file": "images/0.png", "width": 56, "height": 56, "turn": 0}],
         "turns": [turn("<answer>7</answer>")],
         "answer": "7",
         "stop": "answered",
@@ -156,8 +156,10 @@ def many_records(groups: int, size: int, tokens: int, width: int = 768) -> Itera
             said = chance.choices(words, k=tokens)
             logprobs = [round(-chance.expovariate(2), 4) for _ in said]
             right, twice = chance.random() < 0.6, chance.random() < 0.4
-            looks = [{"file": f"images/{place}.jpg", "width": width // 2, "height": width // 3}]
+            first = {"file": f"images/{place}.jpg", "width": width // 2, "height": width // 3}
+            looks = [first | {"turn": 0}]
             more = {"file": f"images/{place}-full.jpg", "width": width, "height": width * 2 // 3}
+            more["turn"] = 1
             yield record(
                 sample=f"s-{place}",
                 kind=f"kind {place % 5}",

@@ -101,7 +101,7 @@ def report(work: Work, found: dict[str, dict[str, Any]], steps: int) -> None:
     table = Table(title=f"A step: {settings}", title_justify="left")
     for column in ("", "s a step", "generated tokens/s", "TFLOPs", "peak, MiB"):
         table.add_column(column, justify="left" if not column else "right")
-    tokens = work.prompts * (work.group_size + work.asking) * work.new_tokens
+    tokens = work.prompts * (work.group_size + work.asking * work.looks) * work.new_tokens
     for name, values in found.items():
         table.add_row(
             name,
@@ -141,11 +141,13 @@ def main() -> None:
     parser.add_argument("--size", choices=list(SIZES), default="30m", help="of the model")
     parser.add_argument("--prompts", type=int, default=1, help="prompts a step")
     parser.add_argument("--group-size", type=int, default=8, help="rollouts a prompt")
-    parser.add_argument("--turns", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--turns", type=int, choices=(1, 2, 3, 4), default=1)
     parser.add_argument("--prompt-tokens", type=int, default=100, help="text tokens of a prompt")
     parser.add_argument("--image-tokens", type=int, default=324, help="of the first look")
     parser.add_argument("--new-tokens", type=int, default=32, help="generated in each turn")
-    parser.add_argument("--ask-rate", type=float, default=0.4, help="share that asks, of 2 turns")
+    parser.add_argument(
+        "--ask-rate", type=float, default=0.4, help="share that asks, of several turns"
+    )
     parser.add_argument("--kl", type=float, default=0.0, help="coefficient of the KL")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -160,7 +162,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()
-    if args.vs == "trl" and args.turns == 2:
+    if args.vs == "trl" and args.turns > 1:
         parser.error("--vs trl: one turn only; TRL shows Qwen2.5-VL no image within a rollout")
     if args.vs == "naive" and args.kl:
         parser.error("--vs naive: without a KL")

@@ -16,7 +16,7 @@ from visionthink_pl.callbacks.trajectory_files import TrajectoryFiles, read_reco
 from visionthink_pl.callbacks.trajectory_record import record
 from visionthink_pl.rewards import Reward, RuleAccuracy
 from visionthink_pl.training import Filter
-from visionthink_pl.types import Group, View
+from visionthink_pl.types import Box, Group, View
 
 
 def lines(folder: Path, stage: str) -> list[dict[str, Any]]:
@@ -55,13 +55,15 @@ def test_a_record_says_what_was_shown_said_and_scored() -> None:
     turns[0].given_ids = [1, 2, 3]
     trajectory = make_trajectory("7", turns)
     trajectory.first_look = [View(Image.new("RGB", (56, 28)))]
-    turns[0].shown = [View(Image.new("RGB", (112, 56)))]
+    box = Box(0, 0, 112, 56)
+    turns[0].shown = [View(Image.new("RGB", (112, 56)), "A corner:", 0, box)]
     group = make_group([trajectory])
     group.parts, group.rewards = {"accuracy": [1.0], "judge": [None]}, [None]
     line = record(group, 0, ["a.png", "b.png"], lambda token: f"<{token}>")
     assert line["images"] == [
-        {"file": "a.png", "width": 56, "height": 28},
-        {"file": "b.png", "width": 112, "height": 56},
+        {"file": "a.png", "width": 56, "height": 28, "turn": 0},
+        {"file": "b.png", "width": 112, "height": 56, "turn": 1, "source": 0}
+        | {"box": [0, 0, 112, 56], "caption": "A corner:"},
     ]
     first = line["turns"][0]
     assert first["tokens"] == ["<5>", "<6>"] and first["logprobs"] == [-0.25, None]

@@ -26,8 +26,9 @@ def bench(folder: Path, *args: str) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def test_against_the_naive_oracle(tmp_path: Path) -> None:
-    found = bench(tmp_path, "--turns", "2", "--ask-rate", "0.5", "--vs", "naive")
+@pytest.mark.parametrize("turns", ["2", "4"])
+def test_against_the_naive_oracle(tmp_path: Path, turns: str) -> None:
+    found = bench(tmp_path, "--turns", turns, "--ask-rate", "0.5", "--vs", "naive")
     assert found["ratio"] == pytest.approx(found["other_s"] / found["ours_s"])
     assert 0 < found["least_flops"] <= found["ours_flops"] < found["other_flops"]
     assert found["ours_peak_bytes"] > 0 and found["other_peak_bytes"] > 0

@@ -31,16 +31,17 @@ def least_flops(work: Work) -> float:
 
 def _generated(work: Work) -> int:
     """Ids that a group generates."""
-    return (work.group_size + work.asking) * work.new_tokens
+    return (work.group_size + work.asking * work.looks) * work.new_tokens
 
 
 def _tokens_and_pairs(work: Work) -> tuple[float, float]:
     """Of one group: tokens that are read, and pairs of a token with one that it looks at."""
     prompt, new = work.prompt_tokens + work.image_tokens, work.new_tokens
-    more = 4 * work.image_tokens + new  # what an asking row reads and says after its first turn
-    tokens = prompt + work.group_size * new + work.asking * more
+    more = work.look_tokens + new  # what an asking row reads and says after each call
+    tokens = prompt + work.group_size * new + work.asking * work.looks * more
     pairs = prompt * prompt / 2 + work.group_size * new * (prompt + new / 2)
-    pairs += work.asking * more * (prompt + new + more / 2)
+    for look in range(work.looks):
+        pairs += work.asking * more * (prompt + new + look * more + more / 2)
     return tokens, pairs
 
 

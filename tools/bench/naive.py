@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from bench.ours import CALL
 from bench.ours import Contender as Ours
+from bench.ours import call_of
 from visionthink_pl.rollout.rows import uniforms
 from visionthink_pl.types import Trajectory, Turn, VQASample
 
@@ -44,7 +44,7 @@ class Contender(Ours):
             trajectory.turns.append(turn)
             if number < turns - 1:
                 state = self.conversation.state(opening, trajectory)
-                result = self.conversation.run(CALL, state)
+                result = self.conversation.run(call_of(rollout, number + 1), state)
                 turn.given_ids = self.conversation.response(opening, result).ids
                 turn.shown = result.shown
         return trajectory

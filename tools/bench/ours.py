@@ -20,9 +20,15 @@ from visionthink_pl.rollout.decoder import Decoder, Given
 from visionthink_pl.rollout.opening import Opening
 from visionthink_pl.training import PolicyUpdate
 from visionthink_pl.training.credit import Credited
-from visionthink_pl.types import StopReason, ToolCall, Trajectory, Turn, View, VQASample
+from visionthink_pl.types import Box, StopReason, ToolCall, Trajectory, Turn, View, VQASample
+from visionthink_pl.visual_tools import ToolResult, ViewState
 
-CALL = ToolCall("resize_image", {"action": "resize"})
+RESIZE = "resize_image"
+
+
+def call_of(rollout: int, look: int) -> ToolCall:
+    """The call of a turn; where there are several looks, of the part that it shows."""
+    return ToolCall(RESIZE, {"action": "resize", "part": (rollout + look) % 4})
 
 
 class ForcedConversation(Conversation):
@@ -32,12 +38,21 @@ class ForcedConversation(Conversation):
         super().__init__(family, ConversationOptions())
         self._work, self._chat = work, messages(work, family.processor)
 
+    def run(self, call: ToolCall, state: ViewState) -> ToolResult:
+        if self._work.turns == 2:
+            return super().run(call, state)
+        (view,) = state.full
+        side = view.image.width // 2
+        left, top = side * (call.arguments["part"] % 2), side * (call.arguments["part"] // 2)
+        box = Box(left, top, left + side, top + side)
+        return ToolResult(views=[View(view.image.crop(box), source=0, box=box)])
+
     def open(self, sample: VQASample) -> Opening:
         low = self._work.image(int(sample.id), looks=1)
-        high = self._work.image(int(sample.id), looks=2) if self._work.turns == 2 else low
+        high = self._work.image(int(sample.id), looks=2) if self._work.turns > 1 else low
         ids = self._family.encode(self._family.render(self._chat, True), [low])
         first, full = View(low, source=0), View(high, source=0)
-        trajectory = Trajectory(ids, [first], self._family.visual_tokens(low), (CALL.name,))
+        trajectory = Trajectory(ids, [first], self._family.visual_tokens(low), (RESIZE,))
         return Opening(sample, trajectory, [full], self._family.visual_tokens(high), self._chat)
 
 
@@ -54,7 +69,7 @@ class ForcedEngine(RolloutEngine):
         row.trajectory.turns.append(turn)
         rollout = int(row.key.rpartition("/")[2])
         if len(row.trajectory.turns) < self._work.turns and rollout < self._work.asking:
-            turn.call = CALL
+            turn.call = call_of(rollout, len(row.trajectory.turns))
             return self._respond(row, turn)
         row.trajectory.stop = StopReason.ANSWERED
         return None

@@ -60,11 +60,12 @@ class Work:
         size: of the model, a key of ``SIZES``.
         prompts: B, prompts a step.
         group_size: G, rollouts a prompt.
-        turns: 1, or 2: then a share of the rollouts asks and is shown four times the tokens.
+        turns: 1, or more: then a share of the rollouts asks in all but the last. With 2 it is shown
+            the full image, four times the tokens; with more, a quarter of that in each turn.
         prompt_tokens: text tokens of a prompt.
         image_tokens: visual tokens of the first look.
         new_tokens: generated in every turn.
-        ask_rate: share of a group's rollouts that ask, with two turns.
+        ask_rate: share of a group's rollouts that ask, with two turns or more.
         kl: coefficient of the KL to the reference; 0 needs no reference.
         dtype: of the base weights.
         device: ``cpu`` or ``cuda``.
@@ -87,7 +88,17 @@ class Work:
     @property
     def asking(self) -> int:
         """How many rollouts of a group ask."""
-        return round(self.ask_rate * self.group_size) if self.turns == 2 else 0
+        return round(self.ask_rate * self.group_size) if self.turns > 1 else 0
+
+    @property
+    def looks(self) -> int:
+        """Looks of a rollout that asks."""
+        return self.turns - 1
+
+    @property
+    def look_tokens(self) -> int:
+        """Visual tokens of each of these looks."""
+        return self.image_tokens * (4 if self.turns == 2 else 1)
 
     def image(self, index: int, looks: int) -> Image.Image:
         """Noise of ``image_tokens`` visual tokens, or four times as many at the second look."""

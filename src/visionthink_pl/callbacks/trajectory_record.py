@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from visionthink_pl.types import Group, RolloutBatch, Turn
+from visionthink_pl.types import Group, RolloutBatch, Turn, View
 
 Pieces = Callable[[int], str]  # the text of one id
 
@@ -22,9 +22,11 @@ def record(group: Group, index: int, shown: Sequence[str], pieces: Pieces) -> di
         pieces: the text of an id.
     """
     sample, trajectory = group.sample, group.trajectories[index]
+    looks = [trajectory.first_look, *(turn.shown for turn in trajectory.turns)]
+    views = [(turn, view) for turn, views in enumerate(looks) for view in views]
     images = [
-        {"file": file, "width": image.width, "height": image.height}
-        for file, image in zip(shown, trajectory.images, strict=True)
+        {"file": file, **_view(view), "turn": turn}
+        for file, (turn, view) in zip(shown, views, strict=True)
     ]
     return {
         "sample": sample.id,
@@ -45,6 +47,12 @@ def record(group: Group, index: int, shown: Sequence[str], pieces: Pieces) -> di
         "reward": _number(group.rewards[index]) if group.parts else None,
         "logprob_difference": _number(trajectory.logprob_difference),
     }
+
+
+def _view(view: View) -> dict[str, Any]:
+    known = {"source": view.source, "box": view.box and list(view.box), "caption": view.caption}
+    size = {"width": view.image.width, "height": view.image.height}
+    return size | {key: value for key, value in known.items() if value not in (None, "")}
 
 
 def _turn(turn: Turn, pieces: Pieces) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def test_a_folder_with_one_that_cannot_be_read(
     assert unread["unreadable"] == "can't decode the image: not an image"
     right = [group.trajectories[0].answer for group in [*expected, expected[0]]]
     assert [row["answer"] for row in rows] == right
-    assert rows[0]["images"] == [{"file": str(images / "0.png"), "width": 56, "height": 56}]
+    first = {"file": str(images / "0.png"), "width": 56, "height": 56, "turn": 0, "source": 0}
+    assert rows[0]["images"] == [first]
     assert "error: 1 of 5 images could not be read" in err
 
 

@@ -47,8 +47,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     was not scored."""
     folder = tmp_path_factory.mktemp("run")
     both = [
-        {"file": "images/0.png", "width": 56, "height": 56},
-        {"file": "images/1.png", "width": 112, "height": 112},
+        {"file": "images/0.png", "width": 56, "height": 56, "turn": 0},
+        {"file": "images/1.png", "width": 112, "height": 112, "turn": 1},
     ]
     call = {"name": "resize_image", "arguments": {"action": "resize"}}
     looked = {
@@ -236,6 +236,24 @@ def test_keys(browser: Browser, run: Path) -> None:
         == "true"
     )
     quiet(browser)
+
+
+def test_parts_and_their_captions_are_told(browser: Browser, tmp_path: Path) -> None:
+    """Two views in the first look, then a part of one of them, with words before it."""
+    images = [
+        {"file": "images/0.png", "width": 56, "height": 56, "turn": 0, "source": place}
+        for place in range(2)
+    ]
+    part = {"width": 28, "height": 20, "turn": 2, "source": 1, "box": [56, 0, 84, 20]}
+    images.append({"file": "images/1.png", **part, "caption": "The <b>corner</b>:"})
+    turns = [turn("a"), turn("b"), turn("c")]
+    write_records(tmp_path, "train", [record(images=images, turns=turns, second_look=True)])
+    browser.open(page(tmp_path))
+    assert shown(browser, ".looks figcaption") == [
+        "first look 1, 56 × 56 pixels",
+        "first look 2, 56 × 56 pixels",
+        "second look, 28 × 20 pixels, of 56, 0 to 84, 20: The <b>corner</b>:",
+    ]
 
 
 def test_both_images_turns_parts_and_tokens(browser: Browser, run: Path) -> None:

@@ -6,6 +6,7 @@ const STOPS = {
   no_answer: "ended without an answer",
   out_of_tokens: "ran out of tokens",
   out_of_turns: "ran out of turns",
+  out_of_length: "ran out of length",
 };
 const USES = {
   trained: "trained on",
@@ -49,7 +50,7 @@ const answers = (group, matches, selected, select) => {
     make("td", { class: `answer ${correctness(t)}` },
       make("span", { class: "mark", "aria-label": correctness(t) }, MARKS[correctness(t)]), " ",
       make("bdi", {}, visible(t.answer === undefined ? own(STOPS, t.stop) ?? t.stop : cut(t.answer, 120)))),
-    make("td", {}, t.second_look ? "twice" : "once"),
+    make("td", {}, times(t)),
     ...[
       count(t.generated_tokens),
       number(accuracy(t), 2),
@@ -68,12 +69,22 @@ const answers = (group, matches, selected, select) => {
       make("tbody", {}, ...rows)));
 };
 
+/** The turns behind which something was shown, 0 for the prompt. */
+const looks = (trajectory) => [...new Set(trajectory.images.map((image) => image.turn))];
+
+const ordinal = (look) => ["first", "second", "third"][look] ?? `${look + 1}th`;
+
 const pictures = (trajectory, images) => {
-  const looks = trajectory.second_look ? 2 : 1;
-  const each = Math.ceil(trajectory.images.length / looks);
-  return make("div", { class: "looks" }, ...trajectory.images.map(({ file, width, height }, place) => {
-    const look = place >= each ? "second look" : trajectory.tools_offered.length ? "first look" : "only look";
-    const words = `${look}${each > 1 ? ` ${(place % each) + 1}` : ""}, ${width} × ${height} pixels`;
+  const turns = looks(trajectory);
+  return make("div", { class: "looks" }, ...trajectory.images.map((image) => {
+    const { file, width, height, turn, box, caption } = image;
+    const same = trajectory.images.filter((other) => other.turn === turn);
+    const look = trajectory.tools_offered.length ? `${ordinal(turns.indexOf(turn))} look` : "only look";
+    const words = [
+      `${look}${same.length > 1 ? ` ${same.indexOf(image) + 1}` : ""}, ${width} × ${height} pixels`,
+      box ? `, of ${box[0]}, ${box[1]} to ${box[2]}, ${box[3]}` : "",
+      caption ? `: ${visible(cut(caption, 120))}` : "",
+    ].join("");
     const shown = own(images, file)
       ? make("img", { src: own(images, file), alt: words, class: width <= 224 ? "few" : null })
       : make("span", { class: "missing" }, "not in this page");
@@ -99,9 +110,11 @@ const turn = (each, place, coloured) => {
     said, ...after);
 };
 
+const times = (t) => ["once", "twice"][looks(t).length - 1] ?? `${looks(t).length} times`;
+
 const spent = (t) => [
   own(STOPS, t.stop) ?? t.stop,
-  t.second_look ? "looked twice" : "looked once",
+  `looked ${times(t)}`,
   `${counted(t.visual_tokens, "visual token", "visual tokens")}, a full look takes ${count(t.full_look_tokens)}`,
   t.use === undefined ? null : own(USES, t.use) ?? t.use,
   t.logprob_difference === undefined ? null
