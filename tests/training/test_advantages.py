@@ -6,7 +6,15 @@ from typing import get_args
 import pytest
 import torch
 
-from visionthink_pl.training.advantages import EPSILON, Normalisation, group_advantages, has_signal
+from helpers import make_group, make_trajectory
+from visionthink_pl.training.advantages import (
+    EPSILON,
+    GroupNormalised,
+    OfSum,
+    group_advantages,
+    has_signal,
+)
+from visionthink_pl.types import Group
 
 VALUES = (0.1, 1 / 3, 0.3, 1e-8, 1.1, 1.5, 123.456, 1e6 / 7, 0.0)  # few of which are binary
 
@@ -46,8 +54,8 @@ def test_advantages_sum_to_zero_and_do_not_move_with_the_rewards_offset() -> Non
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("normalisation", get_args(Normalisation))
-def test_equal_rewards_have_no_advantage(normalisation: Normalisation, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("normalisation", get_args(OfSum))
+def test_equal_rewards_have_no_advantage(normalisation: OfSum, dtype: torch.dtype) -> None:
     """Nor have those that were summed in another order: one unit in the last place apart."""
     for value in [sign * value for value in VALUES for sign in (1, -1)]:
         for size in range(2, 17):
@@ -61,14 +69,14 @@ def test_equal_rewards_have_no_advantage_on_random_values() -> None:
     generator = torch.Generator().manual_seed(0)
     for value in (10 ** (4 * torch.rand(300, generator=generator) - 2)).tolist():
         rewards_G = torch.full((8,), value)
-        for normalisation in get_args(Normalisation):
+        for normalisation in get_args(OfSum):
             assert not group_advantages(rewards_G, normalisation).any(), value
 
 
 @pytest.mark.parametrize("difference", [1e-5, 1e-3, 0.1])
 def test_negative_control_a_small_difference_is_one(difference: float) -> None:
     rewards_G = torch.tensor([0.1 + difference, 0.1, 0.1, 0.1])
-    for normalisation in get_args(Normalisation):
+    for normalisation in get_args(OfSum):
         advantages_G = group_advantages(rewards_G, normalisation)
         assert advantages_G[0] > 0 > advantages_G[1], normalisation
     assert advantages_G.dtype == torch.float32
@@ -97,3 +105,42 @@ def test_what_is_no_group_is_refused(shape: tuple[int, ...]) -> None:
 )
 def test_has_signal(rewards: list[float], signal: bool, why: str) -> None:
     assert has_signal(rewards) is signal, why
+
+
+def scored(parts: dict[str, list[float]], weights: dict[str, float]) -> Group:
+    group = make_group([make_trajectory() for _ in next(iter(parts.values()))])
+    group.parts, group.weights = {name: list(values) for name, values in parts.items()}, weights
+    return group
+
+
+def test_parts_are_normalised_one_by_one_and_then_summed() -> None:
+    """By hand: of (1, 0, 0, 0) the mean is 1/4 and the std 1/2; of (-0.1, 0, 0, -0.1) -0.05 and
+    0.1 / sqrt(3). A part that is alike in all has no say."""
+    group = scored(
+        {"accuracy": [1, 0, 0, 0], "format": [0.5] * 4, "price": [-0.1, 0, 0, -0.1]},
+        {"accuracy": 1.0, "format": 1.0, "price": 0.5},
+    )
+    root = math.sqrt(3) / 2
+    expected_G = torch.tensor([1.5 - root / 2, -0.5 + root / 2, -0.5 + root / 2, -0.5 - root / 2])
+    found_G = GroupNormalised("parts")(torch.zeros(4, dtype=torch.float64), group)
+    torch.testing.assert_close(found_G, expected_G.double(), atol=1e-4, rtol=0)
+
+
+def test_of_one_part_it_is_the_std_s() -> None:
+    values = [1.0, 0.25, 0.0, 0.0]
+    rewards_G = torch.tensor(values, dtype=torch.float64)
+    found_G = GroupNormalised("parts")(rewards_G, scored({"a": values}, {"a": 1.0}))
+    assert torch.equal(found_G, group_advantages(rewards_G))
+
+
+def test_a_small_part_alone_can_be_kept_small() -> None:
+    """Of a price of 0.1 that one of eight pays the std is 0.035: blown up by itself, and as large
+    as asked for by a weight, whatever the other parts do."""
+    price = [-0.1, *[0.0] * 7]
+    for accuracy in ([1.0] * 8, [0.0, *[1.0] * 7], [1.0] * 7 + [0.0]):
+        group = scored({"accuracy": accuracy, "price": price}, {"accuracy": 1.0, "price": 0.2})
+        sums_G = torch.tensor([a + p for a, p in zip(accuracy, price, strict=True)]).double()
+        parted_G = GroupNormalised("parts")(sums_G, group)
+        alone_G = group_advantages(torch.tensor(accuracy).double())
+        by_price_G = 0.2 * group_advantages(torch.tensor(price).double())
+        torch.testing.assert_close(parted_G - alone_G, by_price_G)

@@ -35,7 +35,7 @@ class VisionThinkModule(CheckpointedModule):
         train_vision_tower: under full fine-tuning, whether the vision tower is trained too.
         loss: the policy loss.
         normalisation: of advantages. ``std``: difference to the group's mean over its std (the
-            paper's). ``mean``: the difference alone. ``leave_one_out``: to the mean of the others.
+            paper's); ``parts``: so of each part; ``mean``, ``leave_one_out``: the difference alone.
         advantages: a class of your own in place of ``normalisation``; sees a group and its parts.
         std_floor: least std that the rewards of a group are divided by, in units of reward; 0 is
             the paper's.

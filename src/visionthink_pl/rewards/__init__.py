@@ -7,6 +7,7 @@ from visionthink_pl.rewards.accuracy import ANLS, RelaxedAccuracy, RuleAccuracy
 from visionthink_pl.rewards.base import Reward
 from visionthink_pl.rewards.example_group import example_group
 from visionthink_pl.rewards.format import FormatReward
+from visionthink_pl.rewards.look_penalty import LookPenalty
 from visionthink_pl.rewards.overlong import OverlongPenalty
 from visionthink_pl.rewards.resize_penalty import ResizePenalty
 from visionthink_pl.rewards.scoring import check_rewards, score_group, score_groups
@@ -21,6 +22,7 @@ __all__ = [
     "HybridAccuracy",
     "JudgeAccuracy",
     "LocalJudge",
+    "LookPenalty",
     "OverlongPenalty",
     "RelaxedAccuracy",
     "ResizePenalty",

@@ -70,6 +70,7 @@ def score_group(group: Group, rewards: Sequence[Reward], keep_bad: bool = False)
         group.parts[reward.name] = _checked(
             reward, group, reward.score(group, group.parts), keep_bad
         )
+    group.weights = {reward.name: reward.weight for reward in rewards}
     group.rewards = [
         _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)
         for i in range(len(group.trajectories))

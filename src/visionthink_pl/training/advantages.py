@@ -15,7 +15,8 @@ from visionthink_pl.types.limits import NonNegativeFloat, limited
 EPSILON = 1e-6  # in units of reward: rewards that differ by no more are equal
 ROUNDINGS = 8  # units in the last place that a sum of a few parts may be off
 
-Normalisation = Literal["std", "mean", "leave_one_out"]
+OfSum = Literal["std", "mean", "leave_one_out"]
+Normalisation = Literal["std", "mean", "leave_one_out", "parts"]
 
 
 class Advantages(ABC):
@@ -32,11 +33,15 @@ class Advantages(ABC):
 
 
 class GroupNormalised(Advantages):
-    """``group_advantages`` of the summed reward; the parts play no role.
+    """``group_advantages`` of the summed reward, or the sum over each part's own.
 
     Args:
-        normalisation: ``std`` (the paper's), ``mean`` or ``leave_one_out``.
-        std_floor: the least std that rewards are divided by, in units of reward.
+        normalisation: ``std`` (the paper's), ``mean`` or ``leave_one_out``. With ``parts`` each
+            part of the reward is normalised by its own std, and the weighted sum of that is the
+            advantage (Liu et al., "GDPO", arXiv 2601.05242, Eq. 4): a small part is neither drowned
+            by the others' std nor blown up by its own alone. GDPO also divides by the std over the
+            batch, which is left out: it scales a whole step.
+        std_floor: the least std that is divided by, in units of reward, or of the unweighted part.
     """
 
     @limited()
@@ -46,7 +51,14 @@ class GroupNormalised(Advantages):
         self.normalisation, self.std_floor = normalisation, std_floor
 
     def __call__(self, rewards_G: Tensor, group: Group) -> Tensor:
-        return group_advantages(rewards_G, self.normalisation, self.std_floor)
+        if self.normalisation != "parts":
+            return group_advantages(rewards_G, self.normalisation, self.std_floor)
+        parts = [
+            group.weights[name]
+            * group_advantages(rewards_G.new_tensor(values), "std", self.std_floor)
+            for name, values in group.parts.items()
+        ]
+        return torch.stack(parts).sum(0)
 
 
 def chosen(
@@ -85,7 +97,7 @@ def checked(advantages: Advantages, advantages_G: object, group: Group) -> Tenso
 
 
 def group_advantages(
-    rewards_G: Tensor, normalisation: Normalisation = "std", std_floor: float = 0.0
+    rewards_G: Tensor, normalisation: OfSum = "std", std_floor: float = 0.0
 ) -> Tensor:
     """How much better than its group each trajectory did.
 

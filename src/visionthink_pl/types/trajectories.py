@@ -167,6 +167,7 @@ class Group:
     Attributes:
         parts: for each reward's name, its unweighted value for each trajectory; ``None`` where
             it could not be computed.
+        weights: of the parts in the sum.
         rewards: the weighted sum for each trajectory; ``None`` where any part is ``None``.
         full_look_tokens: visual tokens of one look at the full image.
     """
@@ -176,6 +177,7 @@ class Group:
     full_look_tokens: int
     parts: dict[str, list[float | None]] = field(default_factory=dict)
     rewards: list[float | None] = field(default_factory=list)
+    weights: dict[str, float] = field(default_factory=dict)
 
     def only(self, kept: Sequence[bool]) -> Group:
         """The group with some of its trajectories."""
