@@ -9,12 +9,13 @@ import pytest
 import torch
 import yaml
 
+from helpers import make_group, make_trajectory
 from table_helpers import write_jsonl
 from trainer_helpers import SMALL_RUN
 from visionthink_pl.commands.trainer.cli import main
 from visionthink_pl.data import LookCloser
 from visionthink_pl.rewards import example_group
-from visionthink_pl.training.advantages import group_advantages
+from visionthink_pl.training.advantages import GroupNormalised
 
 ROOT = Path(__file__).parents[1]
 REWARDS = (ROOT / "docs" / "rewards.md").read_text(encoding="utf-8")
@@ -97,10 +98,10 @@ def test_it_pays_1_where_a_row_has_no_such_column() -> None:
 def test_the_config_of_the_docs_names_what_there_is() -> None:
     import visionthink_pl.rewards as rewards
 
-    (text,) = blocks("yaml")
-    for part in yaml.safe_load(text)["rollout"]["rewards"]:
-        package, _, name = part["class_path"].rpartition(".")
-        assert package == "visionthink_pl.rewards" and name in rewards.__all__
+    for text in blocks("yaml"):
+        for part in yaml.safe_load(text)["rollout"]["rewards"]:
+            package, _, name = part["class_path"].rpartition(".")
+            assert package == "visionthink_pl.rewards" and name in rewards.__all__
 
 
 TABLE = re.findall(
@@ -109,13 +110,18 @@ TABLE = re.findall(
 
 
 def test_the_table_is_found() -> None:
-    assert [row[0] for row in TABLE] == ["std", "std", "mean", "leave_one_out"]
+    assert [row[0] for row in TABLE] == ["std", "std", "mean", "leave_one_out", "parts"]
 
 
 @pytest.mark.parametrize(("normalisation", "floor", "correct", "half"), TABLE)
 def test_advantages_of_the_table(normalisation: str, floor: str, correct: str, half: str) -> None:
-    for lower, expected in ((1.4, correct), (0.5, half)):
-        rewards_G = torch.tensor([1.5, lower] * 4)
-        advantages_G = group_advantages(rewards_G, normalisation, float(floor or 0))
+    """Accuracy is 1, or half of the time 0; or the penalty of 0.1 is, with 0.2 as its weight."""
+    table = ((1.4, correct, [1.0, 1.0], [0.0, -0.1]), (0.5, half, [1.0, 0.0], [0.0, 0.0]))
+    for lower, expected, accuracy, penalty in table:
+        group = make_group([make_trajectory() for _ in range(8)])
+        group.parts = {"accuracy": accuracy * 4, "resize_penalty": penalty * 4}
+        group.weights = {"accuracy": 1.0, "resize_penalty": 0.2}
+        advantages = GroupNormalised(normalisation, float(floor or 0))
+        advantages_G = advantages(torch.tensor([1.5, lower] * 4), group)
         found = [f"{value:.2f}" for value in advantages_G.abs().tolist()]
         assert found == [expected] * 8

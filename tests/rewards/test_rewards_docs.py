@@ -11,7 +11,11 @@ from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
 AFTERWARDS = {"logprob_difference"}  # what training fills
-SCORES = {"parts", "rewards"}  # what scoring fills; a reward is given the first as an argument
+SCORES = {
+    "parts",
+    "rewards",
+    "weights",
+}  # filled by scoring; a reward is given the first
 
 
 def table(heading: str) -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.rewards.rarity import Rarity
 from visionthink_pl.rewards.resize_penalty import ACCURACY
-from visionthink_pl.types import Group, Trajectory
+from visionthink_pl.types import Group, Trajectory, VQASample
 from visionthink_pl.types.limits import FiniteFloat, NonNegativeFloat, Share, limited
 
 
@@ -33,6 +34,7 @@ class LookPenalty(Reward):
         by: what makes a level: ``tokens`` or ``looks``.
         margin: share of the best level's accuracy that suffices.
         penalty: the most that is paid, in units of reward; 0 switches it off.
+        fades_below: as of ``ResizePenalty``; a choice is a level here.
         weight: factor of this part in the sum.
     """
 
@@ -45,10 +47,18 @@ class LookPenalty(Reward):
         by: Literal["tokens", "looks"] = "tokens",
         margin: Share = 0.5,
         penalty: NonNegativeFloat = 0.1,
+        fades_below: Share = 0.0,
         weight: FiniteFloat = 1.0,
     ) -> None:
         super().__init__(weight)
         self._by, self._margin, self._penalty = by, margin, penalty
+        self._rarity = Rarity(fades_below)
+
+    def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
+        self._rarity.see(self.level(trajectory))
+
+    def finish(self) -> None:
+        self._rarity.forget()
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return minus what each trajectory pays, or 0. One that another part could not score has
@@ -80,7 +90,7 @@ class LookPenalty(Reward):
             return 0 if trajectory.direct else None
         if self._by == "looks":
             return trajectory.looks
-        times = trajectory.visual_tokens / max(trajectory.first_look_tokens, 1)
+        times = max(trajectory.visual_tokens, 1) / max(trajectory.first_look_tokens, 1)
         return max(round(math.log2(times)), 1)
 
     def _enough(self, known: list[tuple[int, int, bool]]) -> int:
@@ -102,8 +112,9 @@ class LookPenalty(Reward):
     ) -> float:
         if level is None:
             return 0.0
+        penalty = self._penalty * self._rarity.factor(level)
         if level < enough:
-            return -self._penalty
+            return -penalty
         before = trajectory.first_look_tokens if base is None else base
         extra = max(trajectory.visual_tokens - before, 0)
-        return -self._penalty * min(1.0, extra / group.full_look_tokens)
+        return -penalty * min(1.0, extra / group.full_look_tokens)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from visionthink_pl.rewards.base import Reward, Scores
-from visionthink_pl.types import Group
+from visionthink_pl.rewards.rarity import Rarity
+from visionthink_pl.types import Group, Trajectory, VQASample
 from visionthink_pl.types.limits import FiniteFloat, NonNegativeFloat, Share, limited
 
 ACCURACY = "accuracy"  # the name of the part that says which trajectories are correct
@@ -42,6 +43,11 @@ class ResizePenalty(Reward):
         penalty: the penalty, in units of reward; 0 switches it off.
         applies_to: ``all`` penalises every trajectory with the worse choice, as in Eq. 5;
             ``correct`` only the correct ones among them. The counts are the same.
+        fades_below: a choice that fewer of a batch's trajectories made, as a share of them, is
+            penalised in proportion to how many did, so that it does not die out before the policy
+            has learned where it is of use. 0 penalises in full. With ``model.normalisation: std``,
+            ``model.std_floor`` must then be about ``penalty / sqrt(group_size)``, or the std of a
+            group in which one alone pays makes up for it.
         weight: factor of this part in the sum.
     """
 
@@ -56,11 +62,19 @@ class ResizePenalty(Reward):
         margin: NonNegativeFloat = 0.5,
         penalty: NonNegativeFloat = 0.1,
         applies_to: Literal["all", "correct"] = "all",
+        fades_below: Share = 0.0,
         weight: FiniteFloat = 1.0,
     ) -> None:
         super().__init__(weight)
         self._measure, self._theta, self._margin = measure, theta, margin
         self._penalty, self._applies_to = penalty, applies_to
+        self._rarity = Rarity(fades_below)
+
+    def begin(self, sample: VQASample, trajectory: Trajectory) -> None:
+        self._rarity.see(choice_of(trajectory))
+
+    def finish(self) -> None:
+        self._rarity.forget()
 
     def score(self, group: Group, parts: Mapping[str, Scores]) -> Scores:
         """Return minus the penalty, or 0, for each trajectory.
@@ -75,11 +89,10 @@ class ResizePenalty(Reward):
         penalised = self.penalised_choice(count(group, accuracy))
         scores: Scores = []
         for trajectory, correct in zip(group.trajectories, accuracy, strict=True):
-            chose = (penalised == "direct" and trajectory.direct) or (
-                penalised == "high" and trajectory.high
-            )
+            chose = penalised is not None and choice_of(trajectory) == penalised
             pays = chose and (self._applies_to == "all" or correct == 1)
-            scores.append(None if correct is None else -self._penalty if pays else 0.0)
+            price = self._penalty * self._rarity.factor(penalised) if pays else 0.0
+            scores.append(None if correct is None else -price)
         return scores
 
     def penalised_choice(self, counts: GroupCounts) -> Literal["direct", "high"] | None:
@@ -94,6 +107,11 @@ class ResizePenalty(Reward):
         accuracy_direct = counts.correct_direct / counts.direct
         accuracy_high = counts.correct_high / counts.high
         return "direct" if accuracy_direct < self._margin * accuracy_high else "high"
+
+
+def choice_of(trajectory: Trajectory) -> Literal["direct", "high"] | None:
+    """What a trajectory chose; ``None`` where it could not choose, or ended without either."""
+    return "high" if trajectory.high else "direct" if trajectory.direct else None
 
 
 def count(group: Group, accuracy: Scores) -> GroupCounts:

@@ -38,9 +38,9 @@ class GroupNormalised(Advantages):
     Args:
         normalisation: ``std`` (the paper's), ``mean`` or ``leave_one_out``. With ``parts`` each
             part of the reward is normalised by its own std, and the weighted sum of that is the
-            advantage (Liu et al., "GDPO", arXiv 2601.05242, Eq. 4): a small part is neither drowned
-            by the others' std nor blown up by its own alone. GDPO also divides by the std over the
-            batch, which is left out: it scales a whole step.
+            advantage (GDPO, arXiv 2601.05242): how much a part counts is its weight, whatever the
+            others' std is. GDPO also divides by the std over the batch, which is left out: it
+            scales a whole step.
         std_floor: the least std that is divided by, in units of reward, or of the unweighted part.
     """
 
