@@ -194,7 +194,7 @@ def test_wrong_answers_of_a_validation(tmp_path: Path) -> None:
 def test_charts_name_what_is_logged() -> None:
     """Each tag is a metric that ``fit`` logs."""
     policy = module()
-    names = figures_of(policy, policy.parts, validates=False)
+    names = figures_of(policy, policy.parts, policy.tools, validates=False)
     tags = [
         tag
         for category in layout(policy.parts, policy.kinds).values()

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from helpers import CALL, make_group, make_sample, make_trajectory, make_turn, rollout_batch
+from visionthink_pl.training.evidence import looks_at
 from visionthink_pl.training.filters import filter_group
 from visionthink_pl.training.metrics import (
     OF_TRAJECTORIES,
@@ -15,7 +17,17 @@ from visionthink_pl.training.metrics import (
     tally_rollouts,
     train_names,
 )
-from visionthink_pl.types import Group, Kept, StopReason, Trajectory, Turn
+from visionthink_pl.types import (
+    Box,
+    Group,
+    Kept,
+    Region,
+    StopReason,
+    ToolCall,
+    Trajectory,
+    Turn,
+    View,
+)
 
 KINDS = ("colour", "print", "needs_second_look", "absent")
 
@@ -87,6 +99,7 @@ def test_an_absent_kind_is_not_logged() -> None:
     assert set(train_names(KINDS, ("accuracy",))) - names == {
         "train/accuracy/absent",
         "train/resize_rate/absent",
+        "train/evidence",  # none of these samples says where it lies
     }
 
 
@@ -182,6 +195,7 @@ def test_visual_token_ratio_is_a_ratio_of_sums(stage: str) -> None:
             f"{stage}/truncated": 0.0,
             f"{stage}/response_tokens": 6 / 3,
             f"{stage}/visual_tokens": (4 + 80 + 25) / 3,
+            f"{stage}/looks": 1 / 3,
             f"{stage}/accuracy": 1 / 2,
             f"{stage}/accuracy/colour": 1.0,
             f"{stage}/accuracy/print": 0.0,
@@ -208,7 +222,7 @@ def test_without_an_accuracy_reward_the_rest_is_counted() -> None:
         "val/unscored",
         "val/reward",
         "val/reward/format",
-        *(f"val/{name}" for name in OF_TRAJECTORIES),
+        *(f"val/{name}" for name in OF_TRAJECTORIES if name != "evidence"),
         "val/resize_rate",
         "val/resize_rate/colour",
         "val/visual_token_ratio",
@@ -224,3 +238,61 @@ def test_a_name_that_is_not_on_the_list_is_refused() -> None:
 def test_a_kind_that_is_not_on_the_list_is_refused() -> None:
     with pytest.raises(KeyError, match="unheard"):
         counted([scored_group("unheard", [seen(False)], [1.0], [1.5])], [])
+
+
+BOX = Box(10, 10, 20, 20)
+
+
+def looking(*views: list[View]) -> Trajectory:
+    """A trajectory whose turns show these."""
+    turns = [replace(make_turn("", CALL), shown=shown) for shown in views]
+    return make_trajectory("7", [*turns, make_turn("")])
+
+
+def view(source: int = 0, box: Box | None = None) -> View:
+    return View(Image.new("RGB", (9, 9)), source=source, box=box)
+
+
+# What looks show, and how many of them cover half of the box (10, 10) to (20, 20) of image 0.
+LOOKED = [
+    ([[view()]], 1),
+    ([[view(1)]], 0),
+    ([[view(box=Box(0, 0, 20, 15))]], 1),  # exactly half
+    ([[view(box=Box(0, 0, 20, 14))]], 0),
+    ([[view(box=Box(20, 0, 40, 40))]], 0),  # touches it
+    ([[view(1), view(box=BOX)], [view(1)]], 1),  # one of the two views of the first look
+    ([[view()], [view(box=Box(12, 12, 18, 18))], [view(box=Box(9, 9, 21, 21))]], 2),
+]
+
+
+@pytest.mark.parametrize(("looks", "hits"), LOOKED)
+def test_looks_that_cover_the_evidence(looks: list[list[View]], hits: int) -> None:
+    trajectory = looking(*looks)
+    assert looks_at(trajectory, [Region(0, BOX)]) == hits
+    assert looks_at(trajectory, [Region(2, BOX)]) == 0
+    group = scored_group("colour", [trajectory, looking()], [0.0] * 2, [0.0] * 2)
+    without = scored_group("colour", [looking([view()])], [0.0], [0.0])
+    group.sample = replace(group.sample, evidence=(Region(0, BOX),))
+    means = counted([group, without], [])
+    assert means["train/evidence"] == hits / len(looks)
+    assert means["train/looks"] == (len(looks) + 1) / 3
+
+
+def test_calls_by_tool() -> None:
+    broke = replace(make_turn("", CALL, "The tool failed."), tool_failure="ValueError")
+    other = make_turn("", ToolCall("zoom", {}))
+    groups = [
+        scored_group("colour", [make_trajectory("7", turns)], [0.0], [0.0])
+        for turns in (
+            [broke, broke],
+            [other, make_turn("")],
+            [make_turn("")],
+            [make_turn("", CALL)],
+        )
+    ]
+    tally = Tally(evaluation_names("val", KINDS, ("accuracy",), ("resize_image", "zoom")))
+    tally_evaluation(tally, "val", groups, ("resize_image", "zoom"))
+    means = tally.means()
+    assert means["val/calls/resize_image"] == 2 / 4 and means["val/calls/zoom"] == 1 / 4
+    assert means["val/failed_calls/resize_image"] == 1 / 4
+    assert means["val/failed_calls/zoom"] == 0

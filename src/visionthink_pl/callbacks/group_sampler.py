@@ -102,7 +102,9 @@ class GroupSampler:
             groups = [_unscored(group, rewards) for group in groups]
         ended, parts = time.perf_counter(), tuple(reward.name for reward in rewards)
         times = ended - started, ended - sampled
-        return RolloutBatch(groups, draw, *times, module.weights_step, parts)
+        return RolloutBatch(
+            groups, draw, *times, module.weights_step, parts, self.options.tool_names
+        )
 
     def conversation(self, module: VisionThinkModule) -> Conversation:
         """The conversation for the module's family."""

@@ -101,6 +101,7 @@ class RolloutCallback(Callback):
                 "in VisionThinkModule; what is sampled must be what is trained"
             )
         pl_module.parts = tuple(reward.name for reward in self.rewards)
+        pl_module.tools = self.options.tool_names
         pl_module.between_passes = self._interruption.between_passes
         conversation = self.sampler.conversation(pl_module)
         self._selection = GroupSelection(self.filters, self.max_draws)  # nothing of an earlier run

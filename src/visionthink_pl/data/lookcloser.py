@@ -19,7 +19,7 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont
 
 from visionthink_pl.data.source import Source
-from visionthink_pl.types import ConfigError, VQASample
+from visionthink_pl.types import Box, ConfigError, Region, VQASample
 from visionthink_pl.types.limits import PositiveInt, limited
 
 SIZE = 112  # pixels, width and height
@@ -56,7 +56,7 @@ INK = (20, 20, 20)
 OUTLINE = (90, 90, 90)
 
 Canvas = tuple[Image.Image, ImageDraw.ImageDraw]
-Drawn = tuple[Image.Image, str]  # image, answer
+Drawn = tuple[Image.Image, str, Box | None]  # image, answer, where small print is
 
 
 class LookCloser(Source):
@@ -105,7 +105,7 @@ class LookCloser(Source):
             raise IndexError(f"sample {index} of {self._length}")
         kind, drawing = self._drawing(index)
         rng = random.Random(f"lookcloser/{self._seed}/{self._split}/{index}")
-        image, answer = DRAW[drawing](rng)
+        image, answer, small = DRAW[drawing](rng)
         needs_second_look = drawing in NEED_SECOND_LOOK
         return VQASample(
             id=f"lookcloser-{self._split}-{self._seed}-{index}",
@@ -115,6 +115,7 @@ class LookCloser(Source):
             kind=kind,
             needs_second_look=needs_second_look,
             extra_kinds=(SPLIT_KINDS[0 if needs_second_look else 1],) if kind == "print" else (),
+            evidence=() if small is None else (Region(0, small),),
         )
 
     def _drawing(self, index: int) -> tuple[str, str]:
@@ -196,12 +197,12 @@ def _one_shape(rng: random.Random) -> tuple[Image.Image, str, str]:
 
 def _colour(rng: random.Random) -> Drawn:
     image, _, colour = _one_shape(rng)
-    return image, colour
+    return image, colour, None
 
 
 def _shape(rng: random.Random) -> Drawn:
     image, name, _ = _one_shape(rng)
-    return image, name
+    return image, name, None
 
 
 def _count(rng: random.Random) -> Drawn:
@@ -212,7 +213,7 @@ def _count(rng: random.Random) -> Drawn:
         x, y = SIZE // 4 + SIZE // 2 * (quadrant % 2), SIZE // 4 + SIZE // 2 * (quadrant // 2)
         centre = (x + rng.randint(-6, 6), y + rng.randint(-6, 6))
         draw_shape(draw, "circle", centre, rng.randint(13, 18), colour)
-    return image, str(count)
+    return image, str(count), None
 
 
 def _tag(rng: random.Random, glyphs: str) -> Drawn:
@@ -220,7 +221,7 @@ def _tag(rng: random.Random, glyphs: str) -> Drawn:
     glyph, centre = rng.choice(glyphs), small_place(rng, jitter=3)
     draw_tag(draw, centre)
     draw_glyph(draw, glyph, centre, rng.randint(*SMALL_PRINT), INK)
-    return image, glyph
+    return image, glyph, _around(*centre)
 
 
 def _large_print(rng: random.Random) -> Drawn:
@@ -228,7 +229,7 @@ def _large_print(rng: random.Random) -> Drawn:
     digit = rng.choice(DIGITS)
     draw_card(draw)
     draw_glyph(draw, digit, large_place(rng), rng.randint(*LARGE_PRINT), INK)
-    return image, digit
+    return image, digit, None
 
 
 def _small_print(rng: random.Random) -> Drawn:
@@ -237,7 +238,13 @@ def _small_print(rng: random.Random) -> Drawn:
     draw_card(draw)
     x, y = (min(max(side, 18), SIZE - 18) for side in small_place(rng, jitter=5))
     draw_glyph(draw, digit, (x, y), rng.randint(*SMALL_PRINT), INK)
-    return image, digit
+    return image, digit, _around(x, y)
+
+
+def _around(x: int, y: int) -> Box:
+    """What small print at this place takes up, with a margin."""
+    reach = SMALL_PRINT[1] // 2 + 2
+    return Box(x - reach, y - reach, x + reach, y + reach)
 
 
 def large_place(rng: random.Random) -> tuple[int, int]:

@@ -24,12 +24,14 @@ class EvaluatedModule(LightningModule):
 
     Attributes:
         parts: names of the parts of the reward, which the rollout callback says.
+        tools: names of the tools that may be offered, likewise.
     """
 
     def __init__(self, kinds: tuple[str, ...]) -> None:
         super().__init__()
         self.kinds = kinds
         self.parts: tuple[str, ...] = ()
+        self.tools: tuple[str, ...] = ()
         self.policy: Policy | None = None
         self._evaluated: Tally | None = None
         self._unreadable = 0
@@ -62,7 +64,7 @@ class EvaluatedModule(LightningModule):
         self._begin_evaluation("test")
 
     def _begin_evaluation(self, stage: str) -> None:
-        self._evaluated = Tally(evaluation_names(stage, self.kinds, self.parts))
+        self._evaluated = Tally(evaluation_names(stage, self.kinds, self.parts, self.tools))
         self._unreadable = 0
 
     def validation_step(self, batch: PromptBatch, batch_idx: int) -> None:
@@ -72,7 +74,7 @@ class EvaluatedModule(LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: PromptBatch, stage: str) -> None:
-        tally_evaluation(self._tally(), stage, rollouts_of(batch).groups)
+        tally_evaluation(self._tally(), stage, rollouts_of(batch).groups, self.tools)
         self._unreadable += len(batch.unreadable)
         self.loaded.forget_images()
 

@@ -94,6 +94,11 @@ class ConversationOptions:
         return Sampling(self.max_turns, self.max_new_tokens, rows, seed, truncation)
 
     @property
+    def tool_names(self) -> tuple[str, ...]:
+        """Of ``offered``."""
+        return tuple(tool.name for tool in self.offered)
+
+    @property
     def limits_prompts(self) -> bool:
         """Whether prompts are to be counted before training."""
         return self.max_prompt_tokens is not None or self.max_visual_tokens is not None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
+from visionthink_pl.training.evidence import looks_at
 from visionthink_pl.training.ranks import gathered
 from visionthink_pl.types import Group, RolloutBatch, Trajectory, VQASample
 
@@ -21,7 +22,10 @@ OF_TRAJECTORIES = (
     "truncated",
     "response_tokens",
     "visual_tokens",
+    "looks",
+    "evidence",
 )
+BY_TOOL = ("calls", "failed_calls")
 
 
 class Tally:
@@ -67,13 +71,17 @@ def kinds_of(sample: VQASample) -> tuple[str, ...]:
     return (sample.kind, *sample.extra_kinds)
 
 
-def train_names(kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
+def train_names(kinds: Sequence[str], parts: Sequence[str], tools: Sequence[str] = ()) -> list[str]:
     """Names of what ``tally_rollouts`` counts."""
     names = ["reward", *(f"reward/{part}" for part in parts), "accuracy", "resize_rate"]
     names += [f"{metric}/{kind}" for metric in SPLIT_BY_KIND for kind in kinds]
     names += ["groups_with_signal", "all_correct_with_signal", "dropped_groups"]
-    names += ["unscored", "filtered", *OF_TRAJECTORIES]
+    names += ["unscored", "filtered", *OF_TRAJECTORIES, *_by_tool(tools)]
     return [f"train/{n}" for n in names] + [f"kept/{metric}" for metric in SPLIT_BY_KIND]
+
+
+def _by_tool(tools: Sequence[str]) -> list[str]:
+    return [f"{metric}/{tool}" for metric in BY_TOOL for tool in tools]
 
 
 def rollout_figures(
@@ -86,7 +94,7 @@ def rollout_figures(
         unreadable: bad rows of the draw on this rank.
         kinds: that metrics are split by.
     """
-    tally = Tally(train_names(kinds, rollouts.parts))
+    tally = Tally(train_names(kinds, rollouts.parts, rollouts.tools))
     tally_rollouts(tally, rollouts)
     tokens = sum(row.response_tokens for group in rollouts.groups for row in group.trajectories)
     return {
@@ -111,7 +119,7 @@ def tally_rollouts(tally: Tally, rollouts: RolloutBatch) -> None:
     for group in rollouts.groups:
         for index, trajectory in enumerate(group.trajectories):
             _tally_rewards(tally, "train", group, index)
-            _tally_trajectory(tally, "train", trajectory)
+            _tally_trajectory(tally, "train", group, trajectory, rollouts.tools)
             for name, value in _accuracy_and_resize(group, index):
                 tally.add(f"train/{name}", value)
                 for kind in kinds_of(group.sample):
@@ -147,12 +155,21 @@ def _tally_rewards(tally: Tally, stage: str, group: Group, index: int) -> None:
             tally.add(f"{stage}/reward/{part}", value)
 
 
-def _tally_trajectory(tally: Tally, stage: str, trajectory: Trajectory) -> None:
+def _tally_trajectory(
+    tally: Tally, stage: str, group: Group, trajectory: Trajectory, tools: Sequence[str]
+) -> None:
     tally.add(f"{stage}/invalid_calls", trajectory.invalid_call)
     tally.add(f"{stage}/tool_failures", trajectory.tool_failed)
     tally.add(f"{stage}/truncated", trajectory.truncated)
     tally.add(f"{stage}/response_tokens", trajectory.response_tokens)
     tally.add(f"{stage}/visual_tokens", trajectory.visual_tokens)
+    tally.add(f"{stage}/looks", trajectory.looks)
+    if evidence := group.sample.evidence:
+        tally.add(f"{stage}/evidence", looks_at(trajectory, evidence), trajectory.looks)
+    for tool in tools:
+        calls = [turn for turn in trajectory.turns if turn.call and turn.call.name == tool]
+        tally.add(f"{stage}/calls/{tool}", bool(calls))
+        tally.add(f"{stage}/failed_calls/{tool}", any(turn.tool_failure for turn in calls))
 
 
 def _accuracy_and_resize(group: Group, index: int) -> list[tuple[str, float]]:
@@ -161,20 +178,24 @@ def _accuracy_and_resize(group: Group, index: int) -> list[tuple[str, float]]:
     return out if accuracy is None else [(ACCURACY, accuracy), *out]
 
 
-def evaluation_names(stage: str, kinds: Sequence[str], parts: Sequence[str]) -> list[str]:
+def evaluation_names(
+    stage: str, kinds: Sequence[str], parts: Sequence[str], tools: Sequence[str] = ()
+) -> list[str]:
     """Names of what ``tally_evaluation`` counts."""
     metrics = (*SPLIT_BY_KIND, "visual_token_ratio")
     names = [m for metric in metrics for m in (metric, *(f"{metric}/{kind}" for kind in kinds))]
     names += ["reward", *(f"reward/{part}" for part in parts), "unscored", *OF_TRAJECTORIES]
-    return [f"{stage}/{name}" for name in names]
+    return [f"{stage}/{name}" for name in [*names, *_by_tool(tools)]]
 
 
-def tally_evaluation(tally: Tally, stage: str, groups: Sequence[Group]) -> None:
+def tally_evaluation(
+    tally: Tally, stage: str, groups: Sequence[Group], tools: Sequence[str] = ()
+) -> None:
     """Count rewards, accuracy, resize rate and visual tokens used over those of one full look, and
     how trajectories went."""
     for group in groups:
         for index, trajectory in enumerate(group.trajectories):
-            _tally_trajectory(tally, stage, trajectory)
+            _tally_trajectory(tally, stage, group, trajectory, tools)
             _tally_rewards(tally, stage, group, index)
             rows = [(name, value, 1) for name, value in _accuracy_and_resize(group, index)]
             rows.append(("visual_token_ratio", trajectory.visual_tokens, group.full_look_tokens))

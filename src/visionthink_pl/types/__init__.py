@@ -14,7 +14,7 @@ from visionthink_pl.types.errors import ConfigError, DiskFull, OutOfMemory, Poli
 from visionthink_pl.types.rollout_batch import Kept, PromptBatch, RolloutBatch
 from visionthink_pl.types.samples import UnreadableSample, VQASample
 from visionthink_pl.types.trajectories import Group, StopReason, ToolCall, Trajectory, Turn
-from visionthink_pl.types.views import Box, BoxUnit, View, Views, images_of
+from visionthink_pl.types.views import Box, BoxUnit, Region, View, Views, images_of
 
 __all__ = [
     "Box",
@@ -27,6 +27,7 @@ __all__ = [
     "PromptBatch",
     "RolloutBatch",
     "PolicyLost",
+    "Region",
     "RunStopped",
     "StopReason",
     "ToolCall",

@@ -67,6 +67,7 @@ class RolloutBatch:
             did not run beside the rollout, such as the wait for a judge.
         step: optimizer steps that the weights which sampled had taken.
         parts: names of the parts of the reward.
+        tools: names of the tools that may be offered.
         filtered: the same groups, each without what has no reward or was filtered out; in training
             alone, as what follows.
         signal: whether each of these teaches anything: its rewards differ.
@@ -79,6 +80,7 @@ class RolloutBatch:
     scoring_s: float = 0.0
     step: int = 0
     parts: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     filtered: list[Group] = field(default_factory=list)
     signal: list[bool] = field(default_factory=list)
     kept: Kept = Kept()  # noqa: RUF009 (frozen)

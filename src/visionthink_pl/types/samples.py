@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from visionthink_pl.types.views import Views
+from visionthink_pl.types.views import Region, Views
 
 
 class ReadOnlyMapping(Mapping[str, Any]):
@@ -70,6 +70,8 @@ class VQASample:
         other_answers: further ground truths: an answer is right where it matches any of them.
         options: of multiple choice, their texts in the order of their letters; the question lists
             them too.
+        evidence: the parts of its images that answer the question, where a source knows: metrics
+            tell how many looks cover one.
         views: what is shown of its images, where a loader has made it ahead.
         extra: the row's other columns by name, read only; empty by default. Lists and dicts are
             handed out as copies.
@@ -84,6 +86,7 @@ class VQASample:
     extra_kinds: tuple[str, ...] = ()
     other_answers: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    evidence: tuple[Region, ...] = ()
     views: Views | None = field(default=None, compare=False, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

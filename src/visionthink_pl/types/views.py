@@ -20,6 +20,13 @@ class Box(NamedTuple):
     bottom: int
 
 
+class Region(NamedTuple):
+    """A part of one of a sample's images, counted from 0."""
+
+    source: int
+    box: Box
+
+
 @dataclass(frozen=True)
 class View:
     """Something that is shown.

@@ -24,6 +24,7 @@ from visionthink_pl.types import ConfigError
 QUICKSTART = str(Path(__file__).parents[3] / "configs" / "quickstart.yaml")
 SMALL = ("--data.train.length=40", "--data.validation.length=20", "--trainer.limit_val_batches=1")
 PARTS = ("accuracy", "format", "resize_penalty")
+TOOLS = ("resize_image",)
 
 
 class AboutToLoad(Exception):
@@ -168,7 +169,7 @@ NEVER_LOGGED = [
 
 @pytest.mark.parametrize(("monitoring", "begins", "near"), NEVER_LOGGED)
 def test_metrics_that_are_never_logged(monitoring: Callback, begins: str, near: str) -> None:
-    figures = figures_of(VisionThinkModule(kinds=("digit",)), PARTS, True)
+    figures = figures_of(VisionThinkModule(kinds=("digit",)), PARTS, TOOLS, True)
     with pytest.raises(ConfigError) as refused:
         check_monitored([ModelCheckpoint(), monitoring], figures)
     assert str(refused.value).startswith(f"trainer.callbacks: {begins}")
@@ -182,9 +183,9 @@ def test_monitored_metrics_are_not_checked_beside_a_user_s_callbacks() -> None:
 
 def test_accuracy_is_not_logged_without_such_a_reward() -> None:
     module = VisionThinkModule(kinds=("digit",))
-    assert "val/accuracy/digit" in figures_of(module, PARTS, True)
-    assert not any("accuracy" in name for name in figures_of(module, ("format",), True))
-    assert not any(name.startswith("val/") for name in figures_of(module, PARTS, False))
+    assert "val/accuracy/digit" in figures_of(module, PARTS, TOOLS, True)
+    assert not any("accuracy" in name for name in figures_of(module, ("format",), TOOLS, True))
+    assert not any(name.startswith("val/") for name in figures_of(module, PARTS, TOOLS, False))
 
 
 def test_a_failed_import_of_no_class_in_the_config_is_a_bug() -> None:

@@ -170,10 +170,13 @@ class VisionThinkCLI(LightningCLI):
             self.trainer.limit_val_batches = 0  # or Lightning would check the interval below
         self._refuse_long_interval()
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
-        parts = [reward.name for reward in self._rollout().rewards]
+        rollout = self._rollout()
+        parts = [reward.name for reward in rollout.rewards]
         validates = bool(self.datamodule.validates and self.trainer.limit_val_batches)
-        check_monitored(callbacks, figures_of(self.model, parts, validates))
-        self._rollout().fit_follows()
+        check_monitored(
+            callbacks, figures_of(self.model, parts, rollout.options.tool_names, validates)
+        )
+        rollout.fit_follows()
         resumed = self.config.fit.ckpt_path is not None
         callbacks += [Hyperparameters(self.config.fit.as_dict(), resumed), Heartbeat(), RunMark()]
         if not resumed and self.datamodule.validates:

@@ -46,20 +46,23 @@ ADDRESS = "://"  # in a URL, which fsspec writes to
 ALIKE = 0.5  # least similarity of a suggested name, from 0 to 1
 
 
-def figures_of(module: VisionThinkModule, parts: Sequence[str], validates: bool) -> list[str]:
+def figures_of(
+    module: VisionThinkModule, parts: Sequence[str], tools: Sequence[str], validates: bool
+) -> list[str]:
     """Names of all metrics that ``fit`` logs.
 
     Args:
         module: that is trained.
         parts: names of the rewards.
+        tools: names of those that may be offered.
         validates: whether there is validation.
     """
     loss = module.options.loss
-    names = [*train_names(module.kinds, parts), *STEP_METRICS]
+    names = [*train_names(module.kinds, parts, tools), *STEP_METRICS]
     names += ["loss/kl" if loss.kl_coefficient > 0 else "train/kl"]
     names += ["loss/entropy" if loss.entropy_coefficient > 0 else "train/entropy"]
     if validates:
-        names += [*evaluation_names("val", module.kinds, parts), "val/unreadable"]
+        names += [*evaluation_names("val", module.kinds, parts, tools), "val/unreadable"]
     if ACCURACY not in parts:
         names = [name for name in names if ACCURACY not in name.split("/")]
     return names
