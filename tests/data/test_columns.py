@@ -11,7 +11,7 @@ from PIL import Image
 from table_helpers import png, stored
 from visionthink_pl.data import Columns, usable
 from visionthink_pl.data.columns import RowReader
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.types import Box, ConfigError, Region, UnreadableSample, VQASample
 
 ROW = {"question": "Which?", "image": stored("teal"), "answer": "7"}
 TEAL = (0, 128, 128)
@@ -258,3 +258,36 @@ def test_a_field_that_is_not_there() -> None:
         with pytest.raises(ConfigError) as refused:
             Columns(kind=column).check(features, "X.columns")
         assert str(refused.value) == f"X.columns: kind: {message}"
+
+
+# What a cell holds, of an image of 10 x 10 pixels, and the boxes or the reason.
+EVIDENCE = [
+    (None, []),
+    ([], []),
+    ([1, 2, 8, 9], [(1, 2, 8, 9)]),
+    ([[1, 2, 8, 9], [0, 0, 10, 10]], [(1, 2, 8, 9), (0, 0, 10, 10)]),
+    ([0.4, 0.6, 1.1, 9.5], [(0, 0, 2, 10)]),  # rounded outwards
+    ([[1, 2, 8]], "evidence is no box: [1, 2, 8]; [left, top, right, bottom] is expected"),
+    ("1, 2, 8, 9", "evidence is no box: '1, 2, 8, 9'; [left, top, right, bottom] is expected"),
+    ([1, 2, 8, "9"], "evidence is no box: [1, 2, 8, '9']; "),
+    ([1, 2, True, 9], "evidence is no box: "),
+    ([1, 2, float("nan"), 9], "evidence is no box: "),
+    ([[1, 2, 8, 9], None], "evidence is no box: None"),
+    ([8, 2, 1, 9], "evidence lies outside the image: [8, 2, 1, 9], in 10 x 10 pixels"),
+    ([1, 2, 1, 9], "evidence lies outside the image: "),
+    ([1, 2, 11, 9], "evidence lies outside the image: "),
+    ([-1, 2, 8, 9], "evidence lies outside the image: "),
+]
+
+
+@pytest.mark.parametrize(("cell", "expected"), EVIDENCE)
+def test_evidence_is_boxes_in_pixels_of_the_first_image(cell: Any, expected: Any) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (10, 10)).save(buffer, "PNG")
+    row = ROW | {"image": buffer.getvalue(), "boxes": cell}
+    if isinstance(expected, str):
+        assert reason_of(row, evidence="boxes").startswith(expected)
+        return
+    sample = sample_of(row, evidence="boxes")
+    assert sample.evidence == tuple(Region(0, Box(*box)) for box in expected)
+    assert "boxes" not in sample.extra and "boxes" in sample_of(row).extra

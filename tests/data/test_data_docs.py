@@ -99,6 +99,8 @@ BAD: dict[str, dict[str, Any]] = {
     "one option, or more than ten": CHOICE | {"options": ["cat"]},
     "an empty option before another": CHOICE | {"options": [None, "dog"]},
     "a question that is not text": {"question": 7},
+    "boxes of evidence that are not four numbers each": {"boxes": [[0, 0, 1]]},
+    "a box that is empty, reversed, or lies outside the first image": {"boxes": [[0, 0, 0, 1]]},
     "an answer that is neither text nor a finite number": {"answer": True},
     "an option that is not text": CHOICE | {"options": [1, 2]},
     "a null or blank kind": {"kind": " "},
@@ -136,10 +138,12 @@ def documented(what: str) -> str:
 
 @pytest.mark.parametrize("what", BAD)
 def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
-    columns = Columns(choices="options", kind="kind")
-    row = GOOD | {"options": None} | BAD[what]
+    columns = Columns(choices="options", kind="kind", evidence="boxes")
+    row = GOOD | {"options": None, "boxes": [[0, 0, 1, 1]]} | BAD[what]
     bad = VQADataset(write_parquet(tmp_path / "bad.parquet", [row]), columns)
-    good = VQADataset(write_parquet(tmp_path / "good.parquet", [GOOD | CHOICE]), columns)
+    good = VQADataset(
+        write_parquet(tmp_path / "good.parquet", [GOOD | CHOICE | {"boxes": None}]), columns
+    )
     assert reason_of(bad[0]).startswith(documented(what))
     assert isinstance(usable(good[0]), VQASample)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -28,10 +28,11 @@ from visionthink_pl.data.declared import declared
 from visionthink_pl.data.image_files import URL, image_file, text_for_bytes
 from visionthink_pl.data.misspelt import misspelling_of
 from visionthink_pl.data.other_columns import is_plain, without_decimals
+from visionthink_pl.data.regions import regions_of
 from visionthink_pl.data.texts import abbreviated
 from visionthink_pl.data.wording import Wording
-from visionthink_pl.images import ImageDecodeError, ImageSource, decode
-from visionthink_pl.types import ConfigError, UnreadableSample, VQASample
+from visionthink_pl.images import ImageDecodeError, ImageSource, Size, decode
+from visionthink_pl.types import ConfigError, Region, UnreadableSample, VQASample
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Columns:
         id: name of the row in reports; by default ``row`` and its number from 0.
         kind: what metrics are split by.
         needs_second_look: true or false, for metrics only.
+        evidence: boxes around what answers the question, ``[left, top, right, bottom]`` in pixels of
+            the first image, one or a list of them; for metrics only.
         keep: columns that are passed on as ``extra`` although they are named here.
     """
 
@@ -65,6 +68,7 @@ class Columns:
     id: str | None = None
     kind: str | None = None
     needs_second_look: str | None = None
+    evidence: str | None = None
     keep: list[str] | None = None
 
     @property
@@ -194,8 +198,13 @@ class RowReader:
             images=images,
             kind=self._kind_of(row),
             needs_second_look=None if needed is None else value_of(row, needed),
+            evidence=self._evidence(row, images),
             extra=self._extra(row),
         )
+
+    def _evidence(self, row: Mapping[str, Any], images: Sequence[Size]) -> tuple[Region, ...]:
+        column = self._columns.evidence
+        return () if column is None else regions_of(value_of(row, column), images)
 
     def _question(self, row: Mapping[str, Any], images: int) -> str:
         """The question, behind its hint if it has one; empty without a column of questions."""
