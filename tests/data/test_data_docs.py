@@ -141,9 +141,8 @@ def test_each_gives_the_documented_reason(what: str, tmp_path: Path) -> None:
     columns = Columns(choices="options", kind="kind", evidence="boxes")
     row = GOOD | {"options": None, "boxes": [[0, 0, 1, 1]]} | BAD[what]
     bad = VQADataset(write_parquet(tmp_path / "bad.parquet", [row]), columns)
-    good = VQADataset(
-        write_parquet(tmp_path / "good.parquet", [GOOD | CHOICE | {"boxes": None}]), columns
-    )
+    right = GOOD | CHOICE | {"boxes": None}
+    good = VQADataset(write_parquet(tmp_path / "good.parquet", [right]), columns)
     assert reason_of(bad[0]).startswith(documented(what))
     assert isinstance(usable(good[0]), VQASample)
 

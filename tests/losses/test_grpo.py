@@ -129,3 +129,16 @@ def test_gradient_of_an_unclipped_token_is_minus_its_advantage_over_both_counts(
 def test_ranks_and_dtypes_are_checked_first(name: str, wrong: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(inputs([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [3, 3, 3]), **{name: wrong})
+
+
+def test_each_turn_of_a_trajectory_weighs_the_same() -> None:
+    """Two trajectories: a turn of three tokens and one of one, and a turn of two."""
+    made = replace(
+        inputs([1] * 6, [3, 6, 9, -1, 4, 8], [4, 4, 4, 4, 2, 2]),
+        trajectory_K=torch.tensor([0, 0, 0, 0, 1, 1]),
+        turn_K=torch.tensor([0, 0, 0, 1, 0, 0]),
+    )
+    value, _ = GRPOLoss(kl_coefficient=0, aggregation="turn")(made)
+    assert value.item() == pytest.approx(-((6 - 1) / 2 + 6) / 2)
+    by_trajectory, _ = GRPOLoss(kl_coefficient=0)(made)
+    assert by_trajectory.item() == pytest.approx(-(17 / 4 + 6) / 2)

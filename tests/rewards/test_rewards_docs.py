@@ -11,11 +11,7 @@ from visionthink_pl.types import Group, StopReason, Trajectory, Turn, VQASample
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
 AFTERWARDS = {"logprob_difference"}  # what training fills
-SCORES = {
-    "parts",
-    "rewards",
-    "weights",
-}  # filled by scoring; a reward is given the first
+SCORES = {"parts", "turn_parts", "rewards", "weights"}  # what scoring fills
 
 
 def table(heading: str) -> list[str]:

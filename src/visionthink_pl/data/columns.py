@@ -55,8 +55,8 @@ class Columns:
         id: name of the row in reports; by default ``row`` and its number from 0.
         kind: what metrics are split by.
         needs_second_look: true or false, for metrics only.
-        evidence: boxes around what answers the question, ``[left, top, right, bottom]`` in pixels of
-            the first image, one or a list of them; for metrics only.
+        evidence: boxes around what answers the question, ``[left, top, right, bottom]`` in pixels
+            of the first image, one or a list of them; for metrics only.
         keep: columns that are passed on as ``extra`` although they are named here.
     """
 

@@ -20,7 +20,7 @@ class LossInputs:
         reference_logprobs_K: under the frozen reference; ``None`` where the KL is not needed.
         entropies_K: of the policy where each token was chosen, in nats, with gradient; ``None``
             where it is not needed.
-        advantages_K: the advantage of the trajectory that each token belongs to.
+        advantages_K: the advantage of the trajectory, or of the turn, that each token belongs to.
         lengths_K: how many generated tokens that trajectory has.
         trajectory_K: index of that trajectory in the micro-batch, from 0.
         group_K: index of its group; a group may go on in the next micro-batch.

@@ -35,10 +35,12 @@ class GRPOLoss(Loss):
             reference.
         entropy_coefficient: weight of an entropy bonus (the paper's released code: 0.001).
         aggregation: how tokens are averaged. ``trajectory``: over each trajectory, then over
-            trajectories (Eq. 3). ``token``: over all tokens of the optimizer step, so that long
-            trajectories weigh more (Yu et al., "DAPO"). ``constant``: each trajectory's sum over
-            ``constant_tokens``, then over trajectories, so that a token weighs the same in
-            every step (Liu et al., "Understanding R1-Zero-Like Training").
+            trajectories (Eq. 3). ``turn``: over each turn, then over a trajectory's turns, then
+            over trajectories, so that a short call weighs as much as a long answer. ``token``: over
+            all tokens of the optimizer step, so that long trajectories weigh more (Yu et al.,
+            "DAPO"). ``constant``: each trajectory's sum over ``constant_tokens``, then over
+            trajectories, so that a token weighs the same in every step (Liu et al., "Understanding
+            R1-Zero-Like Training").
         constant_tokens: what ``constant`` divides by, in tokens; usual is the most that a
             trajectory may have.
     """
@@ -50,7 +52,7 @@ class GRPOLoss(Loss):
         clip_high: PositiveFloat = 0.2,
         kl_coefficient: NonNegativeFloat = 0.001,
         entropy_coefficient: NonNegativeFloat = 0.0,
-        aggregation: Literal["trajectory", "token", "constant"] = "trajectory",
+        aggregation: Literal["trajectory", "turn", "token", "constant"] = "trajectory",
         constant_tokens: PositiveInt = 1024,
     ) -> None:
         self.clip_low, self.clip_high = clip_low, clip_high
@@ -78,11 +80,26 @@ class GRPOLoss(Loss):
         """What each token weighs, shape (K,)."""
         if self.aggregation == "trajectory":
             return 1 / (inputs.lengths_K * inputs.trajectories)
+        if self.aggregation == "turn":
+            return turn_weights(inputs)
         if self.aggregation == "token":
             share = 1 / inputs.tokens
         else:
             share = 1 / (self.constant_tokens * inputs.trajectories)
         return torch.full_like(inputs.logprobs_K.detach(), share)
+
+
+def turn_weights(inputs: LossInputs) -> Tensor:
+    """What each token weighs where each turn of a trajectory weighs the same, shape (K,). A
+    micro-batch holds whole trajectories."""
+    turns = int(inputs.turn_K.max()) + 1
+    tokens_NT = (inputs.trajectory_K * turns + inputs.turn_K).bincount(
+        minlength=turns * (int(inputs.trajectory_K.max()) + 1)
+    )
+    tokens_NT = tokens_NT.view(-1, turns)
+    turns_N = (tokens_NT > 0).sum(1)
+    tokens_K = tokens_NT[inputs.trajectory_K, inputs.turn_K]
+    return 1 / (tokens_K * turns_N[inputs.trajectory_K] * inputs.trajectories)
 
 
 def token_mean(values_K: Tensor, inputs: LossInputs) -> Tensor:

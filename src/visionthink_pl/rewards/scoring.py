@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Sequence
+from typing import cast
 
 from lightning.pytorch.utilities import rank_zero_warn
 
 from visionthink_pl.rewards.base import Reward, Scores
+from visionthink_pl.rewards.turn_reward import TurnReward, TurnScores, summed
 from visionthink_pl.types import ConfigError, Group, RunStopped
 from visionthink_pl.types.memory import JUDGE_REMEDY, memory_for
 
@@ -67,9 +69,12 @@ def score_group(group: Group, rewards: Sequence[Reward], keep_bad: bool = False)
         RunStopped: a reward returned something else than its scores.
     """
     for reward in sorted(rewards, key=lambda reward: bool(reward.needs)):
-        group.parts[reward.name] = _checked(
-            reward, group, reward.score(group, group.parts), keep_bad
-        )
+        if isinstance(reward, TurnReward):
+            turns = _checked_turns(reward, group, reward.score_turns(group, group.parts))
+            group.turn_parts[reward.name], scores = turns, summed(turns)
+        else:
+            scores = reward.score(group, group.parts)
+        group.parts[reward.name] = _checked(reward, group, scores, keep_bad)
     group.weights = {reward.name: reward.weight for reward in rewards}
     group.rewards = [
         _weighted_sum([group.parts[reward.name][i] for reward in rewards], rewards)
@@ -117,6 +122,29 @@ def _checked(reward: Reward, group: Group, scores: object, keep_bad: bool) -> Sc
             raise RunStopped(what)
         rank_zero_warn(what)
     return [score if score is None or _is_finite(score) else math.nan for score in scores]
+
+
+def _checked_turns(reward: TurnReward, group: Group, turns: object) -> TurnScores:
+    """What a reward by turn returned, if it has a number for each turn; ``_checked`` looks at the
+    sums.
+
+    Raises:
+        RunStopped: it has not.
+    """
+    wanted = [len(trajectory.turns) for trajectory in group.trajectories]
+    found: list[object] = turns if isinstance(turns, list) else []
+    fits = len(found) == len(wanted) and all(
+        values is None
+        or (isinstance(values, list) and len(values) == count and all(map(_is_finite, values)))
+        for values, count in zip(found, wanted, strict=True)
+    )
+    if not fits:
+        raise RunStopped(
+            f"{type(reward).__name__}.score_turns returned {reprlib.repr(turns)} for trajectories "
+            f"of {', '.join(map(str, wanted))} turns of sample {group.sample.id!r}; return a list "
+            "with one list of finite numbers, one a turn, for each trajectory, or None"
+        )
+    return cast(TurnScores, found)
 
 
 def _is_finite(score: object) -> bool:

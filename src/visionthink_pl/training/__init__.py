@@ -7,6 +7,7 @@ from visionthink_pl.training.optimizer import AdamW
 from visionthink_pl.training.optimizer_config import OptimizerConfig
 from visionthink_pl.training.ranks import gathered, own_rank
 from visionthink_pl.training.remedies import Remedies
+from visionthink_pl.training.turn_advantages import TurnAdvantages
 from visionthink_pl.training.update import Backend, PolicyUpdate, UpdateOptions
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PolicyUpdate",
     "Remedies",
     "GroupSelection",
+    "TurnAdvantages",
     "UpdateOptions",
     "gathered",
     "own_rank",

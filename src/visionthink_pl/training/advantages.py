@@ -24,7 +24,8 @@ class Advantages(ABC):
 
     @abstractmethod
     def __call__(self, rewards_G: Tensor, group: Group) -> Tensor:
-        """Return one advantage for each trajectory of the group, shape (G,).
+        """Return one advantage for each trajectory of the group, shape (G,), or one for each of its
+        turns, shape (G, T), T the most turns in the group.
 
         Args:
             rewards_G: rewards of the group, in fp64; two or more, not all equal.
@@ -80,18 +81,20 @@ def chosen(
 
 
 def checked(advantages: Advantages, advantages_G: object, group: Group) -> Tensor:
-    """What a class returned, if it is one number for each trajectory.
+    """What a class returned, if it is one number for each trajectory, or for each turn.
 
     Raises:
         RunStopped: it is not.
     """
     count = len(group.trajectories)
-    if not isinstance(advantages_G, Tensor) or advantages_G.shape != (count,):
-        shape = tuple(advantages_G.shape) if isinstance(advantages_G, Tensor) else None
+    turns = max(len(trajectory.turns) for trajectory in group.trajectories)
+    shape = tuple(advantages_G.shape) if isinstance(advantages_G, Tensor) else None
+    if not isinstance(advantages_G, Tensor) or shape not in ((count,), (count, turns)):
         found = type(advantages_G).__name__ if shape is None else f"a tensor of shape {shape}"
         raise RunStopped(
             f"{type(advantages).__name__} returned {found} for {count} trajectories of sample "
-            f"{group.sample.id!r}; return a tensor of shape ({count},)"
+            f"{group.sample.id!r}; return a tensor of shape ({count},), or ({count}, {turns}) with "
+            "a number for each turn"
         )
     return advantages_G
 

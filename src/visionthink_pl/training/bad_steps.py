@@ -89,8 +89,9 @@ def not_finite(rows: Sequence[Credited], loss: float) -> list[str]:
 
 
 def _what(row: Credited) -> str:
-    if not math.isfinite(row.advantage):
-        return f"an advantage of {row.advantage:g}"
+    for value in row.by_turn or (row.advantage,):
+        if not math.isfinite(value):
+            return f"an advantage of {value:g}"
     recomputed = row.trajectory.logprob_difference
     return "" if recomputed is None or math.isfinite(recomputed) else "log-probabilities"
 

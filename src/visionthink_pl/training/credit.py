@@ -17,6 +17,8 @@ class Credited:
     """A trajectory with the advantage it has over its group.
 
     Attributes:
+        advantage: of its last turn, and of all where ``by_turn`` is empty.
+        by_turn: of each turn, where they differ.
         sample: the id of its prompt, for messages.
         old_logprobs: of its generated ids under the policy that sampled, in nats; ``None``
             where that is still the policy.
@@ -26,6 +28,15 @@ class Credited:
     advantage: float
     sample: str = ""
     old_logprobs: list[float] | None = None
+    by_turn: tuple[float, ...] = ()
+
+    @property
+    def advantages(self) -> list[float]:
+        """Of each generated id."""
+        turns = self.trajectory.turns
+        values = self.by_turn or (self.advantage,) * len(turns)
+        pairs = zip(values, turns, strict=True)
+        return [value for value, turn in pairs for _ in turn.generated_ids]
 
 
 def credit(groups: Sequence[Group], advantages: Advantages) -> list[Credited]:
@@ -41,8 +52,15 @@ def credit(groups: Sequence[Group], advantages: Advantages) -> list[Credited]:
         scored = group.only([reward is not None for reward in group.rewards])
         advantages_G = checked(advantages, advantages(rewards_G, scored), scored)
         pairs = zip(trajectories, advantages_G.tolist(), strict=True)
-        out += [Credited(trajectory, value, group.sample.id) for trajectory, value in pairs]
+        out += [_credited(trajectory, value, group.sample.id) for trajectory, value in pairs]
     return out
+
+
+def _credited(trajectory: Trajectory, value: float | list[float], sample: str) -> Credited:
+    if not isinstance(value, list):
+        return Credited(trajectory, value, sample)
+    by_turn = tuple(value[: len(trajectory.turns)])
+    return Credited(trajectory, by_turn[-1], sample, by_turn=by_turn)
 
 
 def split(kept: Kept, steps: int) -> list[list[Group]]:

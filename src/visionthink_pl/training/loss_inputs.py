@@ -53,13 +53,13 @@ def loss_inputs(
     device = logprobs_K.device
     lengths_N = torch.tensor([t.response_tokens for t in trajectories], device=device)
     turns = [i for t in trajectories for i, turn in enumerate(t.turns) for _ in turn.generated_ids]
-    advantages_N = torch.tensor([row.advantage for row in rows], device=device)
+    advantages = [value for row in rows for value in row.advantages]
     return LossInputs(
         logprobs_K=logprobs_K,
         old_logprobs_K=_old(rows, logprobs_K),
         reference_logprobs_K=reference_K,
         entropies_K=entropies_K,
-        advantages_K=advantages_N.repeat_interleave(lengths_N),
+        advantages_K=torch.tensor(advantages, device=device),
         lengths_K=lengths_N.repeat_interleave(lengths_N),
         trajectory_K=torch.arange(len(rows), device=device).repeat_interleave(lengths_N),
         group_K=torch.tensor(_groups(rows), device=device).repeat_interleave(lengths_N),

@@ -167,6 +167,7 @@ class Group:
     Attributes:
         parts: for each reward's name, its unweighted value for each trajectory; ``None`` where
             it could not be computed.
+        turn_parts: of the rewards that are given by turn, the values of each trajectory's turns.
         weights: of the parts in the sum.
         rewards: the weighted sum for each trajectory; ``None`` where any part is ``None``.
         full_look_tokens: visual tokens of one look at the full image.
@@ -178,6 +179,7 @@ class Group:
     parts: dict[str, list[float | None]] = field(default_factory=dict)
     rewards: list[float | None] = field(default_factory=list)
     weights: dict[str, float] = field(default_factory=dict)
+    turn_parts: dict[str, list[list[float] | None]] = field(default_factory=dict)
 
     def only(self, kept: Sequence[bool]) -> Group:
         """The group with some of its trajectories."""
@@ -186,6 +188,7 @@ class Group:
             trajectories=list(compress(self.trajectories, kept)),
             parts={name: list(compress(values, kept)) for name, values in self.parts.items()},
             rewards=list(compress(self.rewards, kept)),
+            turn_parts={n: list(compress(rows, kept)) for n, rows in self.turn_parts.items()},
         )
 
     def scored(self) -> tuple[list[Trajectory], list[float]]:

@@ -188,6 +188,8 @@ SIZED = {
     "efficient_7b_lora_48gb": (QWEN_2_5_7B, "48GB"),
     "efficient_7b_lora_80gb": (QWEN_2_5_7B, "80GB"),
     "efficient_qwen3vl_4b_qlora_16gb": (QWEN_3_4B, "16GB"),
+    "adaptvision_7b": (QWEN_2_5_7B, "24GB"),
+    "deepeyes_7b": (QWEN_2_5_7B, "24GB"),
 }
 
 

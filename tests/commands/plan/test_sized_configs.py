@@ -14,7 +14,8 @@ from visionthink_pl.commands.trainer.cli import main
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-SIZED = sorted([*CONFIGS.glob("efficient_*gb.yaml"), *CONFIGS.glob("paper_*.yaml")])
+PAPERS = ("adaptvision_*.yaml", "deepeyes_*.yaml", "paper_*.yaml")
+SIZED = sorted(file for glob in ("efficient_*gb.yaml", *PAPERS) for file in CONFIGS.glob(glob))
 CSV = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "csv"}}
 
 
@@ -33,6 +34,8 @@ def scale_down(config: dict[str, Any], url: str) -> dict[str, Any]:
 
 def test_there_is_one_for_each_card() -> None:
     assert [config.stem for config in SIZED] == [
+        "adaptvision_7b",
+        "deepeyes_7b",
         "efficient_3b_qlora_12gb",
         "efficient_7b_lora_48gb",
         "efficient_7b_lora_80gb",

@@ -114,6 +114,7 @@ class FullLengthDecoder(Decoder):
     ) -> None:
         super().__init__(policy, max_new_tokens, check_every, growth=growth)
         self._calling, self._ledger = calling, ledger
+        self._looks = 0
 
     def start(
         self, prompts: Sequence[Given], prompt_of_row: Sequence[int], uniform_NT: Tensor | None
@@ -122,11 +123,12 @@ class FullLengthDecoder(Decoder):
         super().start(prompts, prompt_of_row, uniform_NT)
 
     def resume(self, given: Mapping[int, Given], uniform_NT: Tensor | None) -> None:
-        self._ledger.go("second look")
+        self._looks += 1
+        self._ledger.go("second look", self._looks - 1)
         super().resume(given, uniform_NT)
 
     def run(self) -> list[tuple[int, Generated]]:
-        self._ledger.go("decoding")
+        self._ledger.go("decoding", max(self._looks - 1, 0))
         flops = self._ledger.flops
         before, self._steps = flops["decoding"], 0
         ended = super().run()

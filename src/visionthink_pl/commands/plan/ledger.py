@@ -155,7 +155,7 @@ class Ledger(TorchDispatchMode):
         self.peaks: dict[Place, Bytes] = {}
         self.flops: Counter[str] = Counter()
         self.times = 1
-        self._phase, self._most, self._total = "", 0, 0
+        self._phase, self._turn, self._most, self._total = "", 0, 0, 0
         self._place: Place = "", ""
 
     def __torch_dispatch__(
@@ -194,14 +194,15 @@ class Ledger(TorchDispatchMode):
             self.live[old] -= size
             self.live[kind] += size
 
-    def go(self, phase: str) -> None:
-        """The step has come to this phase."""
-        self._phase = phase
+    def go(self, phase: str, turn: int = 0) -> None:
+        """The step has come to this phase, of a turn: what is in use in one turn is compared with
+        the same turn of another depth alone."""
+        self._phase, self._turn = phase, turn
         self.at("")
 
     def at(self, layer: str) -> None:
         """The step has come to this layer."""
-        self._place = self._phase, layer
+        self._place = self._phase, f"turn {self._turn} {layer}" if self._turn else layer
         self._most = self.peaks.get(self._place, Counter[str]()).total()
         self._add(OTHER, 0)
 
