@@ -11,6 +11,7 @@ from lightning import Callback
 from trainer_helpers import ByPlace, Plain, make_data, make_module, make_rollout, make_trainer
 from visionthink_pl.callbacks import Alarms
 from visionthink_pl.callbacks.alarms import CUT_OFF, KL_AWAY, NO_SIGNAL
+from visionthink_pl.callbacks.lost_calls import LOST
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import Reward
 from visionthink_pl.training.optimizer import AdamW
@@ -20,6 +21,7 @@ WORDS = {
     "cut_off": "every response was cut off",
     "kl": "The KL",
     "no_signal": "no group had signal",
+    "lost_calls": "called a tool, and accuracy is no higher",
 }
 
 
@@ -93,3 +95,35 @@ def test_the_count_goes_on_in_a_resumed_run() -> None:
     other.load_state_dict(alarms.state_dict())
     assert other._holds("no_signal", True) == 2
     assert other._holds("no_signal", False) == 0
+
+
+class Direct(Reward):
+    """Paid for by place, so that there is signal."""
+
+    name = "accuracy"
+
+    def score(self, group: Any, parts: Any) -> list[float | None]:
+        return [0.25 * (index % 2) for index, _ in enumerate(group.trajectories)]
+
+
+class NoCalls(Callback):
+    """The policy can't write the tag of a call."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        policy = pl_module.loaded
+        policy.never_sampled_V[policy.family.token_id("<tool_call>")] = True
+
+
+def test_calls_are_gone(tmp_path: Path) -> None:
+    settings = {"rewards": [Direct()], "optimizer": AdamW(lr=1e-9)}
+    (text,) = run(tmp_path, LOST + 2, Alarms(), NoCalls(), **settings)
+    assert WORDS["lost_calls"] in text and "at most 1% of the trajectories called a tool" in text
+
+
+def test_where_no_tool_is_on_offer_nothing_is_lost(tmp_path: Path) -> None:
+    rollout = make_rollout(rewards=[Direct()], tools=[])
+    trainer = make_trainer(tmp_path, rollout, Alarms(), limit_val_batches=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(make_module(), datamodule=make_data(Plain(2 * LOST + 4)))
+    assert not [one for one in caught if WORDS["lost_calls"] in str(one.message)]

@@ -7,6 +7,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from visionthink_pl.callbacks.lost_calls import LOST, LostCalls
 from visionthink_pl.callbacks.rollout import RolloutCallback
 from visionthink_pl.training import gathered
 from visionthink_pl.types import PromptBatch, RolloutBatch, RunStopped, StopReason
@@ -24,7 +25,8 @@ class Alarms(Callback):
 
     Every response cut off: in 5 draws no turn of any trajectory ended by itself. The KL runs away:
     in 5 draws the estimate to the reference was above 5 nats per token. No signal: in 10 draws no
-    group was trained on, as all its rewards were equal.
+    group was trained on, as all its rewards were equal. Calls are gone: in 10 draws at most 1% of
+    the trajectories called a tool, or at least 99%, and accuracy is no higher than at first.
 
     Args:
         stop_without_signal: draws in a row without signal after which the run stops, with a
@@ -35,12 +37,14 @@ class Alarms(Callback):
     def __init__(self, stop_without_signal: NonNegativeInt = 100) -> None:
         self._stop = stop_without_signal
         self._held = {"cut_off": 0, "kl": 0, "no_signal": 0}
+        self._lost = LostCalls()
 
-    def state_dict(self) -> dict[str, int]:
-        return dict(self._held)
+    def state_dict(self) -> dict[str, Any]:
+        return {**self._held, "lost_calls": self._lost.state}
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self._held.update(state_dict)
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._lost.state = state_dict["lost_calls"]
+        self._held = {name: state_dict[name] for name in self._held}
 
     def on_train_batch_end(
         self,
@@ -59,6 +63,8 @@ class Alarms(Callback):
             rank_zero_warn(_cut_off_words(trainer))
         if self._holds("kl", kl > KL_LIMIT) == KL_AWAY:
             rank_zero_warn(_kl_words(kl))
+        if any(gathered(_offered(rollouts))) and "train/accuracy" in figures:
+            self._see_calls(float(figures["train/resize_rate"]), float(figures["train/accuracy"]))
         without = self._holds("no_signal", signal == 0)
         if without == NO_SIGNAL:
             rank_zero_warn(_no_signal_words(without))
@@ -66,10 +72,30 @@ class Alarms(Callback):
             why = f"{_no_signal_words(without)} (alarms.stop_without_signal)"
             raise RunStopped(why, by_all=True)
 
+    def _see_calls(self, rate: float, accuracy: float) -> None:
+        if self._lost.see(rate, accuracy):
+            rank_zero_warn(_lost_words(rate))
+
     def _holds(self, name: str, now: bool) -> int:
         """For how many draws in a row it has held."""
         self._held[name] = self._held[name] + 1 if now else 0
         return self._held[name]
+
+
+def _offered(rollouts: RolloutBatch) -> bool:
+    """Whether any prompt offered a tool."""
+    return any(t.tools_offered for group in rollouts.groups for t in group.trajectories)
+
+
+def _lost_words(rate: float) -> str:
+    few = rate < 0.5
+    return (
+        f"In {LOST} draws {'at most 1%' if few else 'at least 99%'} of the trajectories called a "
+        "tool, and accuracy is no higher than at first: the policy no longer chooses, and does not "
+        f"come back by itself. {'Penalise rare calls less' if few else 'Compare choices'}: "
+        "ResizePenalty with measure: accuracy and fades_below: 0.5, normalisation: parts "
+        "(docs/when-calls-die.md)."
+    )
 
 
 def _cut_off(rollouts: RolloutBatch) -> bool:
