@@ -38,7 +38,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf
 def block(language: str, number: int = 0) -> str:
     """The page's block of a language; of some there are several."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert len(found) == {"python": 3, "text": 2, "yaml": 2}.get(language, 1)
+    assert len(found) == {"python": 3, "text": 3, "yaml": 3}.get(language, 1)
     return found[number]
 
 
@@ -174,15 +174,21 @@ def test_the_view_of_the_page(policy: Policy, tool: VisualTool, call: ToolCall) 
 
 
 @pytest.mark.integration
-def test_the_zoom_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = block("yaml", 1).split("rollout:\n")[1]
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_zooms_of_the_page_run(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind half of the image, and behind all of it."""
+    lines = block("yaml", number).split("rollout:\n")[1]
     (tmp_path / "small.yaml").write_text(SMALL_RUN + lines)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["visionthink_pl"])
     assert main(["fit", "--config", "small.yaml"]) == 0
     (saved,) = tmp_path.rglob("config.yaml")
-    (tool,) = yaml.safe_load(saved.read_text())["rollout"]["tools"]
-    assert tool["class_path"].endswith(".Zoom") and tool["init_args"]["unit"] == "pixels"
+    rollout = yaml.safe_load(saved.read_text())["rollout"]
+    (tool,) = rollout["tools"]
+    assert tool["class_path"].endswith(".Zoom") and tool["init_args"]["unit"] is None
+    assert (rollout["prompt"] == "zoom_in") == (number == 2)
 
 
 def test_the_state_of_the_page(tool: VisualTool) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from equivalence import naive
 from helpers import make_sample
-from visionthink_pl.families import Family
+from visionthink_pl.families import FAMILIES, Family
 from visionthink_pl.images import PixelLimits
 from visionthink_pl.policy import Policy
 from visionthink_pl.rollout import RolloutEngine, Sampling
@@ -149,3 +149,40 @@ def test_sizes_are_those_in_which_the_tower_reads(family: Family) -> None:
         grid = family.pixels([image]).sizes[0].tolist()
         patch = family.processor.image_processor.patch_size
         assert [seen.height, seen.width] == [grid[1] * patch, grid[2] * patch]
+
+
+@pytest.mark.parametrize(
+    ("unit", "family_unit", "words"),
+    [
+        (None, "pixels", "in pixels of that image as it is shown."),
+        (None, "thousandths", "in thousandths of that image's width and height."),
+        ("ratio", "pixels", "in shares of that image's width and height, from 0 to 1."),
+    ],
+)
+def test_the_prompt_says_the_family_s_unit_unless_told_otherwise(
+    unit: Any, family_unit: Any, words: str
+) -> None:
+    told = Zoom(unit).signature(family_unit)["function"]["description"]
+    assert told.endswith(words) and "{" not in told
+
+
+def test_a_box_is_read_in_the_family_s_unit() -> None:
+    """(21, 7) to (42, 14) of 84 x 28 pixels as seen: the second quarter of 448 x 224."""
+    state = ViewState(SAMPLE, [FULL], [SEEN], LIMITS, "pixels")
+    (view,) = Zoom().run(state, {"box": [21, 7, 42, 14]}).shown
+    assert view.box == Box(112, 56, 224, 112)
+
+
+def test_a_family_without_a_unit_is_refused(family: Family, monkeypatch: Any) -> None:
+    monkeypatch.setattr(type(family), "box_unit", None)
+    with pytest.raises(ConfigError, match=r"^rollout.tools: Zoom needs the unit"):
+        Conversation(family, ConversationOptions(tools=[Zoom()]))
+    Conversation(family, ConversationOptions(tools=[Zoom("ratio")]))
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("qwen2_vl", "thousandths"), ("qwen2_5_vl", "pixels"), ("qwen3_vl", "thousandths")],
+)
+def test_the_units_that_families_were_trained_on(name: str, unit: str) -> None:
+    assert FAMILIES[name].box_unit == unit

@@ -56,9 +56,10 @@ class Conversation:
             refuse_fixed_cost(family, problem, ", or set rollout.tools to []")
         self._family, self.options = family, options
         self.budget = Budget(options, family.addressable)
-        self._rendering = Rendering(family)
+        self._rendering = Rendering(family, options.question_template, options.response_template)
         self._tools = {tool.name: tool for tool in options.offered}
         self._signatures = {n: signature(t, family.box_unit) for n, t in self._tools.items()}
+        self._signatures |= options.signatures or {}
         self._first_view, self._limits = options.view, options.limits
 
     def views(self, sample: VQASample) -> Views:
@@ -130,6 +131,7 @@ class Conversation:
             "turn": options.max_new_tokens,
             "family": self._family.digest,
             "prompts": [self._system(tuple(self._tools)), self._system(())],
+            "question_template": options.question_template,
             "tools": [_path(tool) for tool in self._tools.values()],
             "first_view": [_path(self._first_view), repr(vars(self._first_view))],
             "limits": repr(self._limits),

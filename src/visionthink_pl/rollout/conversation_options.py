@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from visionthink_pl.images import FirstView, FullView, HalfView, PixelLimits
-from visionthink_pl.rollout.prompt_files import TOOLS_SLOT, read_prompt
+from visionthink_pl.rollout.prompt_files import QUESTION_SLOT, RESULT_SLOT, TOOLS_SLOT, read_prompt
 from visionthink_pl.rollout.sampling import Sampling
 from visionthink_pl.rollout.truncation import Truncation
 from visionthink_pl.types import ConfigError
@@ -36,6 +36,12 @@ class ConversationOptions:
         prompt: system prompt where a tool is on offer: the name of one that ships, or a text
             file, with the slot {tools}.
         prompt_without_tools: system prompt where none is.
+        question_template: what the user's turn says behind the images, with the slot {question}.
+        response_template: what the turn says that answers a call by showing something, with the
+            slot {result} for the tool's texts and views; by default that between the family's tags.
+        signatures: by a tool's name, the text that stands for it in the slot {tools}; by default
+            JSON of its name, description and parameters. These three are for checkpoints that were
+            trained with other words: docs/tools.md.
         first_view: what the model is shown first; by default half the width and height.
         limits: pixel limits of the full image, the same in every stage.
     """
@@ -48,6 +54,9 @@ class ConversationOptions:
     tools: list[VisualTool] | None = None
     prompt: str = "look_closer"
     prompt_without_tools: str = "one_look"
+    question_template: str = QUESTION_SLOT
+    response_template: str | None = None
+    signatures: dict[str, str] | None = None
     first_view: FirstView | None = None
     limits: PixelLimits = PixelLimits()  # noqa: RUF009 (frozen)
 
@@ -56,10 +65,25 @@ class ConversationOptions:
         for tool in self.offered:
             check_tool(tool)
         self._check_offer(", ".join(tool.name for tool in self.offered))
+        self._check_words()
         if TOOLS_SLOT in self.text_without_tools:
             raise ConfigError(
                 f"rollout.prompt_without_tools: {self.prompt_without_tools!r} has the slot "
                 f"{TOOLS_SLOT}, but no tool to fill it; take 'one_look' or the like"
+            )
+
+    def _check_words(self) -> None:
+        """Refuse templates without their slot, and signatures of tools that there are not."""
+        for key, text, slot in (
+            ("question_template", self.question_template, QUESTION_SLOT),
+            ("response_template", self.response_template, RESULT_SLOT),
+        ):
+            if text is not None and text.count(slot) != 1:
+                raise ConfigError(f"rollout.{key}: {text!r} must have the slot {slot} once")
+        if unknown := sorted(set(self.signatures or ()) - set(self.tool_names)):
+            raise ConfigError(
+                f"rollout.signatures: there is no tool {unknown[0]!r}; tools: "
+                f"{', '.join(self.tool_names) or 'none'}"
             )
 
     def _check_offer(self, names: str) -> None:

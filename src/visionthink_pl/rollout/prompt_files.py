@@ -8,6 +8,8 @@ from visionthink_pl.types import ConfigError
 
 PROMPTS = Path(__file__).parent / "prompts"
 TOOLS_SLOT = "{tools}"
+QUESTION_SLOT = "{question}"
+RESULT_SLOT = "{result}"
 
 
 def read_prompt(name: str, key: str = "prompt", folder: Path = PROMPTS) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from visionthink_pl.families import Family, Message
 from visionthink_pl.images import Size
+from visionthink_pl.rollout.prompt_files import QUESTION_SLOT, RESULT_SLOT
 from visionthink_pl.types import ConfigError, View, images_of
 from visionthink_pl.visual_tools import ToolResult
 
@@ -26,10 +27,25 @@ class Rendering:
 
     Args:
         family: whose template and tokenizer are used.
+        question_template: of the user's turn, with its slot.
+        response_template: of a response that shows something, with its slot; ``None`` for the
+            family's tags.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(
+        self,
+        family: Family,
+        question_template: str = QUESTION_SLOT,
+        response_template: str | None = None,
+    ) -> None:
         self._family = family
+        # Words beside the question are tokenized together with it, unless they are markup.
+        apart = family.holds_markup(question_template)
+        self._around = question_template.replace(QUESTION_SLOT, QUESTION) if apart else QUESTION
+        self._words = QUESTION_SLOT if apart else question_template
+        before, behind = family.response_tags
+        self._default = f"{before}\n{RESULT_SLOT}\n{behind}"
+        self._response_template = response_template or self._default
         self._frame_tokens = lru_cache(self._count_frame)
 
     def prompt(
@@ -38,13 +54,13 @@ class Rendering:
         """Ids of a prompt, and the prompt as messages, its question left open."""
         messages, words = self._messages(system, shown)
         rendered = self._family.render(messages, True)
-        ids = self._encode(rendered, words | {QUESTION: question}, images_of(shown))
+        ids = self._encode(rendered, words | {QUESTION: self._asked(question)}, images_of(shown))
         return ids, messages
 
     def prompt_length(self, system: str, sizes: Sequence[Size], question: str) -> int:
         """How many ids a prompt has whose views have these sizes and no captions. Not for several
         threads at once: the tokenizer is switched between markup and words."""
-        words = len(self._family.encode_words(question))
+        words = len(self._family.encode_words(self._asked(question)))
         return self._frame_tokens(system, len(sizes)) + words + self._image_ids(sizes)
 
     def response_ids(self, messages: Sequence[Message], result: ToolResult) -> list[int]:
@@ -60,10 +76,13 @@ class Rendering:
             text = text.replace(slot, told)
         return text
 
+    def _asked(self, question: str) -> str:
+        return self._words.replace(QUESTION_SLOT, question)
+
     def _messages(self, system: str, shown: Sequence[View]) -> tuple[list[Message], dict[str, str]]:
         """A prompt without its question, and the words that are to be told as no markup."""
         content, words = self._content(shown)
-        content.append({"type": "text", "text": QUESTION})
+        content.append({"type": "text", "text": self._around})
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": content},
@@ -115,14 +134,15 @@ class Rendering:
         self, messages: Sequence[Message], result: ToolResult
     ) -> tuple[str, dict[str, str]]:
         """The text, and the words in it that are told as no markup."""
-        before, behind = self._family.response_tags
+        template = self._response_template if result.shown else self._default
+        before, behind = template.split(RESULT_SLOT)
         words: dict[str, str] = {}
         start = self._told("text", result.text, words)
         shown, captions = self._content(result.shown)
         words |= captions
         end = self._told("ending", result.ending, words)
-        content = [{"type": "text", "text": f"{before}\n{start}"}, *shown]
-        content += [{"type": "text", "text": f"{end}\n{behind}"}]
+        content = [{"type": "text", "text": f"{before}{start}"}, *shown]
+        content += [{"type": "text", "text": f"{end}{behind}"}]
         after: list[Message] = [
             {"role": "assistant", "content": TURN},
             {"role": "user", "content": content},
