@@ -1,9 +1,10 @@
 """Where policies end that start with few calls, some, or many: a run for each start and seed.
 
-    python tools/collapse_map.py --out docs/results/collapse --ways accuracy share every_call
+    python tools/collapse_map.py --out docs/results/collapse
 
 Each run is the quickstart with shuffled batches, which the quickstart does not have, from a policy
-that calls with a given probability whatever the question. What is there already is not run again.
+that calls with a given probability whatever the question. What is there already is not run again,
+so the tool may be stopped and started. No seed is left out.
 """
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from collapse.report import draw, read_ends, table
 from collapse.starts import RATES, make_start
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = "configs/quickstart.yaml"
-WAYS: dict[str, list[str]] = {
-    "accuracy": [],
-    "share": ["--config=configs/ablations/eq5_share.yaml"],
-    "every_call": ["--config=configs/ablations/every_call.yaml"],
+ABLATIONS = "configs/ablations"
+WAYS: dict[str, tuple[str, list[str]]] = {  # title in the picture, and what is added
+    "quickstart": ("quickstart:\nfades, by part", []),
+    "fades": ("fades, by the sum", ["--model.normalisation=std"]),
+    "parts": ("by part", [f"--config={ABLATIONS}/no_fading.yaml", "--model.std_floor=0"]),
+    "accuracy": ("accuracy", [f"--config={ABLATIONS}/accuracy.yaml"]),
+    "share": ("Eq. 5: share", [f"--config={ABLATIONS}/eq5_share.yaml"]),
+    "every_call": ("every call", [f"--config={ABLATIONS}/every_call.yaml"]),
+    "large_groups": (
+        "accuracy, G = 16",
+        [f"--config={ABLATIONS}/accuracy.yaml", "--rollout.group_size=16", "--rollout.rows=320"],
+    ),
 }
 
 
@@ -32,7 +42,8 @@ def train(way: str, rate: float, seed: int, work: Path, threads: int) -> None:
     folder = work / way / f"{rate}-{seed}"
     if (folder / "done").exists():
         return
-    command = [sys.executable, "-m", "visionthink_pl", "fit", "--config", QUICKSTART, *WAYS[way]]
+    command = [sys.executable, "-m", "visionthink_pl", "fit", "--config", QUICKSTART]
+    command += WAYS[way][1]
     command += [f"--model.pretrained={work / 'starts' / str(rate)}", "--data.shuffle=true"]
     command += [f"--seed_everything={seed}", f"--data.train.init_args.seed={seed}"]
     command += ["--data.validation.init_args.length=400"]
@@ -61,10 +72,16 @@ def main() -> None:
     work, threads = args.work.resolve(), max(1, (os.cpu_count() or 1) // args.jobs)
     for rate in args.rates:
         make_start(rate, work / "starts" / str(rate))
-    jobs = [(way, rate, s) for way in args.ways for s in args.seeds for rate in args.rates]
+    jobs = [(way, rate, seed) for way in args.ways for seed in args.seeds for rate in args.rates]
     with ThreadPoolExecutor(args.jobs) as pool:
         for future in [pool.submit(train, *job, work, threads) for job in jobs]:
             future.result()
+    args.out.mkdir(parents=True, exist_ok=True)
+    ends = read_ends(work, args.ways)
+    ends.to_csv(args.out / "ends.csv", index=False, float_format="%.3f")
+    print(table(ends, args.ways))
+    titles = {way: WAYS[way][0] for way in args.ways}
+    draw(work, args.ways, titles, args.out / "map.png")
 
 
 if __name__ == "__main__":
