@@ -19,6 +19,14 @@ def as_events(folder: Path) -> None:
     write_events(folder, rest)
 
 
+def as_misnamed_events(folder: Path) -> None:
+    """Of two files of one second the tenth of a process is read before the ninth."""
+    as_events(folder)
+    first, second = sorted(folder.glob("events.*"), key=lambda file: file.stat().st_mtime_ns)
+    first.rename(folder / "events.out.tfevents.1700000000.host.1.9")
+    second.rename(folder / "events.out.tfevents.1700000000.host.1.10")
+
+
 def as_csv(folder: Path) -> None:
     rows = [
         {"step": 0, "val/accuracy": 0.25},
@@ -30,7 +38,7 @@ def as_csv(folder: Path) -> None:
     write_csv(folder, rows)
 
 
-@pytest.mark.parametrize("write", [as_events, as_csv])
+@pytest.mark.parametrize("write", [as_events, as_misnamed_events, as_csv])
 def test_validations_stand_at_the_batches_before_them(
     write: Callable[[Path], None], tmp_path: Path
 ) -> None:

@@ -41,7 +41,8 @@ def _logged(folder: Path) -> Iterator[tuple[str, int, float]]:
         events = EventAccumulator(str(folder), size_guidance=NUMBERS_ONLY)
         events.Reload()
         for name in events.Tags()["scalars"]:
-            for event in events.Scalars(name):
+            # Files are read by name, which within a second is not the order they were written in.
+            for event in sorted(events.Scalars(name), key=lambda event: event.wall_time):
                 yield name, event.step, event.value
     elif (file := folder / "metrics.csv").is_file():
         with file.open(encoding="utf-8", newline="") as lines:
