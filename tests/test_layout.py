@@ -13,6 +13,7 @@ OF_PYTHON = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
 WELL_KNOWN = {"Counter", "Table", "Path", "Process", "Queue", "Enum", "Image", "Dataset", "Text"}
 # A file, and the most lines that it may have.
 MOST = {"module/module.py": 150, "callbacks/rollout.py": 200}
+MOST["commands/export/example.py"] = 330  # is handed out as one file
 
 
 def definitions(file: Path) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -48,7 +48,7 @@ class Zoom(VisualTool):
 
     @limited()
     def __init__(self, unit: BoxUnit | None = None, enlarge: Annotated[float, Ge(1)] = 1.0) -> None:
-        self._unit, self._enlarge = unit, enlarge
+        self.unit, self.enlarge = unit, enlarge
         self.description = (
             "Show a part of an image in full detail. view: the number of the image, in the order "
             f"in which they were shown, 1 if left out. box: [left, top, right, bottom] in "
@@ -71,11 +71,11 @@ class Zoom(VisualTool):
             raise ToolError(f"View {number} is no part of an image that could be zoomed into.")
         original = state.sample.images[view.source]
         size = Size(original.width, original.height)
-        unit = self._unit or state.box_unit
+        unit = self.unit or state.box_unit
         if unit is None:
             raise ValueError("neither the tool nor the family says the unit of boxes")
         box = box_in_original(arguments["box"], unit, view, size)
-        return ToolResult(views=[part_of(state, view.source, box, self._enlarge)])
+        return ToolResult(views=[part_of(state, view.source, box, self.enlarge)])
 
 
 def largest_part(state: ViewState) -> ToolResult:

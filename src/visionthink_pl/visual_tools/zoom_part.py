@@ -44,16 +44,16 @@ class ZoomPart(VisualTool):
         parts: dict[str, list[float]] | None = None,
         enlarge: Annotated[float, Ge(1)] = 1.0,
     ) -> None:
-        self._parts: Mapping[str, Sequence[float]] = QUARTERS if parts is None else parts
-        self._enlarge = enlarge
-        for name, sides in self._parts.items():
+        self.parts: Mapping[str, Sequence[float]] = QUARTERS if parts is None else parts
+        self.enlarge = enlarge
+        for name, sides in self.parts.items():
             _check(name, sides)
-        if not self._parts:
+        if not self.parts:
             raise ConfigError("rollout.tools: ZoomPart.parts: at least one part is needed")
         self.parameters = {
             "type": "object",
             "properties": {
-                "part": {"enum": list(self._parts)},
+                "part": {"enum": list(self.parts)},
                 "image": {"type": "integer", "minimum": 1},
             },
             "required": ["part"],
@@ -73,8 +73,8 @@ class ZoomPart(VisualTool):
             raise ToolError(f"There is no image {number}: there are {len(images)}.")
         source = number - 1
         whole = View(images[source], source=source)
-        sides, size = self._parts[arguments["part"]], Size(*images[source].size)
-        view = part_of(state, source, box_in_original(sides, "ratio", whole, size), self._enlarge)
+        sides, size = self.parts[arguments["part"]], Size(*images[source].size)
+        view = part_of(state, source, box_in_original(sides, "ratio", whole, size), self.enlarge)
         if any((one.source, one.box) == (source, view.box) for one in state.views if one.box):
             raise ToolError("This part has already been shown.")
         return ToolResult(views=[view])

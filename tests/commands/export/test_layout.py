@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoProcessor, GenerationConfig
@@ -12,12 +13,12 @@ from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 from export_helpers import LIMITS, NEW_TOKENS, conversation_of, export, samples, save_run
 from families_helpers import SIDE
 from model_helpers import embedded_policy
-from visionthink_pl.commands.export.layout import conversation, looks
+from visionthink_pl.commands.export.layout import conversation, has_example
 from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.families import EMBEDDED, Family, load_family
-from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.images import FullView, HalfView, ScaledView
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.visual_tools import ResizeImage, VisualTool
+from visionthink_pl.visual_tools import ResizeImage, Zoom, ZoomPart
 
 NO_LIMIT = 10**9
 
@@ -109,25 +110,30 @@ class Other(ResizeImage):
     name = "zoom"
 
 
-CASES = [
-    ([ResizeImage()], HalfView(), 2),
-    (None, None, 2),
-    ([], FullView(), 1),
-    ([], HalfView(), None),
-    ([Other()], HalfView(), None),
-    ([ResizeImage(), Other()], HalfView(), None),
+CASES: list[tuple[dict[str, Any], bool]] = [
+    ({"tools": [ResizeImage()], "first_view": HalfView()}, True),
+    ({}, True),
+    ({"tools": [], "first_view": FullView()}, True),
+    ({"tools": [Zoom(), ZoomPart(), ResizeImage()], "max_turns": 5}, True),
+    ({"tools": [Zoom()], "first_view": FullView()}, True),
+    ({"tools": [], "first_view": HalfView()}, False),
+    ({"tools": [Other()]}, False),
+    ({"tools": [ResizeImage(), Other()]}, False),
+    ({"first_view": ScaledView(0.5)}, False),
+    ({"max_visual_tokens": 99}, False),
+    ({"question_template": "Q: {question}"}, False),
+    ({"response_template": "R: {result}"}, False),
+    ({"signatures": {"resize_image": "resize"}}, False),
 ]
 
 
-@pytest.mark.parametrize(("tools", "view", "expected"), CASES)
-def test_looks_of_the_example(
-    family: Family, tools: list[VisualTool] | None, view: HalfView | None, expected: int | None
-) -> None:
-    options = ConversationOptions(tools=tools, first_view=view)
-    run = Run(None, {}, "embedded", family, options)
-    assert looks(run) == expected
+@pytest.mark.parametrize(("settings", "expected"), CASES)
+def test_what_has_an_example(family: Family, settings: dict[str, Any], expected: bool) -> None:
+    run = Run(None, {}, "embedded", family, ConversationOptions(**settings))
+    assert has_example(run) == expected
     texts = conversation(run, merged=True)
-    assert (texts["tool_response"] is None) == (expected != 2)
+    shown = expected and settings.get("tools") != []
+    assert (texts["tool_response"] is None) == (texts["refusal"] is None) == (not shown)
     assert texts["base"] is None
 
 

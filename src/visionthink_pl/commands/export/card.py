@@ -8,19 +8,19 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from visionthink_pl.commands.export.layout import CONVERSATION, EXAMPLE, looks
+from visionthink_pl.commands.export.layout import CONVERSATION, EXAMPLE, has_example
 from visionthink_pl.commands.export.merge import Merged
 from visionthink_pl.commands.export.trained import Trained
 from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.commands.export.validation import validations
+from visionthink_pl.images import HalfView
 
 UNKNOWN = "unknown: the run's config was not found"
-USE = {  # by the number of looks
-    None: "The run had tools or views of its own; the model needs them as they were in training.",
-    1: f"The image is shown in full at once. `python {EXAMPLE} photo.png QUESTION` asks the model.",
-    2: "The image is shown at half its width and height; where the model calls its tool, it is "
-    f"shown in full. `python {EXAMPLE} photo.png QUESTION` does so with plain transformers.",
-}
+OWN = (
+    "The run had tools, views, words or limits of its own; the model needs them as they were in "
+    "training."
+)
+ONCE = f"The image is shown in full at once. `python {EXAMPLE} photo.png QUESTION` asks the model."
 
 
 def write_card(
@@ -39,7 +39,7 @@ def write_card(
         _front_matter(run, trained, whole=merged is not None),
         f"# {run.base_name}, taught when to look closer",
         "Trained with visionthink_pl after VisionThink (arXiv 2507.13348).",
-        *("## Use", USE[looks(run)]),
+        *("## Use", _use(run)),
         f"The texts of the conversation are in `{CONVERSATION}`. The system prompt"
         + (":" if run.config_file else " is the default's; the run's is unknown:"),
         _fenced(texts["prompt"], "text"),
@@ -51,6 +51,19 @@ def write_card(
         *("## Config", _config(run)),
     ]
     (out / "README.md").write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
+
+
+def _use(run: Run) -> str:
+    if not has_example(run):
+        return OWN
+    if not run.options.offered:
+        return ONCE
+    half = isinstance(run.options.view, HalfView)
+    first = "at half its width and height" if half else "in full"
+    return (
+        f"The image is shown {first}; where the model calls a tool, it is shown what it asks for. "
+        f"`python {EXAMPLE} photo.png QUESTION` does so with plain transformers."
+    )
 
 
 def _front_matter(run: Run, trained: Trained, whole: bool) -> str:

@@ -15,9 +15,13 @@ from visionthink_pl.commands.export.training_run import Run
 from visionthink_pl.families import load_family
 from visionthink_pl.images import FullView, HalfView
 from visionthink_pl.policy.load import nf4
-from visionthink_pl.visual_tools import ResizeImage, ToolResult
+from visionthink_pl.rollout.conversation import signature
+from visionthink_pl.rollout.prompt_files import QUESTION_SLOT
+from visionthink_pl.types import BoxUnit
+from visionthink_pl.visual_tools import ResizeImage, ToolResult, VisualTool, Zoom, ZoomPart
 
 CONVERSATION, EXAMPLE = "conversation.json", "example.py"
+SHIPPED: tuple[type[VisualTool], ...] = (ResizeImage, Zoom, ZoomPart)
 
 
 def generation_config(run: Run) -> GenerationConfig:
@@ -40,16 +44,33 @@ def write_processor(run: Run, out: Path) -> None:
     family.processor.save_pretrained(out)
 
 
-def looks(run: Run) -> int | None:
-    """Number of looks in the example: 2 where the model may ask for the full image, 1 where it is
-    shown at once; ``None``, and no example, where the run has other tools or views."""
-    view = run.options.view
-    if not run.options.offered and isinstance(view, FullView):
-        return 1
-    paper = [type(tool) for tool in run.options.offered] == [ResizeImage] and isinstance(
-        view, HalfView
-    )
-    return 2 if paper else None
+def has_example(run: Run) -> bool:
+    """Whether the example can do what the run does: with the tools that ship, behind half of the
+    image or all of it, in the package's own words and without a limit of visual tokens."""
+    options = run.options
+    ship = all(type(tool) in SHIPPED for tool in options.offered)
+    view = isinstance(options.view, FullView if not options.offered else FullView | HalfView)
+    own = options.response_template or options.signatures or options.max_visual_tokens
+    return ship and view and not own and options.question_template == QUESTION_SLOT
+
+
+def tools_of(run: Run) -> list[dict[str, Any]]:
+    """The tools that the run offers, with what the example needs of them."""
+    unit = run.family.box_unit
+    return [
+        {"name": tool.name, "signature": signature(tool, unit), **example_options(tool, unit)}
+        for tool in run.options.offered
+        if type(tool) in SHIPPED
+    ]
+
+
+def example_options(tool: VisualTool, unit: BoxUnit | None) -> dict[str, Any]:
+    """The options of a tool that ships."""
+    if isinstance(tool, Zoom):
+        return {"unit": tool.unit or unit, "enlarge": tool.enlarge}
+    if isinstance(tool, ZoomPart):
+        return {"parts": dict(tool.parts), "enlarge": tool.enlarge}
+    return {}
 
 
 def conversation(run: Run, merged: bool) -> dict[str, Any]:
@@ -60,18 +81,29 @@ def conversation(run: Run, merged: bool) -> dict[str, Any]:
         merged: whether whole weights are exported; an adapter needs its base.
     """
     opening = run.conversation.open(made_up_sample())
-    answer = ToolResult(views=opening.full)
-    two = looks(run) == 2
+    example = has_example(run) and run.options.offered
+    told = {
+        "tool_response": ToolResult(views=opening.full),
+        "refusal": ToolResult(text="{reason}"),
+    }
+    texts = {
+        key: run.conversation.response_text(opening, result) if example else None
+        for key, result in told.items()
+    }
     quantized = run.quantized and not merged
     return {
         "base": None if merged else run.base,
         "dtype": str(run.dtype).removeprefix("torch."),
         "quantization": nf4(run.dtype, run.family).to_dict() if quantized else None,
         "prompt": opening.messages[0]["content"],
+        "prompt_with_slot": run.options.text,
+        "tools": tools_of(run),
+        "max_turns": run.options.max_turns,
+        "first_look": "half" if isinstance(run.options.view, HalfView) else "full",
         "prompt_without_tools": run.options.text_without_tools,
-        "call": run.family.call_tags[0],
+        "call": list(run.family.call_tags),
         "image_token": run.family.placeholder,
-        "tool_response": run.conversation.response_text(opening, answer) if two else None,
+        **texts,
         "min_pixels": run.options.limits.min_pixels,
         "max_pixels": run.options.limits.max_pixels,
     }
@@ -81,5 +113,5 @@ def write_conversation(run: Run, texts: Mapping[str, Any], out: Path) -> None:
     """Write ``conversation.json``, and ``example.py`` where there is one."""
     text = json.dumps(texts, indent=2, ensure_ascii=False)
     (out / CONVERSATION).write_text(text + "\n", encoding="utf-8")
-    if looks(run) is not None:
+    if has_example(run):
         shutil.copyfile(Path(__file__).with_name(EXAMPLE), out / EXAMPLE)

@@ -42,7 +42,8 @@ def validations(log: Path, batches: int | None) -> tuple[Validation | None, Vali
         events.Reload()
         for tag in events.Tags()["scalars"]:
             if tag.startswith(STAGE):
-                for position, event in enumerate(events.Scalars(tag)):
+                written = sorted(events.Scalars(tag), key=lambda event: event.wall_time)
+                for position, event in enumerate(written):
                     trained = batches_before(position, event.step)
                     found.setdefault(trained, {})[tag.removeprefix(STAGE)] = event.value
     before = Validation(0, found[0]) if 0 in found else None
