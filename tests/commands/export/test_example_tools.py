@@ -92,7 +92,7 @@ def ours(family: Family, name: str, arguments: Any, views: list[View]) -> tuple[
 
 def theirs(example: ModuleType, name: str, arguments: Any, views: list[View]) -> Any:
     looked = example.Looked(
-        IMAGE, LIMITS.apply(IMAGE), [example.View(v.image, v.box, v.seen) for v in views]
+        IMAGE, LIMITS.apply(IMAGE), [example.ShownView(v.image, v.box, v.seen) for v in views]
     )
     said = json.dumps({"name": name, "arguments": arguments}).join(example.SETTINGS["call"])
     try:
@@ -120,7 +120,7 @@ def test_every_call_has_the_package_s_result_or_refusal(
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
 def test_what_is_no_number_of_json_is_refused(example: ModuleType, number: str) -> None:
-    looked = example.Looked(IMAGE, IMAGE, [example.View(IMAGE, None, (9, 9))])
+    looked = example.Looked(IMAGE, IMAGE, [example.ShownView(IMAGE, None, (9, 9))])
     call = f'{{"name":"zoom","arguments":{{"box":[0,0,{number},9]}}}}'
     with pytest.raises(example.Refused, match="The call is not valid JSON"):
         example.respond(call.join(example.SETTINGS["call"]), looked, example.SETTINGS["tools"])

@@ -199,7 +199,7 @@ def test_each_family(checkpoint: Path, tmp_path: Path) -> None:
         example = example_of(out)
         model, processor = example.load()
         example.calls = lambda *_: True
-        example.respond = lambda said, looked, tools, show=example.View: show(looked.full)
+        example.respond = lambda said, looked, tools, show=example.ShownView: show(looked.full)
         assert example.ask(model, processor, sample.images[0], sample.question) == expected
         if (out / "config.json").exists():
             kind = json.loads((out / "config.json").read_text())["model_type"]

@@ -82,7 +82,7 @@ def encode(processor: Any, text: str, images: list[Image.Image]) -> dict[str, to
     )
 
 
-class View(NamedTuple):
+class ShownView(NamedTuple):
     """An image that is shown, which part of the original it is, and in which size it is read."""
 
     image: Image.Image
@@ -95,23 +95,23 @@ class Looked(NamedTuple):
 
     original: Image.Image
     full: Image.Image
-    views: list[View]
+    views: list[ShownView]
 
 
 class Refused(ValueError):
     """A call that can't be carried out; the model reads why."""
 
 
-def resize_image(looked: Looked, options: dict[str, Any], arguments: Any) -> View:
+def resize_image(looked: Looked, options: dict[str, Any], arguments: Any) -> ShownView:
     """The whole image within the limits, once."""
     if arguments != {"action": "resize"}:
         raise Refused(UNFIT)
     if any(view.box is None and view.image.size == looked.full.size for view in looked.views):
         raise Refused("The image has already been shown at full resolution.")
-    return View(looked.full)
+    return ShownView(looked.full)
 
 
-def zoom(looked: Looked, options: dict[str, Any], arguments: Any) -> View:
+def zoom(looked: Looked, options: dict[str, Any], arguments: Any) -> ShownView:
     """A box of a view, cut out of the original."""
     numbers, number = needed(arguments, "box", "view")
     if not (isinstance(numbers, list) and len(numbers) == 4 and all(map(is_number, numbers))):
@@ -122,14 +122,14 @@ def zoom(looked: Looked, options: dict[str, Any], arguments: Any) -> View:
     return part(looked, box, options["enlarge"])
 
 
-def zoom_part(looked: Looked, options: dict[str, Any], arguments: Any) -> View:
+def zoom_part(looked: Looked, options: dict[str, Any], arguments: Any) -> ShownView:
     """A part by its name, once."""
     name, number = needed(arguments, "part", "image")
     if not (isinstance(name, str) and name in options["parts"]):
         raise Refused(UNFIT)
     if number > 1:
         raise Refused(f"There is no image {number}: there are 1.")
-    box = box_in_original(options["parts"][name], "ratio", View(looked.original), looked)
+    box = box_in_original(options["parts"][name], "ratio", ShownView(looked.original), looked)
     view = part(looked, box, options["enlarge"])
     if any(one.box == view.box for one in looked.views if one.box):
         raise Refused("This part has already been shown.")
@@ -154,7 +154,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def box_in_original(numbers: list[float], unit: str, view: View, looked: Looked) -> Box:
+def box_in_original(numbers: list[float], unit: str, view: ShownView, looked: Looked) -> Box:
     """The part of the original that a box within a view means, rounded outwards and cut off."""
     sides = {"pixels": view.seen, "thousandths": (1000, 1000), "ratio": (1, 1)}[unit]
     region, box = view.box or (0, 0, *looked.original.size), [0] * 4
@@ -177,7 +177,7 @@ def box_in_original(numbers: list[float], unit: str, view: View, looked: Looked)
     return box[0], box[1], box[2], box[3]
 
 
-def part(looked: Looked, box: Box, enlarge: float) -> View:
+def part(looked: Looked, box: Box, enlarge: float) -> ShownView:
     """A part of the original, enlarged as far as the limits let it, or shrunk into them."""
     image = looked.original.crop(box)
     room = math.sqrt(SETTINGS["max_pixels"] / (image.width * image.height))
@@ -185,10 +185,10 @@ def part(looked: Looked, box: Box, enlarge: float) -> View:
         size = (int(image.width * scale), int(image.height * scale))
         image = image.resize(size, Image.Resampling.BICUBIC)
     whole = box == (0, 0, *looked.original.size)
-    return View(within_limits(image), None if whole else box)
+    return ShownView(within_limits(image), None if whole else box)
 
 
-def seen(processor: Any, view: View) -> View:
+def seen(processor: Any, view: ShownView) -> ShownView:
     """With the size in which the vision tower reads it, which boxes in pixels refer to."""
     inputs = encode(processor, SETTINGS["image_token"], [view.image])
     if "image_grid_thw" not in inputs:
@@ -267,7 +267,7 @@ def finite(number: str) -> float:
     return value
 
 
-def respond(said: str, looked: Looked, tools: list[dict[str, Any]]) -> View:
+def respond(said: str, looked: Looked, tools: list[dict[str, Any]]) -> ShownView:
     """Carry out the call of a turn. What stands in its thought is not told apart from what it
     says, as it was in training."""
     start, end = SETTINGS["call"]
@@ -292,7 +292,7 @@ def ask(model: Any, processor: Any, image: Image.Image, question: str) -> list[l
     original = upright(image)
     full = within_limits(original)
     first = half(full) if SETTINGS["first_look"] == "half" else full
-    looked = Looked(original, full, [seen(processor, View(first))])
+    looked = Looked(original, full, [seen(processor, ShownView(first))])
     tools = offered(processor, full, first)
     inputs = opening(processor, looked, question, tools)
     turns: list[list[int]] = []
