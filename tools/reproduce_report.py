@@ -19,7 +19,7 @@ KIND_GROUPS = {
 }
 COLOURS = ("#b2182b", "#ef8a62", "#67a9cf", "#2166ac")
 TITLES = {
-    "quickstart": "measure: accuracy (quickstart)",
+    "quickstart": "accuracy, fading (quickstart)",
     "no_penalty": "no penalty",
     "every_call": "penalty on every call",
     "eq5_share": "Eq. 5: share, theta 0.2",
