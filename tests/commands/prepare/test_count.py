@@ -1,6 +1,6 @@
 """Rolling out with the embedded model, and what can't be scored or read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
@@ -15,14 +15,22 @@ from prepare_helpers import Faulty, Listed, make_settings
 from visionthink_pl.commands.prepare.count import HIGH, LOW, SampleCounter, correct, count_all
 from visionthink_pl.commands.prepare.record import Record, Row
 from visionthink_pl.data import LookCloser
-from visionthink_pl.images import FullView, HalfView
+from visionthink_pl.images import (
+    FirstView,
+    FullView,
+    HalfView,
+    PixelLimits,
+    ScaledView,
+    half,
+)
+from visionthink_pl.images.first_views import InFull
 from visionthink_pl.policy import Policy
 from visionthink_pl.rewards import RuleAccuracy, score_groups
 from visionthink_pl.rewards.base import Scores
 from visionthink_pl.rollout import RolloutEngine, Sampling
 from visionthink_pl.rollout.conversation import Conversation
 from visionthink_pl.rollout.conversation_options import ConversationOptions
-from visionthink_pl.types import ConfigError, Group, UnreadableSample, VQASample
+from visionthink_pl.types import ConfigError, Group, UnreadableSample, View, VQASample
 
 
 def samples(*indices: int) -> list[VQASample]:
@@ -43,6 +51,40 @@ def test_counts_are_those_of_two_engines(tmp_path: Path, policy: Policy) -> None
     counts = SampleCounter(settings, policy)(asked)
     assert counts == list(zip(*expected, strict=True))
     assert any(low for low, _ in counts) and any(low != high for low, high in counts)
+
+
+class WithCorner(FirstView):
+    """Half the image, and its upper left quarter; in full, also mirrored."""
+
+    def full(self, sample: VQASample, limits: PixelLimits) -> list[View]:
+        (view,) = super().full(sample, limits)
+        return [view, replace(view, image=view.image.transpose(Image.Transpose.ROTATE_180))]
+
+    def views(self, sample: VQASample, full: Sequence[View]) -> list[View]:
+        image = full[0].image
+        corner = image.crop((0, 0, image.width // 2, image.height // 2))
+        return [replace(full[0], image=self.first(image, sample)), View(corner, "A corner:", 0)]
+
+    def first(self, high: Image.Image, sample: VQASample) -> Image.Image:
+        return half(high)
+
+
+@pytest.mark.parametrize("view", [ScaledView(0.5), WithCorner()], ids=["half the pixels", "two"])
+def test_low_is_any_first_view_and_high_is_all_that_it_leaves_out(
+    tmp_path: Path, policy: Policy, view: FirstView
+) -> None:
+    settings = make_settings(tmp_path, rollouts=4, first_view=view)
+    asked, expected, shown = samples(0, 6, 12), [], []
+    for one, draw in ((view, LOW), (InFull(view), HIGH)):
+        options = ConversationOptions(tools=[], first_view=one, limits=settings.limits)
+        conversation = Conversation(policy.family, options)
+        engine = RolloutEngine(policy, conversation, Sampling(1, 24, 99, seed=0))
+        groups = engine.rollout(asked, 4, draw)
+        score_groups(groups, [RuleAccuracy()])
+        expected.append([correct(group, settings.accuracy) for group in groups])
+        shown.append([len(group.trajectories[0].images) for group in groups])
+    assert SampleCounter(settings, policy)(asked) == list(zip(*expected, strict=True))
+    assert shown == [[2] * 3] * 2 if isinstance(view, WithCorner) else shown == [[1] * 3] * 2
 
 
 def test_counts_depend_on_the_sample_and_the_seed(tmp_path: Path, policy: Policy) -> None:
