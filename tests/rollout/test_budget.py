@@ -150,6 +150,13 @@ def test_all_that_was_shown_first_may_be_zoomed_into(family: Family) -> None:
     assert response.visual_tokens == 4 and response.shown[0].box == (0, 0, 56, 56)
 
 
+def test_an_image_that_is_shown_first_and_in_full_is_prepared_once(family: Family) -> None:
+    conversation = talk(family, tools=[Zoom()], first_view=FullView())
+    assert len(conversation.may_show(conversation.views(make_sample()))) == 1
+    half = talk(family, tools=[Zoom()])
+    assert len(half.may_show(half.views(make_sample()))) == 2
+
+
 def test_a_tool_that_adds_nothing_to_the_full_image_is_refused_behind_it() -> None:
     with pytest.raises(ConfigError, match=r"^rollout\.tools: resize_image would never be offered"):
         ConversationOptions(tools=[ResizeImage(), Zoom()], first_view=FullView())

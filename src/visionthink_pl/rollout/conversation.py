@@ -68,11 +68,12 @@ class Conversation:
         return Views(self._first_view.views(sample, full), full)
 
     def may_show(self, views: Views) -> list[Image.Image]:
-        """Images that the prompt holds or that a tool may add to it."""
+        """Images that the prompt holds or that a tool may add to it, each object once."""
         first, full = images_of(views.first), images_of(views.full)
         if not self._tools:
             return first
-        return [*first, *full] if self._offered(first, full) else full
+        shown = [*first, *full] if self._offered(first, full) else full
+        return list({id(image): image for image in shown}.values())
 
     def open(self, sample: VQASample) -> Opening:
         """Build the prompt. A tool is offered only where it could add something; where none could,
