@@ -24,9 +24,8 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = "configs/quickstart.yaml"
 ABLATIONS = "configs/ablations"
 WAYS: dict[str, tuple[str, list[str]]] = {  # title in the picture, and what is added
-    "quickstart": ("quickstart:\nfades, by part", []),
-    "fades": ("fades, by the sum", ["--model.normalisation=std"]),
-    "parts": ("by part", [f"--config={ABLATIONS}/no_fading.yaml", "--model.std_floor=0"]),
+    "quickstart": ("quickstart:\nfades", []),
+    "fades_by_part": ("fades, by part", ["--model.normalisation=parts"]),
     "accuracy": ("accuracy", [f"--config={ABLATIONS}/accuracy.yaml"]),
     "share": ("Eq. 5: share", [f"--config={ABLATIONS}/eq5_share.yaml"]),
     "every_call": ("every call", [f"--config={ABLATIONS}/every_call.yaml"]),

@@ -93,7 +93,7 @@ def _lost_words(rate: float) -> str:
         f"In {LOST} draws {'at most 1%' if few else 'at least 99%'} of the trajectories called a "
         "tool, and accuracy is no higher than at first: the policy no longer chooses, and does not "
         f"come back by itself. {'Penalise rare calls less' if few else 'Compare choices'}: "
-        "ResizePenalty with measure: accuracy and fades_below: 0.5, normalisation: parts "
+        "ResizePenalty with measure: accuracy and fades_below: 0.5, and a std_floor "
         "(docs/when-calls-die.md)."
     )
 
