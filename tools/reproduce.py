@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = "configs/quickstart.yaml"
 RUNS = {
     "quickstart": [],
+    "accuracy": ["configs/ablations/accuracy.yaml"],
     "no_penalty": ["configs/ablations/no_penalty.yaml"],
     "every_call": ["configs/ablations/every_call.yaml"],
     "eq5_share": ["configs/ablations/eq5_share.yaml"],

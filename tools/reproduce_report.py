@@ -19,7 +19,8 @@ KIND_GROUPS = {
 }
 COLOURS = ("#b2182b", "#ef8a62", "#67a9cf", "#2166ac")
 TITLES = {
-    "quickstart": "accuracy, fading (quickstart)",
+    "quickstart": "fading (quickstart)",
+    "accuracy": "in full, by accuracy",
     "no_penalty": "no penalty",
     "every_call": "penalty on every call",
     "eq5_share": "Eq. 5: share, theta 0.2",

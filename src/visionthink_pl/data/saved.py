@@ -26,6 +26,7 @@ PUBLISHED = Columns(
     needs_second_look="info.use_tool",
 )
 ANSWERS = "answers"  # all answers of a row; the published data have no such column
+EVIDENCE = "evidence"  # boxes that ``prepare`` wrote
 PREPARED = "extra_columns"  # of rows that ``prepare`` wrote: their ``extra`` as a JSON object
 REQUIRED = ("problem", "original_answer", "images", "doc_id", "data_source")
 
@@ -37,7 +38,8 @@ class SavedDataset(TableSource):
     ``answers`` if there is such a column, and the kind ``data_source``. ``info.use_tool`` says
     whether the second look is needed, if there is a column ``info``. If ids repeat, as some
     published ones do, the row's number is appended. Other columns become the ``extra`` of samples.
-    So do the entries of the JSON objects in ``extra_columns``, a column that ``prepare`` writes.
+    So do the entries of the JSON objects in ``extra_columns``, a column that ``prepare`` writes;
+    beside it ``evidence`` has boxes.
 
     Args:
         folder: a folder, or the id of such a data set on the hub, such as
@@ -66,6 +68,8 @@ class SavedDataset(TableSource):
             raise ConfigError(f"SavedDataset.folder: {folder!r} holds no row")
         several = ANSWERS in rows.column_names
         columns = replace(PUBLISHED, answer=ANSWERS) if several else PUBLISHED
+        if PREPARED in rows.column_names and EVIDENCE in rows.column_names:
+            columns = replace(columns, evidence=EVIDENCE)
         columns.refuse_json(rows.features, "SavedDataset.folder")
         super().__init__(ArrowRows(rows), columns, "", ".", {"path": path})
 

@@ -18,7 +18,7 @@ from visionthink_pl.commands.prepare.examine import read_again
 from visionthink_pl.commands.prepare.record import Row
 from visionthink_pl.commands.prepare.selection import Selection
 from visionthink_pl.commands.prepare.settings import Settings
-from visionthink_pl.data.saved import PREPARED
+from visionthink_pl.data.saved import EVIDENCE, PREPARED
 from visionthink_pl.types import VQASample
 
 IMAGE_SLOT = "<image>"
@@ -38,6 +38,7 @@ FEATURES = Features(
         "data_source": Value("string"),
         "correct_low": Value("int64"),
         "correct_high": Value("int64"),
+        EVIDENCE: List(List(Value("int64"))),
         PREPARED: Value("string"),  # a JSON object: other rows may hold other columns and types
     }
 )
@@ -96,6 +97,7 @@ def columns(row: Row, sample: VQASample, verdict: Verdict, settings: Settings) -
         "data_source": sample.kind,
         "correct_low": row.low,
         "correct_high": row.high,
+        EVIDENCE: [list(region.box) for region in sample.evidence],
         PREPARED: json.dumps(dict(sample.extra), default=str),
     }
 
