@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.meter import peak, reset_peak
-from bench.ours import CALL, never_end
+from bench.ours import call_of, never_end
 from bench.work import Work, write_model
 from visionthink_pl.callbacks import RolloutCallback
 from visionthink_pl.commands.plan.estimate import estimate
@@ -66,7 +66,7 @@ class AskingEngine(RolloutEngine):
         turn = Turn(generated.ids, generated.logprobs, "")
         row.trajectory.turns.append(turn)
         if len(row.trajectory.turns) < 2:
-            turn.call = CALL
+            turn.call = call_of(0, 1)
             return self._respond(row, turn)
         row.trajectory.stop = StopReason.ANSWERED
         return None
